@@ -1,0 +1,145 @@
+/**
+ * `lucid run`: boots a kernel and gives it a console.
+ *
+ * @module
+ */
+import process from 'node:process';
+import type { Argv, CommandModule } from 'yargs';
+import type { BootKind } from '../boot/index.ts';
+import { ExitCostError, loadExitCosts } from '../exit-cost.ts';
+import { MemorySizeError, parseMemorySize } from '../memory.ts';
+import { InterceptError, parseIntercepts } from '../vm.ts';
+import type { RunOptions } from '../worker.ts';
+import { parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
+import { runSession, type SessionResult } from './session.ts';
+import { exitStatus, outcomeText, summaryLines } from './summary.ts';
+
+/** Options that `run` and `demo` share. */
+export interface GuestArguments {
+  memory: string;
+  serial: string;
+  exits?: boolean;
+  'exit-cost': string;
+  intercept?: string;
+  'debug-exit'?: string;
+  limit?: string;
+  clock: string;
+  idle?: string;
+  rtc?: string;
+  seed: string;
+  engine: string;
+  name?: string;
+  json: boolean;
+}
+
+interface RunArguments extends GuestArguments {
+  kernel: string;
+  initrd?: string;
+  append: string;
+  entry?: string;
+}
+
+const ENTRIES = ['bzimage', 'bzimage32', 'bzimage16', 'pvh', 'multiboot'] as const satisfies readonly BootKind[];
+
+/** The options of every command that runs a guest. */
+export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
+  return yargs
+    .option('memory', { type: 'string', default: '256M', requiresArg: true, describe: 'guest RAM: 64M, 2G; at most 3584M' })
+    .option('serial', { type: 'string', default: 'stdio', requiresArg: true, describe: 'COM1: stdio, a file, or null' })
+    .option('exits', { type: 'boolean', describe: 'print what the guest did when it ends (the default on a terminal; --no-exits)' })
+    .option('exit-cost', { type: 'string', default: 'default', requiresArg: true, describe: 'modelled time of VM exits: none, default, or a JSON file' })
+    .option('intercept', { type: 'string', requiresArg: true, describe: 'more exits: cr3,invlpg,rdtsc,pause,dr,cr8 and exceptions (pf,ud,...)' })
+    .option('debug-exit', { type: 'string', requiresArg: true, describe: 'port at which the guest ends the run with a status, such as 0xf4' })
+    .option('limit', { type: 'string', requiresArg: true, describe: 'end after insns=N, time=S of the guest, wall=S of the host' })
+    .option('clock', { choices: ['virtual', 'host'], default: 'virtual', describe: 'what moves guest time: instructions, or the host too' })
+    .option('idle', { choices: ['skip', 'pace'], describe: 'what happens when the guest waits (pace with a person at the console)' })
+    .option('rtc', { type: 'string', requiresArg: true, describe: 'date of the RTC at the start: 2024-01-31T12:00:00Z or seconds' })
+    .option('seed', { type: 'string', default: '0', requiresArg: true, describe: 'of everything that is random in the machine' })
+    .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
+    .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
+    .option('json', { type: 'boolean', default: false, describe: 'print the summary as JSON on standard output (the console goes to standard error)' }) as Argv<
+    T & GuestArguments
+  >;
+}
+
+/** Everything but the guest's files. */
+export type Settings = Omit<RunOptions, 'kernel' | 'initrd' | 'append' | 'kind'>;
+
+/** Calls a parser whose errors are the user's. */
+function asUsage<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof MemorySizeError || error instanceof ExitCostError || error instanceof InterceptError) throw new UsageError(`${error.message}`);
+    throw error;
+  }
+}
+
+/** Turns the arguments into what the VM's thread takes. Throws UsageError. */
+export function settingsOf(args: GuestArguments, defaultName: string): Settings {
+  if (args.engine !== 'interp') {
+    throw new UsageError(`--engine ${args.engine}: ${['jit', 'mixed', 'check'].includes(args.engine) ? 'not built yet' : 'unknown'}; there is interp`);
+  }
+  parseSeed('--seed', args.seed);
+  const attached = args.serial === 'stdio';
+  const person = attached && process.stdin.isTTY === true;
+  return {
+    name: args.name ?? defaultName,
+    memory: asUsage(() => parseMemorySize(args.memory)),
+    serial: args.serial === 'stdio' || args.serial === 'null' ? args.serial : { file: args.serial },
+    exitCosts: asUsage(() => loadExitCosts(args['exit-cost'])),
+    intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
+    debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
+    rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),
+    limits: args.limit === undefined ? {} : parseLimits(args.limit),
+    clock: args.clock === 'host' ? 'host' : 'virtual',
+    idle: args.idle === 'skip' || args.idle === 'pace' ? args.idle : person ? 'pace' : 'skip',
+    attached,
+  };
+}
+
+/** Runs a guest and prints what was asked for; the exit status. */
+export async function runGuest(run: RunOptions, args: Pick<GuestArguments, 'exits' | 'json'>): Promise<number> {
+  const result = await runSession({ run, output: args.json ? process.stderr : process.stdout });
+  const shown = args.exits ?? (process.stdout.isTTY === true && !args.json);
+  if (result.death !== undefined) process.stderr.write(`\n${result.death}\n`);
+  else if (result.outcome.kind !== 'power-off' && !shown) process.stderr.write(`lucid: ${outcomeText(result.outcome)}\n`);
+  if (args.json) process.stdout.write(`${JSON.stringify(jsonOf(run, result))}\n`);
+  if (shown) process.stderr.write(`\n${summaryLines(run.name, result.outcome, result.report, result.host).join('\n')}\n`);
+  return exitStatus(result.outcome);
+}
+
+function jsonOf(run: RunOptions, { outcome, report, host }: SessionResult): object {
+  return { name: run.name, outcome, exitStatus: exitStatus(outcome), ...report, host };
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+export function runCommand(done: (status: number) => void): CommandModule<object, RunArguments> {
+  return {
+    command: 'run',
+    describe: 'boot a kernel',
+    builder: (yargs) =>
+      guestOptions(
+        yargs
+          .option('kernel', { type: 'string', demandOption: true, requiresArg: true, describe: 'bzImage, or an ELF with a PVH note or a multiboot header' })
+          .option('initrd', { type: 'string', requiresArg: true, describe: 'initial ramdisk, or the multiboot module' })
+          .option('append', { type: 'string', default: '', requiresArg: true, describe: 'the command line of the guest' })
+          .option('entry', { choices: ENTRIES, describe: 'enter the kernel by this protocol' }),
+      )
+        .example('$0 run --kernel vmlinuz --initrd initrd.img --append console=ttyS0', 'boot Linux with its console here')
+        .example('$0 run --kernel test.elf --debug-exit 0xf4 --limit time=10 --exits', 'run a test kernel, count its exits')
+        .example('$0 run --kernel vmlinuz --serial null --json', 'the counts, for a script') as Argv<RunArguments>,
+    handler: async (args) => {
+      const settings = settingsOf(args, baseName(args.kernel));
+      done(
+        await runGuest(
+          { ...settings, kernel: args.kernel, initrd: args.initrd, append: args.append, kind: args.entry as BootKind | undefined },
+          { exits: args.exits, json: args.json },
+        ),
+      );
+    },
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * One VM in its own thread, with the person's terminal on its console: the main thread's side of `vmm/worker.ts`.
+ *
+ * @module
+ */
+import process from 'node:process';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { createRing, RingReader } from '../console-ring.ts';
+import { compileCore } from '../cpu/core.ts';
+import type { HostReport, Outcome, VmReport } from '../report.ts';
+import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from '../worker.ts';
+import { UsageError } from './options.ts';
+import { Terminal } from './terminal.ts';
+
+/** What a run came to. */
+export interface SessionResult {
+  readonly outcome: Outcome;
+  readonly report: VmReport;
+  readonly host: HostReport;
+  /** Registers, disassembly and last exits of a guest that died. */
+  readonly death: string | undefined;
+}
+
+export interface SessionOptions {
+  readonly run: RunOptions;
+  /** Where the console's output goes. */
+  readonly output: NodeJS.WriteStream;
+}
+
+/** Starts the core's compilation while the command line is still being read. */
+export function prepare(): void {
+  compileCore().catch(() => {
+    // `runSession` waits for the same promise and reports.
+  });
+}
+
+/** Runs a guest to its end. Throws UsageError for a file or option that the VM's thread refuses. */
+export async function runSession({ run, output }: SessionOptions): Promise<SessionResult> {
+  const module = await compileCore();
+  const ring = createRing();
+  const signal = new Int32Array(new SharedArrayBuffer(8));
+  const { port1, port2 } = new MessageChannel();
+  const data: WorkerData = { options: run, module, ring, signal: signal.buffer, input: port2, startedAt: performance.timeOrigin };
+  const worker = new Worker(new URL('../worker.ts', import.meta.url), { workerData: data, transferList: [port2] });
+  const wake = (word: number): void => {
+    Atomics.store(signal, word, 1);
+    Atomics.store(signal, SIGNAL.INPUT, 1);
+    Atomics.notify(signal, SIGNAL.INPUT);
+  };
+  const quit = (): void => wake(SIGNAL.QUIT);
+  const terminal = run.attached ? openTerminal((message) => port1.postMessage(message), wake, quit) : undefined;
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, quit);
+  try {
+    const ended = await follow(worker, new RingReader(ring), output, quit);
+    const cpu = process.cpuUsage();
+    const cpuSeconds = (cpu.user + cpu.system) / 1e6;
+    const host: HostReport = {
+      wallSeconds: performance.now() / 1000,
+      cpuSeconds,
+      mips: ended.report.instructions / 1e6 / Math.max(cpuSeconds, 1e-3),
+      startupMs: ended.startupMs,
+      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    };
+    return { outcome: ended.outcome, report: ended.report, host, death: ended.death };
+  } finally {
+    for (const name of signals) process.off(name, quit);
+    terminal?.restore();
+    port1.close();
+    await worker.terminate();
+  }
+}
+
+function openTerminal(send: (message: InputMessage) => void, wake: (word: number) => void, quit: () => void): Terminal {
+  const terminal = new Terminal({
+    input(bytes) {
+      send(Uint8Array.from(bytes));
+      wake(SIGNAL.INPUT);
+    },
+    end() {
+      send(null);
+      wake(SIGNAL.INPUT);
+    },
+    quit,
+  });
+  terminal.open();
+  return terminal;
+}
+
+type Ended = Extract<WorkerMessage, { kind: 'ended' }>;
+
+/** Moves console output to `output` until the VM's thread reports its end. */
+function follow(worker: Worker, ring: RingReader, output: NodeJS.WriteStream, quit: () => void): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    let writing = false;
+    let ended: Ended | undefined;
+    const pump = (): void => {
+      if (writing) return;
+      const bytes = ring.take();
+      if (bytes.length === 0) {
+        if (ended !== undefined) resolve(ended);
+        return;
+      }
+      writing = true;
+      output.write(bytes, (error) => {
+        ring.release(bytes.length);
+        writing = false;
+        if (error) quit();
+        pump();
+      });
+    };
+    // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
+    output.on('error', quit);
+    worker.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'refused') reject(new UsageError(message.reason));
+      else if (message.kind === 'failed') reject(new Error(message.reason));
+      else if (message.kind === 'ended') ended = message;
+      pump();
+    });
+    worker.on('error', reject);
+    worker.on('exit', (code) => {
+      if (ended === undefined) reject(new Error(`the VM's thread ended early (${code})`));
+    });
+  });
+}

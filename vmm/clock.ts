@@ -1,0 +1,154 @@
+/**
+ * The VM's clock: nanoseconds that only retired instructions, exit costs and skipped idle time move, and the deadlines set on it.
+ *
+ * Time is ICOUNT + CLOCK_OFFSET of the vCPU that runs; both stand in shared memory and are exact whenever JavaScript is called.
+ * The earliest armed deadline is kept in that vCPU's DEADLINE, where the core compares it with each block it enters.
+ * With several vCPUs, which take turns, `follow` hands the time over: the clock is the sum of all vCPUs' instructions.
+ *
+ * @module
+ */
+import type { Clock, Deadline } from './bus.ts';
+import { offsetOf } from './cpu/layout.ts';
+
+const TWO32 = 0x1_0000_0000;
+
+class ArmedDeadline implements Deadline {
+  readonly name: string;
+  readonly fire: (now: number) => void;
+  readonly #clock: VmClock;
+  at = Number.POSITIVE_INFINITY;
+  /** Number of the firing pass that called this deadline last: an already fired one waits for the next pass. */
+  pass = 0;
+
+  constructor(clock: VmClock, name: string, fire: (now: number) => void) {
+    this.#clock = clock;
+    this.name = name;
+    this.fire = fire;
+  }
+
+  arm(ns: number): void {
+    this.at = Math.ceil(ns);
+    this.#clock.rearmed();
+  }
+
+  cancel(): void {
+    if (this.at === Number.POSITIVE_INFINITY) return;
+    this.at = Number.POSITIVE_INFINITY;
+    this.#clock.rearmed();
+  }
+}
+
+/** The clock of one VM. */
+export class VmClock implements Clock {
+  readonly #u32: Uint32Array;
+  readonly #deadlines: ArmedDeadline[] = [];
+  #icount = 0;
+  #offset = 0;
+  #deadline = 0;
+  #next = Number.POSITIVE_INFINITY;
+  #pass = 0;
+
+  /** `base` is the state of the vCPU whose instructions move the clock. */
+  constructor(u32: Uint32Array, base: number) {
+    this.#u32 = u32;
+    this.#attach(base);
+    this.rearmed();
+  }
+
+  #attach(base: number): void {
+    this.#icount = (base + offsetOf('ICOUNT')) >>> 2;
+    this.#offset = (base + offsetOf('CLOCK_OFFSET')) >>> 2;
+    this.#deadline = (base + offsetOf('DEADLINE')) >>> 2;
+  }
+
+  /** Lets another vCPU move the clock from its present time on. */
+  follow(base: number): void {
+    const now = this.now();
+    this.#attach(base);
+    this.setNow(now);
+    this.#store();
+  }
+
+  now(): number {
+    const u = this.#u32;
+    const i = this.#icount;
+    const o = this.#offset;
+    return ((u[i + 1] as number) + (u[o + 1] as number)) * TWO32 + (u[i] as number) + (u[o] as number);
+  }
+
+  /** Retired instructions of the running vCPU. */
+  instructions(): number {
+    return (this.#u32[this.#icount + 1] as number) * TWO32 + (this.#u32[this.#icount] as number);
+  }
+
+  /** Moves the clock to `ns`, which is not before the vCPU's instruction count (idle time passes, or a restored time). */
+  setNow(ns: number): void {
+    const offset = ns - this.instructions();
+    this.#u32[this.#offset] = offset % TWO32;
+    this.#u32[this.#offset + 1] = Math.floor(offset / TWO32);
+  }
+
+  /** The earliest armed deadline, or Infinity. */
+  get next(): number {
+    return this.#next;
+  }
+
+  deadline(name: string, fire: (now: number) => void): Deadline {
+    const deadline = new ArmedDeadline(this, name, fire);
+    this.#deadlines.push(deadline);
+    return deadline;
+  }
+
+  /** A deadline was armed or cancelled. */
+  rearmed(): void {
+    let next = Number.POSITIVE_INFINITY;
+    const all = this.#deadlines;
+    for (let i = 0; i < all.length; i++) {
+      const at = (all[i] as ArmedDeadline).at;
+      if (at < next) next = at;
+    }
+    if (next === this.#next) return;
+    this.#next = next;
+    this.#store();
+  }
+
+  #store(): void {
+    const never = this.#next === Number.POSITIVE_INFINITY;
+    const at = this.#next < 0 ? 0 : this.#next;
+    this.#u32[this.#deadline] = never ? 0xffffffff : at % TWO32;
+    this.#u32[this.#deadline + 1] = never ? 0xffffffff : Math.floor(at / TWO32);
+  }
+
+  /**
+   * Calls back every deadline that is due, earliest first, equal times in the order of their creation. One that arms itself in the
+   * past waits for the next call, so a device cannot hold the VM here.
+   */
+  fireDue(): number {
+    const pass = ++this.#pass;
+    let fired = 0;
+    for (;;) {
+      const now = this.now();
+      let due: ArmedDeadline | undefined;
+      for (const d of this.#deadlines) {
+        if (d.at <= now && d.pass !== pass && (due === undefined || d.at < due.at)) due = d;
+      }
+      if (due === undefined) return fired;
+      due.pass = pass;
+      due.at = Number.POSITIVE_INFINITY;
+      this.rearmed();
+      due.fire(now);
+      fired++;
+    }
+  }
+
+  /** Writes DEADLINE again after something else overwrote the vCPU's state (reset, restore). */
+  refresh(): void {
+    this.#next = Number.NaN;
+    this.rearmed();
+  }
+
+  /** Name and time of every armed deadline, for reports. */
+  armed(): { name: string; at: number }[] {
+    return this.#deadlines.filter((d) => d.at !== Number.POSITIVE_INFINITY).map((d) => ({ name: d.name, at: d.at }));
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Where the interpreter goes next: addresses of operands, targets of branches, and how much may still run.
+ *
+ * `left` is the number of instructions that may be retired before the next stop (deadline or slice end, STOP_AT); the interpreter never
+ * enters a line with MARGIN or fewer left, so no line can run past the stop: the outer loop runs the last ones singly.
+ */
+import { EXC_STEP, failed, raiseError, VEC_GP } from './fault';
+import { FLAG_A, FLAG_B, FLAG_OP, FLAG_RES } from './state.gen';
+import { FLAGS_ADC, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getSF } from './flags';
+import { lineAt, pageInsideLimit, rememberJump } from './lines';
+import { A_STACK, DEVICE_CODE, fetchPage, hostModify, hostRead, hostWrite, segAddr } from './mmu';
+import {
+  AREA_JUMPS, CLOCK_OFFSET, CODE_BASE, DEADLINE, EXC, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, RIP, RIP_BASE, SEG_BASE, SEG_LIMIT, SLICE_END, STEPPING,
+  STOP_AT,
+} from './state.gen';
+
+export const MARGIN: i32 = 33;
+
+/** The instruction's address is RIP_BASE plus this; byte 2 of a micro-op: page offset in 12 bits, length in 4. */
+// @ts-ignore: decorator
+@inline
+export function nextOffset(pc: usize): u64 {
+  const o = <u32>load<u16>(pc, 2);
+  return <u64>((o & 0xfff) + (o >> 12));
+}
+
+/** Makes RIP, NEXT_RIP and ICOUNT exact for the instruction at `pc`, with `left` still to run. */
+export function here(cpu: usize, pc: usize, left: i32): void {
+  const base = load<u64>(cpu, RIP_BASE);
+  store<u64>(cpu, base + <u64>(<u32>load<u16>(pc, 2) & 0xfff), RIP);
+  let next = base + nextOffset(pc);
+  if (load<u32>(cpu, MODE) != 2) next &= 0xffffffff;
+  store<u64>(cpu, next, NEXT_RIP);
+  store<u64>(cpu, load<u64>(cpu, STOP_AT) - <u64><i64>left, ICOUNT);
+}
+
+/** Leaves the fast loop at `rip`. */
+export function leave(cpu: usize, rip: u64, left: i32): void {
+  store<u64>(cpu, load<u32>(cpu, MODE) == 2 ? rip : rip & 0xffffffff, RIP);
+  store<u64>(cpu, load<u64>(cpu, STOP_AT) - <u64><i64>left, ICOUNT);
+}
+
+/** Instructions until the next stop, after DEADLINE, CLOCK_OFFSET or ICOUNT changed. */
+export function refresh(cpu: usize): i32 {
+  const icount = load<u64>(cpu, ICOUNT);
+  const now = icount + load<u64>(cpu, CLOCK_OFFSET);
+  const deadline = load<u64>(cpu, DEADLINE);
+  const slice = load<u64>(cpu, SLICE_END);
+  let left: u64 = deadline > now ? deadline - now : 0;
+  const sliceLeft: u64 = slice > icount ? slice - icount : 0;
+  if (sliceLeft < left) left = sliceLeft;
+  if (left > 0x3fffffff) left = 0x3fffffff;
+  store<u64>(cpu, icount + left, STOP_AT);
+  return <i32>left;
+}
+
+/** The line of a branch's target in the same page, linked into the micro-op; 0 after leaving. */
+export function link(cpu: usize, pc: usize, start: usize, left: i32): usize {
+  const target = load<i32>(pc, 12);
+  if (left <= MARGIN || load<u32>(cpu, STEPPING) != 0) {
+    leave(cpu, load<u64>(cpu, RIP_BASE) + <u64><i64>target, left);
+    return 0;
+  }
+  const page = <usize>load<u32>(start - 16) & ~0xfff;
+  const header = start - 16;
+  const line = lineAt(cpu, page + <usize>target);
+  // Making room for the line may have dropped the one that the branch stands in: then its memory is somebody else's.
+  if (line > header || load<u32>(pc, 8) == 0) store<u32>(pc, <u32>line, 8);
+  return line;
+}
+
+/** The micro-op at `rip`; 0 after leaving. */
+// @ts-ignore: decorator
+@inline
+export function jump(cpu: usize, rip: u64, left: i32): usize {
+  const at = cpu + (<usize>((<u32>rip ^ (<u32>rip >> 12)) & 4095) << 4);
+  if (load<u64>(at, AREA_JUMPS) == rip && load<u32>(at, AREA_JUMPS + 8) == load<u32>(cpu, JUMP_GEN) && left > MARGIN) {
+    store<u64>(cpu, rip - <u64>(<u32>(rip + load<u64>(cpu, CODE_BASE)) & 0xfff), RIP_BASE);
+    return load<u32>(at, AREA_JUMPS + 12);
+  }
+  return jumpSlow(cpu, rip, left);
+}
+
+function jumpSlow(cpu: usize, rip: u64, left: i32): usize {
+  leave(cpu, rip, left);
+  if (left <= MARGIN || load<u32>(cpu, STEPPING) != 0) return 0;
+  return enter(cpu, rip);
+}
+
+/** Finds or decodes the code at `rip`. 0: EXC is set, or the instruction must be run alone (EXC_STEP). */
+export function enter(cpu: usize, rip: u64): usize {
+  let linear = rip + load<u64>(cpu, CODE_BASE);
+  if (load<u32>(cpu, MODE) != 2) linear &= 0xffffffff;
+  const host = fetchPage(cpu, linear);
+  if (host == 0) return 0;
+  if (host == DEVICE_CODE || !pageInsideLimit(cpu, rip)) {
+    store<u32>(cpu, EXC_STEP, EXC);
+    return 0;
+  }
+  const offset = <u32>linear & 0xfff;
+  const uop = lineAt(cpu, host + offset);
+  store<u64>(cpu, rip - <u64>offset, RIP_BASE);
+  rememberJump(cpu, rip, uop);
+  return uop;
+}
+
+/** A near branch to a non-canonical address faults at the branch. */
+// @ts-ignore: decorator
+@inline
+export function canonicalTarget(cpu: usize, rip: u64): bool {
+  if (<u64>((<i64>(rip << 16)) >> 16) == rip) return true;
+  raiseError(cpu, VEC_GP, 0);
+  return false;
+}
+
+/** Target of a near branch in 16- or 32-bit code: truncated to the operand size, checked against the CS limit. */
+export function legacyTarget(cpu: usize, rip: u64, osz: u32): u64 {
+  const target = rip & (osz == 2 ? 0xffff : 0xffffffff);
+  if (target > <u64>load<u32>(cpu + 32, SEG_LIMIT)) raiseError(cpu, VEC_GP, 0);
+  return target;
+}
+
+/**
+ * Completes an effective address that is not plain: byte 7 of a micro-op has bit 2 set. Bits 5:3 segment, 7:6 address size
+ * (0 = 64, 1 = 32, 2 = 16 bits).
+ */
+export function eaFix(cpu: usize, sum: u64, f: u32, size: u32, write: u32): u64 {
+  const ea = f & 0x80 ? sum & 0xffff : f & 0x40 ? sum & 0xffffffff : sum;
+  const seg = (f >> 3) & 7;
+  if (load<u32>(cpu, MODE) == 2) return seg >= 4 ? ea + load<u64>(cpu + (<usize>seg << 5), SEG_BASE) : ea;
+  return segAddr(cpu, seg, ea, size, write);
+}
+
+// @ts-ignore: decorator
+@inline
+function kindOf(f: u32): u32 {
+  return (f & 0x38) == 0x10 ? A_STACK : 0;
+}
+// @ts-ignore: decorator
+@inline
+export function readAt(cpu: usize, linear: u64, size: u32, f: u32): usize {
+  return hostRead(cpu, linear, size, kindOf(f));
+}
+// @ts-ignore: decorator
+@inline
+export function writeAt(cpu: usize, linear: u64, size: u32, f: u32): usize {
+  return hostWrite(cpu, linear, size, kindOf(f));
+}
+// @ts-ignore: decorator
+@inline
+export function modifyAt(cpu: usize, linear: u64, size: u32, f: u32): usize {
+  return hostModify(cpu, linear, size, kindOf(f));
+}
+
+/** CF as a condition. */
+// @ts-ignore: decorator
+@inline
+export function below(cpu: usize): bool {
+  return load<u32>(cpu, FLAG_OP) == FLAGS_SUB ? load<u64>(cpu, FLAG_A) < load<u64>(cpu, FLAG_B) : getCF(cpu) != 0;
+}
+
+/** SF != OF. */
+// @ts-ignore: decorator
+@inline
+export function less(cpu: usize): bool {
+  const op = load<u32>(cpu, FLAG_OP);
+  if (op == FLAGS_SUB) return load<i64>(cpu, FLAG_A) < load<i64>(cpu, FLAG_B);
+  if (op == FLAGS_LOGIC) return load<i64>(cpu, FLAG_RES) < 0;
+  return getSF(cpu) != getOF(cpu);
+}

@@ -1,0 +1,234 @@
+/**
+ * The outer loop: enters the guest, and at every instruction boundary where something asks for attention decides what comes first.
+ *
+ * Order at a boundary (SDM vol. 3, table 6-2): traps of the previous instruction, NMI, interrupts, then the next instruction with its own
+ * faults. Time: run() stops at DEADLINE (of the VM's clock) and at SLICE_END (of ICOUNT); the last instructions before a stop, and
+ * whatever needs an exact boundary behind it (devices, stores into code, single step, breakpoints), run one at a time from the step line.
+ */
+import { intack } from './env';
+import { decodeAlone } from './decode';
+import { EXC_LEAVE, EXC_STEP, EXC_VALID, failed, raiseDebug, raiseError, VEC_GP } from './fault';
+import { EXIT_EXTERNAL_INTERRUPT, EXIT_NMI_WINDOW, EXIT_PENDING_INTERRUPT, vmentry, vmexit } from './exits';
+import { IF, RF, TF } from './flags';
+import { enter, MARGIN, refresh } from './flow';
+import { interp } from './interp.gen';
+import { deliverInterrupt, deliverNmi, deliverPending } from './interrupt';
+import { DEVICE_CODE, fetchPage, RUN_MMIO } from './mmu';
+import { clearTrapDropped, SYS_IRET, trapDropped } from './sys';
+import { SYS } from './uop.gen';
+import {
+  ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, CLOCK_OFFSET, CODE_BASE, DEADLINE, DR, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
+  KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NMI_BLOCKED, PENDING_DB, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SLICE_END, STATUS_TEXT, STEPPING,
+  WINDOW,
+} from './state.gen';
+
+export const RUN_DEADLINE: i32 = 1;
+export const RUN_SLICE: i32 = 2;
+export const RUN_HLT: i32 = 3;
+export const RUN_SHUTDOWN: i32 = 7;
+export const RUN_INTERNAL: i32 = 8;
+export const RUN_EVENT: i32 = 9;
+
+export const EVENT_INTR: u32 = 1;
+export const EVENT_NMI: u32 = 2;
+export const EVENT_STOP: u32 = 4;
+export const EVENT_INIT: u32 = 8;
+
+/** STATUS_TEXT: an instruction was to be fetched from where there is no RAM. */
+export const INTERNAL_FETCH: u32 = 1;
+
+/** DR6.BS, the single-step bit. */
+const DR6_BS: u64 = 0x4000;
+
+export function run(cpu: usize): i32 {
+  let alone = false;
+  while (true) {
+    const exc = load<u32>(cpu, EXC);
+    if (exc != 0) {
+      if (exc & EXC_VALID) {
+        deliverPending(cpu);
+        store<u32>(cpu, 0, ANSWERS);
+        store<u32>(cpu, 0, ANSWER_NEXT);
+      } else {
+        store<u32>(cpu, 0, EXC);
+        if (exc & EXC_LEAVE) {
+          store<u32>(cpu, 0, ANSWER_NEXT);
+          return <i32>load<u32>(cpu, RUN_EXIT);
+        }
+        alone = true;
+      }
+    }
+    if (load<u32>(cpu, ACTIVITY) == 2) return RUN_SHUTDOWN;
+    if (load<u32>(cpu, EVENT) != 0 || load<u64>(cpu, PENDING_DB) != 0) {
+      if (load<u32>(cpu, EVENT) & EVENT_STOP) {
+        store<u32>(cpu, load<u32>(cpu, EVENT) & ~EVENT_STOP, EVENT);
+        return RUN_EVENT;
+      }
+      if (events(cpu)) continue;
+    }
+    const left = refresh(cpu);
+    if (left <= 0) {
+      const now = load<u64>(cpu, ICOUNT) + load<u64>(cpu, CLOCK_OFFSET);
+      const deadline = load<u64>(cpu, DEADLINE);
+      if (now < deadline) return RUN_SLICE;
+      // The deadline interrupted the guest, unless it passed while an exit was being handled.
+      if (load<u32>(cpu, ACTIVITY) == 0 && deadline > load<u64>(cpu, ENTRY_CLOCK)) {
+        vmexit(cpu, EXIT_EXTERNAL_INTERRUPT, 0);
+        vmentry(cpu);
+      }
+      return RUN_DEADLINE;
+    }
+    if (load<u32>(cpu, ACTIVITY) != 0) return RUN_HLT;
+    if (alone || left <= MARGIN || mustStep(cpu)) {
+      alone = false;
+      if (!step(cpu, left)) return RUN_INTERNAL;
+      continue;
+    }
+    const uop = enter(cpu, load<u64>(cpu, RIP));
+    if (uop != 0) interp(cpu, uop, left);
+  }
+}
+
+/** Single step, breakpoints, RF, or an interrupt shadow with something waiting. */
+// @ts-ignore: decorator
+@inline
+function mustStep(cpu: usize): bool {
+  return (
+    (load<u32>(cpu, RFLAGS) & (TF | RF)) != 0 ||
+    (load<u64>(cpu, DR + 56) & 0xff) != 0 ||
+    (load<u32>(cpu, EVENT) != 0 && load<u64>(cpu, SHADOW_AT) == load<u64>(cpu, ICOUNT))
+  );
+}
+
+/** Takes the first event that can be taken; true when one was. */
+function events(cpu: usize): bool {
+  const pending = load<u64>(cpu, PENDING_DB);
+  const shadow = load<u64>(cpu, SHADOW_AT) == load<u64>(cpu, ICOUNT);
+  if (pending != 0 && !shadow) {
+    store<u64>(cpu, 0, PENDING_DB);
+    trap(cpu, pending);
+    return true;
+  }
+  const event = load<u32>(cpu, EVENT);
+  if ((event & EVENT_NMI) != 0 && load<u32>(cpu, NMI_BLOCKED) == 0 && !shadow) {
+    store<u32>(cpu, event & ~EVENT_NMI, EVENT);
+    wake(cpu);
+    deliverNmi(cpu);
+    return true;
+  }
+  if ((event & EVENT_INTR) == 0) return false;
+  if ((load<u32>(cpu, RFLAGS) & IF) == 0 || shadow) {
+    // Asking for the window is part of this entry; it costs the guest nothing until it opens.
+    if (load<u32>(cpu, ACTIVITY) == 0) store<u32>(cpu, 1, WINDOW);
+    return false;
+  }
+  if (load<u32>(cpu, WINDOW)) {
+    store<u32>(cpu, 0, WINDOW);
+    vmexit(cpu, EXIT_PENDING_INTERRUPT, 0);
+    vmentry(cpu);
+  }
+  const vector = intack(cpu);
+  if (vector < 0) {
+    store<u32>(cpu, load<u32>(cpu, EVENT) & ~EVENT_INTR, EVENT);
+    return false;
+  }
+  wake(cpu);
+  deliverInterrupt(cpu, <u32>vector);
+  return true;
+}
+
+function wake(cpu: usize): void {
+  if (load<u32>(cpu, ACTIVITY) != 1) return;
+  store<u32>(cpu, 0, ACTIVITY);
+  store<u64>(cpu, load<u64>(cpu, KS_HALT_WAKEUP) + 1, KS_HALT_WAKEUP);
+}
+
+/** A #DB trap: DR6 is set, RIP is the next instruction. */
+function trap(cpu: usize, dr6: u64): void {
+  raiseDebug(cpu, dr6);
+}
+
+/** Runs one instruction (or one burst of string I/O) from the step line; false when there is nothing to fetch. */
+function step(cpu: usize, left: i32): bool {
+  const rip = load<u64>(cpu, RIP);
+  const mode = load<u32>(cpu, MODE);
+  let linear = rip + load<u64>(cpu, CODE_BASE);
+  if (mode != 2) linear &= 0xffffffff;
+  const flags = load<u32>(cpu, RFLAGS);
+  if ((load<u64>(cpu, DR + 56) & 0xff) != 0 && (flags & RF) == 0) {
+    const hit = instructionBreakpoint(cpu, linear);
+    if (hit != 0) {
+      raiseDebug(cpu, hit);
+      return true;
+    }
+  }
+  const bytes = cpu + AREA_STEP_BYTES;
+  let room: u64 = 15;
+  if (mode != 2) {
+    const limit = <u64>load<u32>(cpu + 32, SEG_LIMIT);
+    room = rip > limit ? 0 : limit - rip + 1;
+    if (room > 15) room = 15;
+    if (room == 0) {
+      raiseError(cpu, VEC_GP, 0);
+      return true;
+    }
+  }
+  const page = fetchPage(cpu, linear);
+  if (page == 0) return true;
+  if (page == DEVICE_CODE) return nothingToFetch(cpu);
+  const offset = <u32>linear & 0xfff;
+  const rest: u32 = 4096 - offset;
+  const first: u32 = rest < <u32>room ? rest : <u32>room;
+  memory.copy(bytes, page + offset, first);
+  const at = cpu + AREA_STEP_LINE + 16;
+  if (!decodeAlone(bytes, first, offset, mode, at)) {
+    if (first < <u32>room) {
+      let next = linear + <u64>first;
+      if (mode != 2) next &= 0xffffffff;
+      const page2 = fetchPage(cpu, next);
+      if (page2 == 0) return true;
+      if (page2 == DEVICE_CODE) return nothingToFetch(cpu);
+      memory.copy(bytes + first, page2, <u32>room - first);
+    }
+    if (first == <u32>room || !decodeAlone(bytes, <u32>room, offset, mode, at)) {
+      // The limit cuts the instruction off (or it is longer than 15 bytes).
+      raiseError(cpu, VEC_GP, 0);
+      return true;
+    }
+  }
+  store<u64>(cpu, rip - <u64>offset, RIP_BASE);
+  store<u32>(cpu, 1, STEPPING);
+  clearTrapDropped();
+  store<u64>(cpu, load<u64>(cpu, ENG_STEPS) + 1, ENG_STEPS);
+  interp(cpu, at, left);
+  store<u32>(cpu, 0, STEPPING);
+  if (failed(cpu)) return true;
+  store<u32>(cpu, 0, ANSWERS);
+  store<u32>(cpu, 0, ANSWER_NEXT);
+  if (flags & RF) {
+    // RF holds for one instruction; IRET and POPF decide it anew.
+    if (load<u64>(cpu, RIP) != rip && !loadedFlags(at)) store<u32>(cpu, load<u32>(cpu, RFLAGS) & ~RF, RFLAGS);
+  }
+  if ((flags & TF) != 0 && !trapDropped) store<u64>(cpu, load<u64>(cpu, PENDING_DB) | DR6_BS, PENDING_DB);
+  return true;
+}
+
+/** The instruction took RF from the stack or a TSS: IRET. */
+function loadedFlags(at: usize): bool {
+  return <u32>load<u16>(at) == SYS && <u32>load<u8>(at, 12) == SYS_IRET;
+}
+
+function nothingToFetch(cpu: usize): bool {
+  store<u32>(cpu, INTERNAL_FETCH, STATUS_TEXT);
+  return false;
+}
+
+/** DR6 bits of enabled instruction breakpoints at this address (SDM vol. 3 17.2.4). */
+function instructionBreakpoint(cpu: usize, linear: u64): u64 {
+  const dr7 = load<u64>(cpu, DR + 56);
+  let hit: u64 = 0;
+  for (let i: u32 = 0; i < 4; i++) {
+    if (((dr7 >> <u64>(i * 2)) & 3) != 0 && ((dr7 >> <u64>(16 + i * 4)) & 3) == 0 && load<u64>(cpu + (<usize>i << 3), DR) == linear) hit |= <u64>1 << <u64>i;
+  }
+  return hit;
+}

@@ -1,0 +1,305 @@
+/**
+ * String instructions (SDM vol. 2: MOVS STOS LODS CMPS SCAS INS OUTS, REP). An iteration is a retired instruction, so a repeated one can stop
+ * after any of them, for a deadline or a fault, with rCX, rSI and rDI saying where. What lies in one page of plain RAM on each side is done
+ * in one go.
+ */
+import { pio } from './env';
+import { EXIT_IO_INSTRUCTION, vmentry, vmexit } from './exits';
+import { EXC_LEAVE, EXC_STEP, failed } from './fault';
+import { DF, FLAGS_SUB } from './flags';
+import { hostRead, hostWrite, readMem, segAddr, writeMem } from './mmu';
+import { ioAllowed } from './io';
+import {
+  ANSWER, ANSWER_NEXT, ANSWERS, EXC, EXIT_GLA, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, IO_COUNT, IO_DATA, IO_PORT, IO_SIZE, IO_WRITE,
+  KS_INSN_EMULATION, MODE, RAM_BASE, RFLAGS, RUN_EXIT, SEG_BASE, STEPPING,
+} from './state.gen';
+
+const RAX: usize = 0;
+const RCX: usize = 8;
+const RDX: usize = 16;
+const RSI: usize = 48;
+const RDI: usize = 56;
+const DONE: i32 = i32.MIN_VALUE;
+export const RUN_IO: u32 = 4;
+
+// The instruction at hand.
+let asz: u32 = 8;
+let mask: u64 = 0;
+let seg: u32 = 3;
+let width: u32 = 1;
+let step: i64 = 1;
+
+/** Runs at most `left` iterations. Returns those retired, with bit 31 set when the instruction is complete; EXC may be set as well. */
+export function stringFn(cpu: usize, pc: usize, left: i32): i32 {
+  const rep = <u32>load<u8>(pc, 4);
+  seg = <u32>load<u8>(pc, 5);
+  asz = <u32>load<u8>(pc, 6);
+  const op = <u32>load<u8>(pc, 12);
+  width = <u32>load<u8>(pc, 13);
+  mask = asz == 8 ? 0xffffffffffffffff : asz == 4 ? 0xffffffff : 0xffff;
+  step = (load<u32>(cpu, RFLAGS) & DF) != 0 ? -(<i64>width) : <i64>width;
+  const io = op < 0x70;
+  if (io && load<u32>(cpu, STEPPING) == 0) {
+    store<u32>(cpu, EXC_STEP, EXC);
+    return 0;
+  }
+  if (rep == 0) {
+    if (io) portString(cpu, op, 1, false);
+    else once(cpu, op);
+    return failed(cpu) ? 0 : DONE | 1;
+  }
+  const count = load<u64>(cpu, RCX) & mask;
+  if (count == 0) return DONE | 1;
+  if (left < 1) left = 1;
+  const single = load<u32>(cpu, STEPPING) != 0 && !io;
+  const most: u64 = single ? 1 : count < <u64>left ? count : <u64>left;
+  if ((op & 0xfe) == 0xa6 || (op & 0xfe) == 0xae) return scan(cpu, op, most, count, rep);
+  let done: u64 = 0;
+  if (io) done = portString(cpu, op, most, true);
+  else {
+    while (done < most && !failed(cpu)) {
+      let n: u64 = (op & 0xfe) == 0xa4 ? moveMany(cpu, most - done) : (op & 0xfe) == 0xaa ? storeMany(cpu, most - done) : 0;
+      if (n == 0) {
+        once(cpu, op);
+        n = failed(cpu) ? 0 : 1;
+      }
+      done += n;
+    }
+  }
+  setCount(cpu, count - done);
+  return done == count ? DONE | <i32>done : <i32>done;
+}
+
+/** CMPS and SCAS: stop when ZF differs from the prefix (REPE F3, REPNE F2). */
+function scan(cpu: usize, op: u32, most: u64, count: u64, rep: u32): i32 {
+  let done: u64 = 0;
+  let ended = false;
+  while (done < most && !ended) {
+    once(cpu, op);
+    if (failed(cpu)) break;
+    done++;
+    ended = (load<u64>(cpu, FLAG_RES) == 0) != (rep == 0xf3);
+  }
+  setCount(cpu, count - done);
+  return ended || done == count ? DONE | <i32>done : <i32>done;
+}
+
+function setCount(cpu: usize, v: u64): void {
+  if (asz == 2) store<u16>(cpu, <u16>v, RCX);
+  else store<u64>(cpu, v & mask, RCX);
+}
+
+function advance(cpu: usize, reg: usize, by: i64): void {
+  if (asz == 2) store<u16>(cpu, <u16>(load<u16>(cpu + reg) + <u16>by));
+  else store<u64>(cpu + reg, (load<u64>(cpu + reg) + <u64>by) & mask);
+}
+
+function source(cpu: usize): u64 {
+  return segAddr(cpu, seg, load<u64>(cpu, RSI) & mask, width, 0);
+}
+function target(cpu: usize, write: u32): u64 {
+  return segAddr(cpu, 0, load<u64>(cpu, RDI) & mask, width, write);
+}
+// @ts-ignore: decorator
+@inline
+function signed(v: u64): i64 {
+  return width == 1 ? <i64><i8>v : width == 2 ? <i64><i16>v : width == 4 ? <i64><i32>v : <i64>v;
+}
+
+/** One iteration, by the general road. Nothing changes when it fails. */
+function once(cpu: usize, op: u32): void {
+  switch (op & 0xfe) {
+    case 0xa4: {
+      const from = source(cpu);
+      if (failed(cpu)) return;
+      const to = target(cpu, 1);
+      if (failed(cpu)) return;
+      const v = readMem(cpu, from, width, 0);
+      if (failed(cpu)) return;
+      writeMem(cpu, to, width, v, 0);
+      if (failed(cpu)) return;
+      advance(cpu, RSI, step);
+      advance(cpu, RDI, step);
+      return;
+    }
+    case 0xaa: {
+      const to = target(cpu, 1);
+      if (failed(cpu)) return;
+      writeMem(cpu, to, width, load<u64>(cpu, RAX), 0);
+      if (!failed(cpu)) advance(cpu, RDI, step);
+      return;
+    }
+    case 0xac: {
+      const from = source(cpu);
+      if (failed(cpu)) return;
+      const v = readMem(cpu, from, width, 0);
+      if (failed(cpu)) return;
+      switch (width) {
+        case 1: store<u8>(cpu, <u8>v, RAX); break;
+        case 2: store<u16>(cpu, <u16>v, RAX); break;
+        default: store<u64>(cpu, v, RAX);
+      }
+      advance(cpu, RSI, step);
+      return;
+    }
+    case 0xa6: {
+      const from = source(cpu);
+      if (failed(cpu)) return;
+      const to = target(cpu, 0);
+      if (failed(cpu)) return;
+      const a = readMem(cpu, from, width, 0);
+      if (failed(cpu)) return;
+      const b = readMem(cpu, to, width, 0);
+      if (failed(cpu)) return;
+      compare(cpu, signed(a), signed(b));
+      advance(cpu, RSI, step);
+      advance(cpu, RDI, step);
+      return;
+    }
+    default: {
+      const to = target(cpu, 0);
+      if (failed(cpu)) return;
+      const b = readMem(cpu, to, width, 0);
+      if (failed(cpu)) return;
+      compare(cpu, signed(load<u64>(cpu, RAX)), signed(b));
+      advance(cpu, RDI, step);
+    }
+  }
+}
+
+function compare(cpu: usize, a: i64, b: i64): void {
+  store<u32>(cpu, FLAGS_SUB, FLAG_OP);
+  store<i64>(cpu, signed(<u64>(a - b)), FLAG_RES);
+  store<i64>(cpu, a, FLAG_A);
+  store<i64>(cpu, b, FLAG_B);
+}
+
+/** Elements from `linear` up to its page's end. */
+// @ts-ignore: decorator
+@inline
+function inPage(linear: u64): u64 {
+  return <u64>((4096 - (<u32>linear & 0xfff)) / width);
+}
+/** Elements before the offset would wrap at the address size; the limit is checked for all of them. */
+function inSegment(cpu: usize, s: u32, offset: u64, n: u64, write: u32): bool {
+  if (load<u32>(cpu, MODE) == 2 && asz == 8) return true;
+  const bytes = n * <u64>width;
+  if (offset + bytes - 1 > mask) return false;
+  if (load<u32>(cpu, MODE) == 2) return true;
+  segAddr(cpu, s, offset, <u32>bytes, write);
+  if (!failed(cpu)) return true;
+  store<u32>(cpu, 0, EXC);
+  return false;
+}
+
+/** MOVS of up to `most` elements inside one page on each side, forwards; 0 when it must go one at a time. */
+function moveMany(cpu: usize, most: u64): u64 {
+  if (step < 0) return 0;
+  const si = load<u64>(cpu, RSI) & mask;
+  const di = load<u64>(cpu, RDI) & mask;
+  const from = source(cpu);
+  const to = failed(cpu) ? 0 : target(cpu, 1);
+  if (failed(cpu)) {
+    store<u32>(cpu, 0, EXC);
+    return 0;
+  }
+  let n = most;
+  if (inPage(from) < n) n = inPage(from);
+  if (inPage(to) < n) n = inPage(to);
+  if (n == 0 || !inSegment(cpu, seg, si, n, 0) || !inSegment(cpu, 0, di, n, 1)) return 0;
+  const src = hostRead(cpu, from, width, 0);
+  if (src < RAM_BASE) return retry(cpu);
+  const dst = hostWrite(cpu, to, width, 0);
+  if (dst < RAM_BASE) return retry(cpu);
+  const bytes = <u32>n * width;
+  if (dst > src && dst - src < bytes) {
+    // Overlap forwards repeats the beginning, as one element after another does.
+    for (let i: u32 = 0; i < bytes; i += width) memory.copy(dst + i, src + i, width);
+  } else memory.copy(dst, src, bytes);
+  advance(cpu, RSI, <i64>bytes);
+  advance(cpu, RDI, <i64>bytes);
+  return n;
+}
+
+/** A fault is raised again by the general road, in its order; "run alone" stands. */
+function retry(cpu: usize): u64 {
+  if (load<u32>(cpu, EXC) != EXC_STEP) store<u32>(cpu, 0, EXC);
+  return 0;
+}
+
+function storeMany(cpu: usize, most: u64): u64 {
+  if (step < 0) return 0;
+  const di = load<u64>(cpu, RDI) & mask;
+  const to = target(cpu, 1);
+  if (failed(cpu)) {
+    store<u32>(cpu, 0, EXC);
+    return 0;
+  }
+  let n = most;
+  if (inPage(to) < n) n = inPage(to);
+  if (n == 0 || !inSegment(cpu, 0, di, n, 1)) return 0;
+  const dst = hostWrite(cpu, to, width, 0);
+  if (dst < RAM_BASE) return retry(cpu);
+  const bytes = <u32>n * width;
+  const v = load<u64>(cpu, RAX);
+  switch (width) {
+    case 1: memory.fill(dst, <u8>v, bytes); break;
+    case 2: for (let i: u32 = 0; i < bytes; i += 2) store<u16>(dst + i, <u16>v); break;
+    case 4:
+      if (<u32>v == 0) memory.fill(dst, 0, bytes);
+      else for (let i: u32 = 0; i < bytes; i += 4) store<u32>(dst + i, <u32>v);
+      break;
+    default:
+      if (v == 0) memory.fill(dst, 0, bytes);
+      else for (let i: u32 = 0; i < bytes; i += 8) store<u64>(dst + i, v);
+  }
+  advance(cpu, RDI, <i64>bytes);
+  return n;
+}
+
+/** INS and OUTS: one exit for a burst up to the page's end (SDM 28.2.1, table 28-5 qualification). Returns the iterations done. */
+function portString(cpu: usize, op: u32, most: u64, repeated: bool): u64 {
+  const out = (op & 2) != 0;
+  const port = <u32>load<u16>(cpu, RDX);
+  if (!ioAllowed(cpu, port, width)) return 0;
+  let done: u64 = 0;
+  let page: u64 = 0;
+  for (; done < most; done++) {
+    const lin = out ? source(cpu) : target(cpu, 1);
+    if (failed(cpu)) break;
+    if (done == 0) page = lin >> 12;
+    else if (lin >> 12 != page) break;
+    let v: u64 = 0;
+    if (out) v = readMem(cpu, lin, width, 0);
+    else {
+      // The place must be writable before the port is read.
+      hostWrite(cpu, lin, width, 0);
+    }
+    if (failed(cpu)) break;
+    if (load<u32>(cpu, ANSWER_NEXT) < load<u32>(cpu, ANSWERS)) {
+      store<u64>(cpu, load<u64>(cpu, ANSWER), IO_DATA);
+      store<u32>(cpu, 0, ANSWERS);
+    } else {
+      if (done == 0) {
+        vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(width - 1) | (out ? 0 : 8) | 16 | (repeated ? 32 : 0) | (<u64>port << 16));
+        store<u64>(cpu, lin, EXIT_GLA);
+        store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
+      }
+      store<u64>(cpu, v, IO_DATA);
+      if (pio(cpu, port, width, out ? 1 : 0) == 2) {
+        store<u32>(cpu, port, IO_PORT);
+        store<u32>(cpu, width, IO_SIZE);
+        store<u32>(cpu, out ? 1 : 0, IO_WRITE);
+        store<u32>(cpu, 1, IO_COUNT);
+        store<u32>(cpu, RUN_IO, RUN_EXIT);
+        store<u32>(cpu, EXC_LEAVE, EXC);
+        break;
+      }
+    }
+    if (!out) writeMem(cpu, lin, width, load<u64>(cpu, IO_DATA), 0);
+    if (failed(cpu)) break;
+    advance(cpu, out ? RSI : RDI, step);
+  }
+  if (done != 0 || load<u32>(cpu, EXC) == EXC_LEAVE) vmentry(cpu);
+  return done;
+}

@@ -1,0 +1,480 @@
+/**
+ * A vCPU in the shape of KVM's API: `run()` enters the guest and returns a run exit; everything else gets and sets its state.
+ *
+ * A *run exit* is what nothing inside the VM handles (KVM_EXIT_*). A VM exit has an SDM number and is counted by the core, whether it
+ * comes out here or not. Devices on a bus are called from inside `run()`; deadlines fire there too.
+ *
+ * As in KVM, an access is completed by the next `run()`: put a read's answer into `exit.data` (and `dataHigh` for 8 bytes) and call `run()`
+ * again. Until then the registers are those before the instruction, which is re-executed with the answers so far.
+ *
+ * @module
+ */
+import type { Vm } from '../vm.ts';
+import { type CoreExports, RUN } from './core.ts';
+import { offsetOf } from './layout.ts';
+import {
+  ACTIVITIES, type CpuidEntry, type DebugRegisters, EVENT, type FpuState, GENERAL, MSR_FIELDS, type Registers, SEGMENTS, type SpecialRegisters, StateView,
+  type VcpuEvents,
+} from './registers.ts';
+
+/** Why `run()` returned. */
+export type RunExitReason =
+  /** A port access that nobody registered for. */
+  | 'io'
+  /** An access to a guest physical address that is neither RAM nor a registered region. */
+  | 'mmio'
+  /** An MSR that the VM was told to hand out. */
+  | 'msr'
+  /** HLT, when the VM has no interrupt controller, or nothing can ever wake it. */
+  | 'hlt'
+  /** Triple fault. */
+  | 'shutdown'
+  /** The limit given to `run`, or the VM's `onSlice`, asked to stop. */
+  | 'intr'
+  /** A device asked for it (`vm.stop()`): power-off, reset. */
+  | 'system-event'
+  /** The core cannot go on; `detail` says why. */
+  | 'internal-error';
+
+/** One object per vCPU, filled by each `run()`, as KVM's run page. */
+export interface RunExit {
+  reason: RunExitReason;
+  /** io: the port. */
+  port: number;
+  /** io, mmio: bytes of the access. */
+  size: 1 | 2 | 4 | 8;
+  /** io, mmio, msr: the guest writes. */
+  write: boolean;
+  /** Low 32 bits of the value written, or of the answer to a read. */
+  data: number;
+  /** High 32 bits, for mmio of 8 bytes and msr. */
+  dataHigh: number;
+  /** mmio: the guest physical address. */
+  gpa: number;
+  /** msr: its index. */
+  msr: number;
+  /** internal-error, hlt: one line that says why. */
+  detail: string;
+}
+
+/** Texts of the core's INTERNAL_* codes. */
+const INTERNAL: Readonly<Record<number, string>> = {
+  1: 'instruction fetch from an address that is not RAM',
+  2: 'instruction not implemented',
+};
+
+/** Instructions between two looks outside, at most. */
+export const SLICE = 100_000;
+
+const TWO32 = 0x1_0000_0000;
+
+/** A virtual CPU. `Vm.createVcpu` makes it. */
+export class Vcpu {
+  readonly index: number;
+  /** Where its state stands in the VM's memory. */
+  readonly base: number;
+  readonly state: StateView;
+  readonly exit: RunExit = { reason: 'intr', port: 0, size: 1, write: false, data: 0, dataHigh: 0, gpa: 0, msr: 0, detail: '' };
+  readonly #vm: Vm;
+  readonly #core: CoreExports;
+  readonly #u32: Uint32Array;
+  /** An exit waits for its answer. */
+  #unanswered = false;
+
+  constructor(vm: Vm, index: number, base: number) {
+    this.#vm = vm;
+    this.index = index;
+    this.base = base;
+    this.#core = vm.core;
+    this.#u32 = vm.u32;
+    this.state = new StateView(vm.memory.buffer, base);
+  }
+
+  #at(field: string): number {
+    return (this.base + offsetOf(field)) >>> 2;
+  }
+
+  readonly #field = {
+    event: 0, activity: 0, rflags: 0, sliceEnd: 0, icount: 0, ioData: 0, ioPort: 0, ioSize: 0, ioWrite: 0, ioGpa: 0, answers: 0, answer: 0, statusText: 0, haltWakeup: 0,
+  };
+
+  /** Power-on state (SDM vol. 3, table 10-1). Instruction count, clock and counters go on. */
+  reset(): void {
+    const keep = ['ICOUNT', 'CLOCK_OFFSET'].map((name) => [name, this.state.get(name)] as const);
+    this.#core.reset(this.base);
+    for (const [name, value] of keep) this.state.set(name, value);
+    const f = this.#field;
+    f.event = this.#at('EVENT');
+    f.activity = this.#at('ACTIVITY');
+    f.rflags = this.#at('RFLAGS');
+    f.sliceEnd = this.#at('SLICE_END');
+    f.icount = this.#at('ICOUNT');
+    f.ioData = this.#at('IO_DATA');
+    f.ioPort = this.#at('IO_PORT');
+    f.ioSize = this.#at('IO_SIZE');
+    f.ioWrite = this.#at('IO_WRITE');
+    f.ioGpa = this.#at('IO_GPA');
+    f.answers = this.#at('ANSWERS');
+    f.answer = this.#at('ANSWER');
+    f.statusText = this.#at('STATUS_TEXT');
+    f.haltWakeup = this.#at('KS_HALT_WAKEUP');
+    this.#unanswered = false;
+    this.#vm.clock.refresh();
+  }
+
+  /** Retired instructions. */
+  get instructions(): number {
+    const i = this.#field.icount;
+    return (this.#u32[i + 1] as number) * TWO32 + (this.#u32[i] as number);
+  }
+
+  /**
+   * Enters the guest and returns at the next run exit; returns 'intr' once `limit` instructions (of this vCPU, since it was created) have retired.
+   * Returns the same object each time. Never throws for anything that a guest does.
+   */
+  run(limit = Number.POSITIVE_INFINITY): RunExit {
+    if (this.#unanswered) this.#answer();
+    const vm = this.#vm;
+    const exit = this.exit;
+    let fired = 0;
+    for (;;) {
+      const start = this.instructions;
+      if (start >= limit) return this.#leave('intr');
+      this.#setSliceEnd(Math.min(limit, start + vm.slice));
+      let code: number;
+      try {
+        code = this.#enter();
+        if (code === RUN.DEADLINE) {
+          vm.clock.fireDue();
+          // Deadlines that come without the guest moving must not lock the outside world out.
+          if (++fired < DEADLINES_PER_LOOK) continue;
+          code = RUN.SLICE;
+        }
+      } catch (error) {
+        exit.detail = `the engine failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+        return this.#leave('internal-error');
+      }
+      switch (code) {
+        case RUN.SLICE:
+          fired = 0;
+          if (vm.onSlice?.() === true) return this.#leave('intr');
+          continue;
+        case RUN.HLT:
+          if (vm.irqchip === undefined) return this.#leave('hlt');
+          if (vm.waitForEvent(this)) continue;
+          return this.#leave(vm.stopping ? 'intr' : 'hlt');
+        default:
+          return this.#decode(code);
+      }
+    }
+  }
+
+  #enter(): number {
+    if ((this.#u32[this.#field.activity] as number) === 1 && !this.runnable()) return RUN.HLT;
+    return this.#core.run(this.base);
+  }
+
+  #leave(reason: RunExitReason): RunExit {
+    this.exit.reason = reason;
+    return this.exit;
+  }
+
+  #decode(code: number): RunExit {
+    const u32 = this.#u32;
+    const f = this.#field;
+    const exit = this.exit;
+    exit.detail = '';
+    switch (code) {
+      case RUN.IO:
+      case RUN.MMIO:
+      case RUN.MSR:
+        exit.port = u32[f.ioPort] as number;
+        exit.size = u32[f.ioSize] as 1 | 2 | 4 | 8;
+        exit.write = u32[f.ioWrite] !== 0;
+        exit.data = u32[f.ioData] as number;
+        exit.dataHigh = u32[f.ioData + 1] as number;
+        exit.gpa = (u32[f.ioGpa + 1] as number) * TWO32 + (u32[f.ioGpa] as number);
+        exit.msr = u32[f.ioPort] as number;
+        this.#unanswered = true;
+        return this.#leave(code === RUN.IO ? 'io' : code === RUN.MMIO ? 'mmio' : 'msr');
+      case RUN.SHUTDOWN:
+        return this.#leave('shutdown');
+      case RUN.EVENT:
+        u32[f.event] = (u32[f.event] as number) & ~EVENT.STOP;
+        return this.#leave('system-event');
+      case RUN.INTERNAL:
+        exit.detail = INTERNAL[u32[f.statusText] as number] ?? `internal error ${u32[f.statusText]} of the core`;
+        return this.#leave('internal-error');
+      default:
+        exit.detail = `the core returned ${code}`;
+        return this.#leave('internal-error');
+    }
+  }
+
+  /** Hands the answer of the last exit to the instruction that is re-executed. */
+  #answer(): void {
+    this.#unanswered = false;
+    const u32 = this.#u32;
+    const n = u32[this.#field.answers] as number;
+    if (n >= ANSWERS_MAX) return;
+    u32[this.#field.answer + 2 * n] = this.exit.data;
+    u32[this.#field.answer + 2 * n + 1] = this.exit.dataHigh;
+    u32[this.#field.answers] = n + 1;
+  }
+
+  #setSliceEnd(at: number): void {
+    this.#u32[this.#field.sliceEnd] = at % TWO32;
+    this.#u32[this.#field.sliceEnd + 1] = Math.floor(at / TWO32);
+  }
+
+  /** A halted vCPU has something to wake for (SDM vol. 2, HLT: an enabled interrupt, NMI, INIT). */
+  runnable(): boolean {
+    const event = this.#u32[this.#field.event] as number;
+    if ((event & (EVENT.NMI | EVENT.INIT | EVENT.STOP)) !== 0) return true;
+    return (event & EVENT.INTR) !== 0 && this.interruptsEnabled;
+  }
+
+  /** RFLAGS.IF. */
+  get interruptsEnabled(): boolean {
+    return ((this.#u32[this.#field.rflags] as number) & 0x200) !== 0;
+  }
+
+  /** Ends a halt and counts it. */
+  wake(): void {
+    if (this.#u32[this.#field.activity] !== 1) return;
+    this.#u32[this.#field.activity] = 0;
+    const k = this.#field.haltWakeup;
+    const low = ((this.#u32[k] as number) + 1) >>> 0;
+    this.#u32[k] = low;
+    if (low === 0) (this.#u32[k + 1] as number)++;
+  }
+
+  /** A start-up IPI (SDM vol. 3, 9.4.3): taken only after INIT; execution starts at vector * 4 KiB in real mode. */
+  startup(vector: number): void {
+    const s = this.state;
+    if (s.number('ACTIVITY') !== WAIT_FOR_SIPI) return;
+    s.setNumber('SEG_SEL', vector << 8, CS);
+    s.setNumber('SEG_BASE', vector << 12, CS);
+    s.setNumber('RIP', 0);
+    s.setNumber('ACTIVITY', 0);
+    this.#core.modeChanged(this.base);
+  }
+
+  /** Raises bits of EVENT; the core looks at them at the next instruction boundary. */
+  raise(bits: number): void {
+    (this.#u32[this.#field.event] as number) |= bits;
+  }
+
+  clear(bits: number): void {
+    (this.#u32[this.#field.event] as number) &= ~bits;
+  }
+
+  getRegs(): Registers {
+    const s = this.state;
+    const regs = { rip: s.get('RIP'), rflags: BigInt(this.#core.readFlags(this.base) >>> 0) } as Registers;
+    GENERAL.forEach((name, i) => {
+      regs[name] = s.get('REGS', i);
+    });
+    return regs;
+  }
+
+  /** Sets the registers that `regs` names. */
+  setRegs(regs: Partial<Registers>): void {
+    const s = this.state;
+    GENERAL.forEach((name, i) => {
+      const value = regs[name];
+      if (value !== undefined) s.set('REGS', value, i);
+    });
+    if (regs.rip !== undefined) s.set('RIP', regs.rip);
+    if (regs.rflags !== undefined) this.#core.writeFlags(this.base, Number(regs.rflags & 0xffffffffn));
+    this.#core.modeChanged(this.base);
+  }
+
+  getSregs(): SpecialRegisters {
+    const s = this.state;
+    const sregs = {
+      gdtr: { base: s.get('GDTR_BASE'), limit: s.number('GDTR_LIMIT') },
+      idtr: { base: s.get('IDTR_BASE'), limit: s.number('IDTR_LIMIT') },
+      cr0: s.get('CR0'),
+      cr2: s.get('CR2'),
+      cr3: s.get('CR3'),
+      cr4: s.get('CR4'),
+      cr8: s.get('CR8'),
+      efer: s.get('EFER'),
+      apicBase: s.get('APIC_BASE'),
+    } as SpecialRegisters;
+    SEGMENTS.forEach((name, i) => {
+      sregs[name] = { selector: s.number('SEG_SEL', i), base: s.get('SEG_BASE', i), limit: s.number('SEG_LIMIT', i), accessRights: s.number('SEG_AR', i) };
+    });
+    return sregs;
+  }
+
+  /** Sets the registers that `sregs` names, without the checks of the instructions that load them, as KVM_SET_SREGS. */
+  setSregs(sregs: Partial<SpecialRegisters>): void {
+    const s = this.state;
+    SEGMENTS.forEach((name, i) => {
+      const segment = sregs[name];
+      if (segment === undefined) return;
+      s.setNumber('SEG_SEL', segment.selector, i);
+      s.set('SEG_BASE', segment.base, i);
+      s.setNumber('SEG_LIMIT', segment.limit, i);
+      s.setNumber('SEG_AR', segment.accessRights, i);
+    });
+    if (sregs.gdtr !== undefined) this.#setTable('GDTR', sregs.gdtr);
+    if (sregs.idtr !== undefined) this.#setTable('IDTR', sregs.idtr);
+    const plain = { cr0: 'CR0', cr2: 'CR2', cr3: 'CR3', cr4: 'CR4', cr8: 'CR8', efer: 'EFER', apicBase: 'APIC_BASE' } as const;
+    for (const [key, field] of Object.entries(plain)) {
+      const value = sregs[key as keyof typeof plain];
+      if (value !== undefined) s.set(field, value);
+    }
+    this.#core.modeChanged(this.base);
+    this.#core.tlbFlush(this.base, 1);
+    if (sregs.cr8 !== undefined) this.#vm.irqchip?.taskPriorityWritten(this.index, Number(sregs.cr8 & 15n));
+    if (sregs.apicBase !== undefined) this.#vm.writeMsr(this, 0x1b, sregs.apicBase);
+  }
+
+  #setTable(name: 'GDTR' | 'IDTR', table: { base: bigint; limit: number }): void {
+    this.state.set(`${name}_BASE`, table.base);
+    this.state.setNumber(`${name}_LIMIT`, table.limit);
+  }
+
+  getFpu(): FpuState {
+    const s = this.state;
+    return {
+      fpr: Array.from({ length: 8 }, (_, i) => ({ significand: s.get('FPR', 2 * i), exponent: s.fprExponent(i) })),
+      fcw: s.number('FCW'),
+      fsw: s.number('FSW'),
+      ftw: s.number('FTW'),
+      fop: s.number('FOP'),
+      fip: s.get('FIP'),
+      fdp: s.get('FDP'),
+      mxcsr: s.number('MXCSR'),
+      xmm: Array.from({ length: 64 }, (_, i) => s.get('XMM', i)),
+    };
+  }
+
+  setFpu(fpu: Partial<FpuState>): void {
+    const s = this.state;
+    fpu.fpr?.forEach((r, i) => {
+      s.set('FPR', r.significand, 2 * i);
+      s.setFprExponent(i, r.exponent);
+    });
+    const small = { fcw: 'FCW', fsw: 'FSW', ftw: 'FTW', fop: 'FOP', mxcsr: 'MXCSR' } as const;
+    for (const [key, field] of Object.entries(small)) {
+      const value = fpu[key as keyof typeof small];
+      if (value !== undefined) s.setNumber(field, value);
+    }
+    if (fpu.fip !== undefined) s.set('FIP', fpu.fip);
+    if (fpu.fdp !== undefined) s.set('FDP', fpu.fdp);
+    fpu.xmm?.forEach((value, i) => {
+      s.set('XMM', value, i);
+    });
+    this.#core.modeChanged(this.base);
+  }
+
+  /** An MSR, or undefined when there is none with this index. */
+  getMsr(index: number): bigint | undefined {
+    const field = MSR_FIELDS.get(index);
+    if (field !== undefined) return this.state.get(field[0], field[1]);
+    if (index === 0x10) return BigInt.asUintN(64, BigInt(this.#vm.clock.now()) + this.state.get('TSC_OFFSET'));
+    return this.#vm.readMsr(this, index);
+  }
+
+  /** Sets an MSR without the checks of WRMSR; false when there is none with this index. */
+  setMsr(index: number, value: bigint): boolean {
+    const field = MSR_FIELDS.get(index);
+    if (field !== undefined) {
+      this.state.set(field[0], value, field[1]);
+      if (index === 0x1b) this.#vm.writeMsr(this, index, value);
+      if (index === 0xc0000080) {
+        this.#core.modeChanged(this.base);
+        this.#core.tlbFlush(this.base, 1);
+      }
+      return true;
+    }
+    if (index === 0x10) {
+      this.state.set('TSC_OFFSET', BigInt.asUintN(64, value - BigInt(this.#vm.clock.now())));
+      return true;
+    }
+    return this.#vm.writeMsr(this, index, value);
+  }
+
+  getEvents(): VcpuEvents {
+    const s = this.state;
+    const event = s.number('EVENT');
+    const shadowed = s.get('SHADOW_AT') === s.get('ICOUNT');
+    return {
+      interruptPending: (event & EVENT.INTR) !== 0,
+      nmiPending: (event & EVENT.NMI) !== 0,
+      nmiMasked: s.number('NMI_BLOCKED') !== 0,
+      initPending: (event & EVENT.INIT) !== 0,
+      shadow: !shadowed ? 'none' : s.number('SHADOW_KIND') === 2 ? 'mov-ss' : 'sti',
+      activity: ACTIVITIES[s.number('ACTIVITY')] ?? 'active',
+      pendingDebug: s.get('PENDING_DB'),
+    };
+  }
+
+  setEvents(events: Partial<VcpuEvents>): void {
+    const s = this.state;
+    const bit = (on: boolean | undefined, mask: number): void => {
+      if (on === true) this.raise(mask);
+      else if (on === false) this.clear(mask);
+    };
+    bit(events.interruptPending, EVENT.INTR);
+    bit(events.nmiPending, EVENT.NMI);
+    bit(events.initPending, EVENT.INIT);
+    if (events.nmiMasked !== undefined) s.setNumber('NMI_BLOCKED', events.nmiMasked ? 1 : 0);
+    if (events.shadow !== undefined) {
+      s.set('SHADOW_AT', events.shadow === 'none' ? 0xffff_ffff_ffff_ffffn : s.get('ICOUNT'));
+      s.setNumber('SHADOW_KIND', events.shadow === 'mov-ss' ? 2 : 1);
+    }
+    if (events.activity !== undefined) s.setNumber('ACTIVITY', ACTIVITIES.indexOf(events.activity));
+    if (events.pendingDebug !== undefined) s.set('PENDING_DB', events.pendingDebug);
+  }
+
+  getDebugRegs(): DebugRegisters {
+    const s = this.state;
+    return { db: [s.get('DR', 0), s.get('DR', 1), s.get('DR', 2), s.get('DR', 3)], dr6: s.get('DR', 6), dr7: s.get('DR', 7) };
+  }
+
+  setDebugRegs(debug: Partial<DebugRegisters>): void {
+    debug.db?.forEach((value, i) => {
+      this.state.set('DR', value, i);
+    });
+    if (debug.dr6 !== undefined) this.state.set('DR', debug.dr6, 6);
+    if (debug.dr7 !== undefined) this.state.set('DR', debug.dr7, 7);
+    this.#core.modeChanged(this.base);
+  }
+
+  /** Replaces the VM's CPUID table. */
+  setCpuid(entries: readonly CpuidEntry[]): void {
+    this.#vm.setCpuid(entries);
+  }
+
+  /** Guest physical address behind a linear one by the present page tables, without side effects; undefined when not mapped to RAM. */
+  translate(linear: bigint): number | undefined {
+    const host = this.#core.translate(this.base, Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), 0) >>> 0;
+    if (host === 0) return undefined;
+    const gpa = this.#vm.ram.gpaOf(host);
+    return gpa < 0 ? undefined : gpa;
+  }
+
+  /** Up to `length` bytes at a linear address; shorter where it is not mapped. */
+  readLinear(linear: bigint, length: number): Uint8Array {
+    const out = new Uint8Array(length);
+    for (let at = 0; at < length; ) {
+      const address = linear + BigInt(at);
+      const gpa = this.translate(BigInt.asUintN(64, address));
+      if (gpa === undefined) return out.subarray(0, at);
+      const part = Math.min(length - at, 4096 - Number(address & 0xfffn));
+      this.#vm.ram.read(gpa, out.subarray(at, at + part));
+      at += part;
+    }
+    return out;
+  }
+}
+
+const ANSWERS_MAX = 64;
+const WAIT_FOR_SIPI = 3;
+const CS = 1;
+const DEADLINES_PER_LOOK = 1000;

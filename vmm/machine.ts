@@ -1,0 +1,382 @@
+/**
+ * The board: a PC of fixed parts around one vCPU, and the guest that it boots.
+ *
+ * | what | where | line |
+ * |---|---|---|
+ * | local APIC, IOAPIC | FEE00000h, FEC00000h | |
+ * | 8259s, ELCR | 20h, A0h, 4D0h | |
+ * | 8254, port 61h | 40h-43h, 61h | 0 (IOAPIC input 2) |
+ * | i8042, port 92h | 60h, 64h, 92h | 1, 12 |
+ * | COM1 | 3F8h | 4 |
+ * | RTC and CMOS | 70h | 8 |
+ * | ACPI PM1a, PM timer, GPE0 | 600h-60Fh | 9 (SCI) |
+ * | x87 error | F0h | 13 |
+ * | 8237s and pages, POST code | 0-Fh, 81h-8Fh, C0h-DFh, 80h | |
+ * | PCI with a host bridge | CF8h, CFCh | 16-23 |
+ * | reset control | CF9h | |
+ * | debug exit | where `debugExit` says | |
+ *
+ * Low RAM ends at 3 GiB; A0000h-BFFFFh is the VGA window with no card behind it. There is no firmware: the loader writes the guest into RAM
+ * and the vCPU starts at its entry, with ACPI tables in E0000h-FFFFFh and an E820 map, and the interrupt controllers as a BIOS leaves
+ * them. A port or address that nothing claims floats. A reset of any kind loads the guest again: memory keeps what it held.
+ *
+ * A guest ends by powering off, by the debug-exit port, at a limit, or by dying: `run` says which and never throws for a guest's doing.
+ *
+ * @module
+ */
+import { buildAcpi } from '../devices/acpi/tables.ts';
+import { DebugExit } from '../devices/debug-exit.ts';
+import { Dma } from '../devices/dma.ts';
+import { I8042 } from '../devices/i8042.ts';
+import { HostBridge, Pci } from '../devices/pci.ts';
+import { Pit, PIT_PORT, SYSTEM_CONTROL_PORT } from '../devices/pit.ts';
+import { PowerManagement, SLP_TYP_S5 } from '../devices/pm.ts';
+import { Port92 } from '../devices/port92.ts';
+import { Post } from '../devices/post.ts';
+import { ResetControl } from '../devices/reset.ts';
+import { Rtc } from '../devices/rtc.ts';
+import { Serial } from '../devices/serial.ts';
+import { type BootKind, type BootMemory, type BootResult, e820, type EntryState, loadGuest } from './boot/index.ts';
+import type { Deadline, PortDevice, Saveable } from './bus.ts';
+import { MEMORY_MAP } from './cpu/layout.ts';
+import type { Segment } from './cpu/registers.ts';
+import { SLICE, type Vcpu } from './cpu/vcpu.ts';
+import type { ExitCosts } from './exit-cost.ts';
+import type { Irqchip } from './interrupts.ts';
+import { LOW_RAM_END } from './memory.ts';
+import type { Outcome } from './report.ts';
+import { type Intercepts, Vm } from './vm.ts';
+
+/** The guest's files, read anew at each boot so that they need not stay in memory. */
+export interface GuestFiles {
+  readonly kernel: Uint8Array;
+  readonly kernelName: string;
+  readonly initrd?: Uint8Array;
+  readonly initrdName?: string;
+}
+
+export interface MachineOptions {
+  /** Guest RAM: `256M`, or bytes. */
+  readonly memory: string | number;
+  readonly name?: string;
+  readonly load: () => GuestFiles;
+  /** The guest's command line. */
+  readonly append?: string;
+  /** Enter by this protocol instead of the one recognised. */
+  readonly kind?: BootKind;
+  /** A byte from COM1. */
+  readonly output: (byte: number) => void;
+  readonly exitCosts?: ExitCosts;
+  readonly intercepts?: Intercepts;
+  /** Port of the debug-exit device; none without. */
+  readonly debugExit?: number;
+  /** RTC at time 0: seconds since 1970. */
+  readonly rtcEpoch?: number;
+}
+
+/** Where a run ends, whatever the guest does. */
+export interface RunLimits {
+  /** Retired instructions. */
+  readonly insns?: number;
+  /** Nanoseconds of the VM's clock. */
+  readonly timeNs?: number;
+}
+
+/** What the outside world does to a running machine. All are called between instructions, in the VM's thread. */
+export interface Outside {
+  /** Something may still come in: a guest that halts without a timer is waiting, not dead. */
+  readonly attached: boolean;
+  /** At slice ends: true ends the run as interrupted. */
+  look(): boolean;
+  /** The guest is idle until `until` (Infinity: for ever, when attached). Returns the time up to which idle time passes now; -1 ends the run. */
+  idle(until: number): number;
+}
+
+const VGA_WINDOW = { gpa: 0xa0000, bytes: 0x20000 };
+const SCI_LINE = 9;
+const PCI_LINES = [16, 17, 18, 19, 20, 21, 22, 23];
+/** Port to which software writes to take the x87 error line down (PC/AT technical reference, coprocessor). */
+const FERR_RESET_PORT = 0xf0;
+/** ELCR bit of the SCI, in the register of lines 8 to 15. */
+const ELCR_HIGH = 0x4d1;
+/** The BIOS data area's pointer to the EBDA, and COM1's port in it: what programs without ACPI look at. */
+const BDA_COM1 = 0x400;
+const BDA_EBDA_SEGMENT = 0x40e;
+const BDA_BASE_MEMORY = 0x413;
+const EBDA_SEGMENT = 0x9fc0;
+
+type Ending = { readonly kind: 'power-off' } | { readonly kind: 'reset' } | { readonly kind: 'debug-exit'; readonly value: number };
+
+/** A PC with one vCPU. */
+export class Machine {
+  readonly vm: Vm;
+  readonly vcpu: Vcpu;
+  readonly serial: Serial;
+  readonly pm: PowerManagement;
+  readonly keyboard: I8042;
+  readonly #irqchip: Irqchip;
+  readonly #options: MachineOptions;
+  /** Everything that a reset reaches. */
+  readonly #resettable: { reset(): void }[] = [];
+  readonly #rsdp: number;
+  /** Console input that waits for its interrupt exit. */
+  readonly #input: Uint8Array[] = [];
+  readonly #inputDue: Deadline;
+  #ending: Ending | undefined;
+
+  /** Makes the board. Throws MemorySizeError, CoreError. */
+  static async create(options: MachineOptions): Promise<Machine> {
+    return new Machine(options, await Vm.create(Machine.#vmOptions(options)));
+  }
+
+  static createSync(options: MachineOptions): Machine {
+    return new Machine(options, Vm.createSync(Machine.#vmOptions(options)));
+  }
+
+  static #vmOptions(options: MachineOptions): Parameters<typeof Vm.create>[0] {
+    const { memory, name, exitCosts, intercepts } = options;
+    return { memory, name, exitCosts, intercepts, hole: VGA_WINDOW, unclaimed: 'float' };
+  }
+
+  private constructor(options: MachineOptions, vm: Vm) {
+    this.#options = options;
+    this.vm = vm;
+    this.vcpu = vm.createVcpu(0);
+    this.#irqchip = vm.createIrqchip();
+    const line = (n: number) => this.#irqchip.line(n);
+    const reset = (): void => this.#end({ kind: 'reset' });
+    const lowMemory = Math.min(vm.ram.size, LOW_RAM_END);
+
+    const pit = new Pit({ clock: vm.clock, irq: line(0) });
+    vm.ports.addPorts(PIT_PORT, 4, pit, 'pit');
+    vm.ports.addPorts(SYSTEM_CONTROL_PORT, 1, pit, 'pit');
+    this.#keep('pit', pit);
+    this.keyboard = this.#attach('i8042', new I8042({ keyboardIrq: line(1), auxIrq: line(12), a20: () => {}, reset }));
+    this.#attach('port92', new Port92({ a20: () => {}, reset }));
+    this.serial = this.#attach('serial', new Serial({ irq: line(4), clock: vm.clock, output: options.output }));
+    const rtc = new Rtc({
+      irq: line(8),
+      clock: vm.clock,
+      epochSeconds: options.rtcEpoch,
+      lowMemory,
+      highMemory: vm.ram.size - lowMemory,
+      nmiMask: (masked) => {
+        this.#irqchip.nmiMasked = masked;
+      },
+    });
+    this.#attach('rtc', rtc);
+    this.pm = this.#attach('pm', new PowerManagement({ sci: line(SCI_LINE), clock: vm.clock, sleep: (type) => this.#sleep(type) }));
+    this.#attach('reset', new ResetControl({ reset }));
+    this.#attach('dma', new Dma());
+    this.#attach('post', new Post());
+    const pci = new Pci({ lines: PCI_LINES.map(line) });
+    pci.add(0, 0, new HostBridge());
+    this.#attach('pci', pci);
+    vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
+    if (options.debugExit !== undefined) {
+      this.#attach('debug-exit', new DebugExit({ port: options.debugExit, exit: (value) => this.#end({ kind: 'debug-exit', value }) }));
+    }
+    this.#rsdp = this.#placeAcpi();
+    this.#inputDue = vm.clock.deadline('console input', () => this.#deliverInput());
+  }
+
+  #keep<D extends Saveable & { reset?(): void }>(name: string, device: D): D {
+    this.vm.addSaveable(name, device);
+    if (device.reset !== undefined) this.#resettable.push(device as { reset(): void });
+    return device;
+  }
+
+  #attach<D extends Saveable & { reset?(): void; attach(ports: Vm['ports']): void }>(name: string, device: D): D {
+    device.attach(this.vm.ports);
+    return this.#keep(name, device);
+  }
+
+  #placeAcpi(): number {
+    const tables = buildAcpi({ cpus: 1 });
+    for (const { gpa, bytes } of tables.blocks) this.vm.ram.write(gpa, bytes);
+    return tables.rsdpAddress;
+  }
+
+  #end(ending: Ending): void {
+    this.#ending ??= ending;
+    this.vm.stop();
+  }
+
+  #sleep(type: number): void {
+    if (type === SLP_TYP_S5) this.#end({ kind: 'power-off' });
+  }
+
+  /** Loads the guest and sets the vCPU to its entry; the reason when it cannot be booted. */
+  boot(): BootResult {
+    const { vm } = this;
+    const lowBytes = Math.min(vm.ram.size, LOW_RAM_END);
+    this.#firmwareData();
+    const result = loadGuest({
+      ...this.#options.load(),
+      append: this.#options.append ?? '',
+      ram: bootMemory(vm, lowBytes),
+      memoryMap: e820(lowBytes, vm.ram.size - lowBytes),
+      acpiRsdp: this.#rsdp,
+      kind: this.#options.kind,
+    });
+    if (result.ok) this.#enter(result.entry);
+    return result;
+  }
+
+  /** What a BIOS leaves in memory and in the interrupt controllers. */
+  #firmwareData(): void {
+    const word = (gpa: number, value: number): void => {
+      this.vm.ram.write(gpa, Uint8Array.of(value & 0xff, value >> 8));
+    };
+    word(BDA_COM1, 0x3f8);
+    word(BDA_EBDA_SEGMENT, EBDA_SEGMENT);
+    word(BDA_BASE_MEMORY, EBDA_SEGMENT >> 6);
+    for (const lapic of this.#irqchip.lapics) lapic.virtualWire();
+    this.#irqchip.pic.portWrite(ELCR_HIGH, 1, 1 << (SCI_LINE - 8));
+  }
+
+  #enter(entry: EntryState): void {
+    const segment = (s: EntryState['cs']): Segment => ({ selector: s.selector, base: BigInt(s.base), limit: s.limit, accessRights: s.ar });
+    const table = (t: EntryState['gdtr']): { base: bigint; limit: number } => ({ base: BigInt(t.base), limit: t.limit });
+    this.vcpu.setSregs({
+      cs: segment(entry.cs),
+      ss: segment(entry.ss),
+      ds: segment(entry.ds),
+      es: segment(entry.es),
+      fs: segment(entry.fs),
+      gs: segment(entry.gs),
+      ldtr: segment(entry.ldtr),
+      tr: segment(entry.tr),
+      gdtr: table(entry.gdtr),
+      idtr: table(entry.idtr),
+      cr0: BigInt(entry.cr0),
+      cr3: BigInt(entry.cr3),
+      cr4: BigInt(entry.cr4),
+      efer: BigInt(entry.efer),
+    });
+    this.vcpu.setRegs({
+      rip: BigInt(entry.rip),
+      rflags: BigInt(entry.rflags),
+      rax: BigInt(entry.rax),
+      rbx: BigInt(entry.rbx),
+      rcx: BigInt(entry.rcx),
+      rdx: BigInt(entry.rdx),
+      rsi: BigInt(entry.rsi),
+      rdi: BigInt(entry.rdi),
+      rbp: BigInt(entry.rbp),
+      rsp: BigInt(entry.rsp),
+    });
+  }
+
+  /** Power-on state of everything but time, memory and counters, then the guest anew. */
+  reset(): BootResult {
+    this.#irqchip.reset();
+    for (const device of this.#resettable) device.reset();
+    this.vcpu.reset();
+    this.#placeAcpi();
+    return this.boot();
+  }
+
+  /** Characters for COM1 from outside; they arrive now, as an interrupt from outside that the guest exits for. */
+  consoleInput(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#input.push(bytes);
+    this.#inputDue.arm(this.vm.clock.now());
+  }
+
+  #deliverInput(): void {
+    while (this.#input.length > 0) {
+      const next = this.#input[0];
+      const taken = this.serial.input(next);
+      if (taken < next.length) {
+        // The queue is full: offer the rest when the guest has had time to read some.
+        this.#input[0] = next.subarray(taken);
+        this.#inputDue.arm(this.vm.clock.now() + INPUT_RETRY_NS);
+        return;
+      }
+      this.#input.shift();
+    }
+  }
+
+  /** Runs the guest until it ends. May be called again after a limit or an interruption. */
+  run(limits: RunLimits = {}, outside?: Outside): Outcome {
+    const { vm, vcpu } = this;
+    const insns = limits.insns ?? Number.POSITIVE_INFINITY;
+    const timeNs = limits.timeNs ?? Number.POSITIVE_INFINITY;
+    let interrupted = false;
+    const pace = (): void => {
+      vm.slice = Math.max(1, Math.min(SLICE, timeNs - vm.clock.now()));
+    };
+    vm.onSlice = () => {
+      if (outside?.look() === true) interrupted = true;
+      pace();
+      return interrupted || vm.clock.now() >= timeNs;
+    };
+    vm.onIdle = (until) => {
+      if (vm.clock.now() >= timeNs) return -1;
+      if (until === Number.POSITIVE_INFINITY && outside?.attached !== true) return Number.NaN;
+      const reached = outside === undefined ? Math.min(until, timeNs) : outside.idle(Math.min(until, timeNs));
+      if (reached < 0) interrupted = true;
+      return reached;
+    };
+    pace();
+    for (;;) {
+      if (vm.clock.now() >= timeNs) return { kind: 'limit', which: 'time' };
+      const exit = vcpu.run(insns);
+      switch (exit.reason) {
+        case 'intr':
+          if (interrupted) return { kind: 'interrupted' };
+          if (vcpu.instructions >= insns) return { kind: 'limit', which: 'insns' };
+          continue;
+        case 'system-event': {
+          const outcome = this.#systemEvent();
+          if (outcome !== undefined) return outcome;
+          continue;
+        }
+        case 'hlt':
+          return { kind: 'died', why: vm.haltDetail };
+        case 'shutdown':
+          return { kind: 'died', why: 'triple fault' };
+        default:
+          return { kind: 'died', why: exit.detail || `an access that the board does not answer (${exit.reason})` };
+      }
+    }
+  }
+
+  #systemEvent(): Outcome | undefined {
+    const ending = this.#ending;
+    this.#ending = undefined;
+    if (ending === undefined) return undefined;
+    if (ending.kind !== 'reset') return ending;
+    const again = this.reset();
+    return again.ok ? undefined : { kind: 'died', why: `reset, and then: ${again.reason}` };
+  }
+}
+
+const INPUT_RETRY_NS = 1_000_000;
+
+function ferrReset(irqchip: Irqchip): PortDevice {
+  return {
+    portRead: () => 0xff,
+    portWrite: () => irqchip.ferrReset(),
+  };
+}
+
+/** Guest RAM as loaders see it. Zeroing leaves pages alone that are zero, so that the host need not give them. */
+function bootMemory(vm: Vm, size: number): BootMemory {
+  return {
+    size,
+    write(gpa, bytes) {
+      vm.ram.write(gpa, bytes);
+    },
+    zero(gpa, bytes) {
+      const view = vm.ram.view(gpa, bytes);
+      if (view === undefined) return;
+      for (let at = 0; at < bytes; at += 4096) {
+        const page = view.subarray(at, Math.min(at + 4096, bytes));
+        if (page.some((b) => b !== 0)) page.fill(0);
+      }
+      vm.core.dmaWritten(MEMORY_MAP.RAM_BASE + gpa, bytes);
+    },
+  };
+}

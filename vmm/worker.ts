@@ -1,0 +1,265 @@
+/**
+ * The VM's thread: makes a board from plain options, runs its guest to the end, reports.
+ *
+ * It never yields to its event loop while the guest runs. The outside world enters at slice ends: a flag in shared memory says that there is
+ * something, then messages are received synchronously. The console leaves through a ring in shared memory. Host time is looked at only here,
+ * for `--limit wall`, for pacing, and for `--clock host`.
+ *
+ * @module
+ */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { RingWriter, type SharedRing } from './console-ring.ts';
+import { adoptCore } from './cpu/core.ts';
+import type { ExitCosts } from './exit-cost.ts';
+import { type GuestFiles, Machine, type Outside } from './machine.ts';
+import { type Outcome, reportOf, type VmReport } from './report.ts';
+import type { BootKind } from './boot/index.ts';
+import type { Intercepts } from './vm.ts';
+
+/** One run, as plain data. */
+export interface RunOptions {
+  readonly name: string;
+  readonly memory: number;
+  readonly kernel: string;
+  readonly initrd?: string;
+  readonly append: string;
+  readonly kind?: BootKind;
+  /** `stdio`: to the main thread; otherwise to a file, or nowhere. */
+  readonly serial: 'stdio' | 'null' | { readonly file: string };
+  readonly exitCosts: ExitCosts;
+  readonly intercepts: Intercepts;
+  readonly debugExit?: number;
+  readonly rtcEpoch?: number;
+  readonly limits: { readonly insns?: number; readonly timeNs?: number; readonly wallMs?: number };
+  /** `host`: the VM's clock is pulled along with the host's. */
+  readonly clock: 'virtual' | 'host';
+  /** `pace`: idle time passes at the host's speed, so that the VM's clock is never ahead of it. */
+  readonly idle: 'skip' | 'pace';
+  /** Input may come from the main thread. */
+  readonly attached: boolean;
+}
+
+/** What the main thread hands over. */
+export interface WorkerData {
+  readonly options: RunOptions;
+  readonly module: WebAssembly.Module;
+  readonly ring: SharedRing;
+  /** Words of `SIGNAL`. */
+  readonly signal: SharedArrayBuffer;
+  readonly input: MessagePort;
+  /** Epoch milliseconds at which the process started. */
+  readonly startedAt: number;
+}
+
+/** Words of the signal block: something to receive, and a request to end. */
+export const SIGNAL = { INPUT: 0, QUIT: 1 } as const;
+
+/** Messages on the input port: bytes for the console; null when the input has ended. */
+export type InputMessage = Uint8Array | null;
+
+/** Messages from the VM's thread. */
+export type WorkerMessage =
+  | { readonly kind: 'console' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | {
+      readonly kind: 'ended';
+      readonly outcome: Outcome;
+      readonly report: VmReport;
+      readonly death: string | undefined;
+      readonly startupMs: number;
+      readonly runMs: number;
+    };
+
+/** A file that cannot be used: one line for the user. */
+class Refusal extends Error {
+  override readonly name = 'Refusal';
+}
+
+const POLL_MS = 200;
+
+/** The outside world of a run. */
+class World implements Outside {
+  attached: boolean;
+  wallReached = false;
+  readonly #signal: Int32Array;
+  readonly #port: MessagePort;
+  readonly #options: RunOptions;
+  readonly #machine: Machine;
+  readonly #flush: () => void;
+  readonly #start = performance.now();
+
+  constructor(data: WorkerData, machine: Machine, flush: () => void) {
+    this.#signal = new Int32Array(data.signal);
+    this.#port = data.input;
+    this.#options = data.options;
+    this.#machine = machine;
+    this.#flush = flush;
+    this.attached = data.options.attached;
+  }
+
+  #elapsedNs(): number {
+    return Math.floor((performance.now() - this.#start) * 1e6);
+  }
+
+  get #quit(): boolean {
+    return Atomics.load(this.#signal, SIGNAL.QUIT) !== 0;
+  }
+
+  look(): boolean {
+    this.#flush();
+    if (this.#quit) return true;
+    const { limits, clock } = this.#options;
+    if (limits.wallMs !== undefined && performance.now() - this.#start >= limits.wallMs) {
+      this.wallReached = true;
+      return true;
+    }
+    if (clock === 'host') {
+      const target = this.#elapsedNs();
+      if (target > this.#machine.vm.clock.now()) this.#machine.vm.clock.setNow(target);
+    }
+    if (Atomics.exchange(this.#signal, SIGNAL.INPUT, 0) !== 0) this.#receive();
+    return false;
+  }
+
+  /** Takes what the main thread sent; true when there was input for the guest. */
+  #receive(): boolean {
+    let any = false;
+    for (;;) {
+      const message = receiveMessageOnPort(this.#port) as { message: InputMessage } | undefined;
+      if (message === undefined) return any;
+      if (message.message === null) this.attached = false;
+      else {
+        this.#machine.consoleInput(message.message);
+        any = true;
+      }
+    }
+  }
+
+  idle(until: number): number {
+    if (this.look()) return -1;
+    const { clock } = this.#machine.vm;
+    const paced = this.#options.idle === 'pace' || this.#options.clock === 'host';
+    if (!paced && until !== Number.POSITIVE_INFINITY) return until;
+    // One wait at most: the caller asks again, and a person's key must not wait for a far timer.
+    const waitMs = Math.min(POLL_MS, (until - this.#elapsedNs()) / 1e6);
+    if (waitMs > 0) Atomics.wait(this.#signal, SIGNAL.INPUT, 0, waitMs);
+    const now = clock.now();
+    const reached = paced ? Math.max(now, Math.min(until, this.#elapsedNs())) : now;
+    if (Atomics.load(this.#signal, SIGNAL.INPUT) !== 0) {
+      clock.setNow(reached);
+      if (this.look()) return -1;
+    }
+    return reached;
+  }
+}
+
+function readGuestFile(option: string, path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const what = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'is a directory, not a file' : `cannot read it (${code})`;
+    throw new Refusal(`${option} ${path}: ${what}`);
+  }
+}
+
+function loadFiles(options: RunOptions): GuestFiles {
+  return {
+    kernel: readGuestFile('--kernel', options.kernel),
+    kernelName: options.kernel,
+    initrd: options.initrd === undefined ? undefined : readGuestFile('--initrd', options.initrd),
+    initrdName: options.initrd,
+  };
+}
+
+/** COM1's other end. */
+interface Console {
+  put(byte: number): void;
+  flush(): void;
+  close(): void;
+}
+
+function openConsole(data: WorkerData, post: (message: WorkerMessage) => void): Console {
+  const { serial } = data.options;
+  if (serial === 'null') return { put() {}, flush() {}, close() {} };
+  if (serial === 'stdio') {
+    const signal = new Int32Array(data.signal);
+    const ring = new RingWriter(
+      data.ring,
+      () => post({ kind: 'console' }),
+      () => Atomics.load(signal, SIGNAL.QUIT) !== 0,
+    );
+    return { put: (byte) => ring.put(byte), flush: () => ring.flush(), close: () => ring.flush() };
+  }
+  return openConsoleFile(serial.file);
+}
+
+function openConsoleFile(file: string): Console {
+  let fd: number;
+  try {
+    fd = openSync(file, 'w');
+  } catch (error) {
+    throw new Refusal(`--serial ${file}: cannot write it (${(error as NodeJS.ErrnoException).code})`);
+  }
+  const buffer = new Uint8Array(4096);
+  let used = 0;
+  const flush = (): void => {
+    for (let at = 0; at < used; ) at += writeSync(fd, buffer, at, used - at);
+    used = 0;
+  };
+  return {
+    put(byte) {
+      buffer[used++] = byte;
+      if (used === buffer.length) flush();
+    },
+    flush,
+    close() {
+      flush();
+      closeSync(fd);
+    },
+  };
+}
+
+async function main(data: WorkerData, post: (message: WorkerMessage) => void): Promise<void> {
+  const { options } = data;
+  adoptCore(data.module);
+  const terminal = openConsole(data, post);
+  const machine = Machine.createSync({
+    memory: options.memory,
+    name: options.name,
+    load: () => loadFiles(options),
+    append: options.append,
+    kind: options.kind,
+    output: (byte) => terminal.put(byte),
+    exitCosts: options.exitCosts,
+    intercepts: options.intercepts,
+    debugExit: options.debugExit,
+    rtcEpoch: options.rtcEpoch,
+  });
+  const boot = machine.boot();
+  if (!boot.ok) throw new Refusal(boot.reason);
+  const world = new World(data, machine, () => terminal.flush());
+  const startupMs = performance.timeOrigin + performance.now() - data.startedAt;
+  const begin = performance.now();
+  let outcome = machine.run(options.limits, world);
+  const runMs = performance.now() - begin;
+  if (outcome.kind === 'interrupted' && world.wallReached) outcome = { kind: 'limit', which: 'wall' };
+  terminal.close();
+  let death: string | undefined;
+  if (outcome.kind === 'died') {
+    const { deathReport } = await import('./death-report.ts');
+    death = await deathReport(machine.vm, machine.vcpu, outcome.why);
+  }
+  post({ kind: 'ended', outcome, report: reportOf(machine.vm), death, startupMs, runMs });
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  const post = (message: WorkerMessage): void => port.postMessage(message);
+  main(workerData as WorkerData, post).catch((error: Error) => {
+    const expected = ['Refusal', 'MemorySizeError', 'CoreError'].includes(error.name);
+    post(expected ? { kind: 'refused', reason: error.message } : { kind: 'failed', reason: error.stack ?? error.message });
+  });
+}
