@@ -52,7 +52,7 @@ const STATUS_CAPABILITIES = 0x0010;
 const MULTIFUNCTION = 0x80;
 
 /** One function's configuration space; `register` is its byte offset (0 to 255) and an access never leaves its double word. */
-export interface PciFunction {
+export interface PciFunction extends Saveable {
   configRead(register: number, size: number): number;
   configWrite(register: number, size: number, value: number): void;
   reset(): void;
@@ -140,19 +140,41 @@ export class Pci implements PortDevice, Saveable {
     for (const device of this.functions) device?.reset();
   }
 
-  /** The ports and the joined lines; each function's owner saves the function. */
+  /** The address register, the joined lines and every function in its place. */
   save(): DeviceState {
-    return { address: this.address, pulls: this.pulls.map((p) => Array.from(p)) };
+    const functions: Record<string, DeviceState> = {};
+    this.functions.forEach((device, at) => {
+      if (device !== undefined) functions[place(at)] = device.save();
+    });
+    return { address: this.address, pulls: this.pulls.map((p) => Array.from(p)), functions };
   }
 
   restore(state: DeviceState): void {
     const address = savedInt(state, 'address', 0, 0xffff_ffff);
     const rows = savedParts(state, 'pulls', this.pulls.length).map((row) => savedInts({ row }, 'row', SLOTS, 0, 0x0f));
+    const functions = this.savedFunctions(state);
+    functions.forEach((saved, at) => {
+      if (saved !== undefined) this.functions[at]?.restore(saved);
+    });
     this.address = (address & ADDRESS_BITS) >>> 0;
     this.pulls.forEach((row, i) => {
       row.set(rows[i]);
-      this.lines[i]?.set(row.some((p) => p !== 0));
+      this.lines[i].set(row.some((p) => p !== 0));
     });
+  }
+
+  /** The saved state of each place; it must be of the same functions in the same places. */
+  private savedFunctions(state: DeviceState): (DeviceState | undefined)[] {
+    const saved = state['functions'];
+    if (typeof saved !== 'object' || saved === null || Array.isArray(saved)) throw new StateError('functions: parts expected');
+    const places = this.functions.flatMap((device, at) => (device === undefined ? [] : [place(at)]));
+    const found = Object.keys(saved);
+    if (found.length !== places.length || !places.every((at) => found.includes(at))) {
+      throw new StateError(`functions: ${places.join(' ')} expected, ${found.join(' ')} found`);
+    }
+    return this.functions.map((device, at) =>
+      device === undefined ? undefined : savedParts({ part: [(saved as DeviceState)[place(at)]] }, 'part', 1)[0],
+    );
   }
 
   private target(): PciFunction | undefined {
@@ -368,6 +390,11 @@ export class HostBridge extends PciHeader {
   protected override configWritten(register: number, size: number): void {
     for (let i = Math.max(register, PAM0); i < Math.min(register + size, PAM6 + 1); i++) this.pam?.(i - PAM0, this.config[i]);
   }
+}
+
+/** A function's place as people write it: slot.function. */
+function place(at: number): string {
+  return `${at >> 3}.${at & 7}`;
 }
 
 function ones(size: number): number {

@@ -220,7 +220,15 @@ export class Serial implements PortDevice, Saveable {
 
   restore(state: DeviceState): void {
     const byte = (key: string) => savedInt(state, key, 0, 0xff);
-    const registers = { ier: byte('ier'), fcr: byte('fcr'), lcr: byte('lcr'), mcr: byte('mcr'), scr: byte('scr'), last: byte('last'), lines: byte('lines') };
+    const registers = {
+      ier: byte('ier'),
+      fcr: byte('fcr'),
+      lcr: byte('lcr'),
+      mcr: byte('mcr'),
+      scr: byte('scr'),
+      last: byte('last'),
+      lines: byte('lines'),
+    };
     const flags = { deltas: byte('deltas'), errors: byte('errors'), threPending: savedFlag(state, 'threPending') };
     const divisor = savedInt(state, 'divisor', 0, 0xffff);
     const level = savedFlag(state, 'level');

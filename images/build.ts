@@ -84,7 +84,7 @@ function describe(bytes: Buffer): Manifest {
 function check(bytes: Buffer): void {
   const committed = readFileSync(IMAGE);
   if (committed.equals(bytes)) {
-    process.stdout.write(`${`lucid-guest.elf: ${bytes.length} bytes, equal to what its sources give`}\n`);
+    process.stdout.write(`lucid-guest.elf: ${bytes.length} bytes, equal to what its sources give\n`);
     return;
   }
   const recorded = JSON.parse(readFileSync(MANIFEST, 'utf8')) as Manifest;
@@ -112,7 +112,7 @@ function main(args: readonly string[]): void {
     }
     writeFileSync(IMAGE, bytes);
     writeFileSync(MANIFEST, `${JSON.stringify(describe(bytes), null, 2)}\n`);
-    process.stdout.write(`${`lucid-guest.elf: ${bytes.length} bytes written`}\n`);
+    process.stdout.write(`lucid-guest.elf: ${bytes.length} bytes written\n`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -99,7 +99,7 @@ for (const form of ['RR', 'RM', 'MR', 'RI', 'MI']) {
   for (const bits of SIZES) {
     let body: string;
     if (form === 'RR') body = `${setReg(bits, 4, `load<u${bits}>(cpu + load<u8>(pc, 5))`)} ${nextOp}`;
-    else if (form === 'RI') body = `${setReg(bits, 4, 'load<i32>(pc, 12)')} ${nextOp}`;
+    else if (form === 'RI') body = `${setReg(bits, 4, bits === 64 ? '<i64>load<i32>(pc, 12)' : 'load<u32>(pc, 12)')} ${nextOp}`;
     else if (form === 'RM') body = `${readM(bits)} ${setReg(bits, 4, `load<u${bits}>(h)`)} ${nextOp}`;
     else {
       const v = form === 'MR' ? `load<u${bits}>(cpu + load<u8>(pc, 4))` : `<u${bits}>load<i32>(pc, 12)`;
@@ -109,6 +109,7 @@ for (const form of ['RR', 'RM', 'MR', 'RI', 'MI']) {
   }
 }
 op('MOVABS', `store<u64>(cpu + load<u8>(pc, 4), load<u64>(pc, 8)); ${nextOp}`);
+// (asc folds <u64><u32>load<i32> into a sign-extending load, so what is zero-extended must be loaded unsigned.)
 // Sign and zero extension: source bits, destination bits.
 base('MOVX');
 for (const [name, from, to] of [
@@ -207,7 +208,7 @@ op(
 
 // Branches. A local target lies in the same page: byte 8 links to its line once it is known.
 const retire = 'const rest = left - <i32>((pc - start) >> 4) - 1;';
-const goLocal = `{ ${retire} let t = <usize>load<u32>(pc, 8); if (t == 0 || rest <= MARGIN) { t = link(cpu, pc, start, rest); if (t == 0) return; } left = rest; pc = t; start = t; continue; }`;
+const goLocal = `{ ${retire} let t = <usize>load<u32>(pc, 8); if (t == 0 || rest <= MARGIN) { t = link(cpu, pc, rest); if (t == 0) return; } left = rest; pc = t; start = t; continue; }`;
 const goFar = `{ ${retire} let t = load<u64>(cpu, RIP_BASE) + <u64><i64>load<i32>(pc, 12); if (load<u32>(cpu, MODE) != 2) { t = legacyTarget(cpu, t, load<u8>(pc, 6)); if (failed(cpu)) break; }
         const u = jump(cpu, t, rest); if (u == 0) return; left = rest; pc = u; start = u; continue; }`;
 const cc = [
@@ -256,7 +257,7 @@ op('BRANCH_FN', `const r = branchFn(cpu, pc); if (r == 0) break; if (r == 1) { $
 // The end of a line inside its page, and at the page's end: no instruction of their own.
 op(
   'CHECK',
-  `{ const rest = left - <i32>((pc - start) >> 4); let t = <usize>load<u32>(pc, 8); if (t == 0 || rest <= MARGIN) { t = link(cpu, pc, start, rest); if (t == 0) return; } left = rest; pc = t; start = t; continue; }`,
+  `{ const rest = left - <i32>((pc - start) >> 4); let t = <usize>load<u32>(pc, 8); if (t == 0 || rest <= MARGIN) { t = link(cpu, pc, rest); if (t == 0) return; } left = rest; pc = t; start = t; continue; }`,
 );
 op(
   'PAGE_END',
@@ -358,7 +359,7 @@ const subCC: Record<number, string> = {
 };
 const logicCC: Record<number, string> = { 4: 'r == 0', 5: 'r != 0', 8: 'r < 0', 9: 'r >= 0', 14: 'r <= 0', 15: 'r > 0' };
 const fused: string[] = [];
-const go2 = `{ const rest = left - <i32>((pc - start) >> 4) - 2; pc += 16; let t = <usize>load<u32>(pc, 8); if (t == 0 || rest <= MARGIN) { t = link(cpu, pc, start, rest); if (t == 0) return; } left = rest; pc = t; start = t; continue; }`;
+const go2 = `{ const rest = left - <i32>((pc - start) >> 4) - 2; pc += 16; let t = <usize>load<u32>(pc, 8); if (t == 0 || rest <= MARGIN) { t = link(cpu, pc, rest); if (t == 0) return; } left = rest; pc = t; start = t; continue; }`;
 for (const [name, bits, form, operands] of fusedForms) {
   const table = name === 'CMP' ? subCC : logicCC;
   for (const [c, text] of Object.entries(table)) {

@@ -52,7 +52,7 @@ export class VmClock implements Clock {
   constructor(u32: Uint32Array, base: number) {
     this.#u32 = u32;
     this.#attach(base);
-    this.rearmed();
+    this.#store();
   }
 
   #attach(base: number): void {

@@ -8,7 +8,7 @@
  * @module
  */
 import { StateError } from './bus.ts';
-import { FIELDS, MEMORY_MAP, offsetOf, STATE_SIZE, VCPU_AREA } from './cpu/layout.ts';
+import { type Field, FIELDS, MEMORY_MAP, STATE_SIZE, VCPU_AREA } from './cpu/layout.ts';
 
 /** One vCPU. */
 export interface SavedVcpu {
@@ -39,37 +39,42 @@ const TLB_BYTES = TLB_PARTS.reduce((n, [from, to]) => n + to - from, 0);
 /** Fields that belong to the TLBs, kept with them. */
 const TLB_FIELDS = ['DTLB_FILLED', 'ITLB_FILLED', 'PAGING_KEY'] as const;
 
-export function captureVcpu(memory: WebAssembly.Memory, base: number): SavedVcpu {
-  const all = new Uint8Array(memory.buffer, base, STATE_SIZE);
-  const state = new Uint8Array(STATE_SIZE);
-  for (const f of FIELDS) {
-    if (!f.saved && !TLB_FIELDS.some((name) => name === f.name)) continue;
-    const width = { u8: 1, u16: 2, u32: 4, u64: 8 }[f.type];
+const SAVED: readonly Field[] = FIELDS.filter((f) => f.saved || TLB_FIELDS.some((name) => name === f.name));
+const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8 } as const;
+
+function copyFields(from: Uint8Array, to: Uint8Array, fields: readonly Field[]): void {
+  for (const f of fields) {
     for (let i = 0; i < f.count; i++) {
       const at = f.offset + i * f.stride;
-      state.set(all.subarray(at, at + width), at);
+      to.set(from.subarray(at, at + WIDTH[f.type]), at);
     }
   }
+}
+
+/** Copies fields of a vCPU out, each at its place in STATE_SIZE bytes. */
+export function captureFields(memory: WebAssembly.Memory, base: number, fields: readonly Field[]): Uint8Array {
+  const state = new Uint8Array(STATE_SIZE);
+  copyFields(new Uint8Array(memory.buffer, base, STATE_SIZE), state, fields);
+  return state;
+}
+
+export function restoreFields(memory: WebAssembly.Memory, base: number, fields: readonly Field[], state: Uint8Array): void {
+  copyFields(state, new Uint8Array(memory.buffer, base, STATE_SIZE), fields);
+}
+
+export function captureVcpu(memory: WebAssembly.Memory, base: number): SavedVcpu {
   const tlb = new Uint8Array(TLB_BYTES);
   let at = 0;
   for (const [from, to] of TLB_PARTS) {
     tlb.set(new Uint8Array(memory.buffer, base + from, to - from), at);
     at += to - from;
   }
-  return { state, tlb };
+  return { state: captureFields(memory, base, SAVED), tlb };
 }
 
 export function restoreVcpu(memory: WebAssembly.Memory, base: number, saved: SavedVcpu): void {
   if (saved.state.length !== STATE_SIZE || saved.tlb.length !== TLB_BYTES) throw new StateError('vCPU state of another size');
-  const all = new Uint8Array(memory.buffer, base, STATE_SIZE);
-  for (const f of FIELDS) {
-    if (!f.saved && !TLB_FIELDS.some((name) => name === f.name)) continue;
-    const width = { u8: 1, u16: 2, u32: 4, u64: 8 }[f.type];
-    for (let i = 0; i < f.count; i++) {
-      const at = f.offset + i * f.stride;
-      all.set(saved.state.subarray(at, at + width), at);
-    }
-  }
+  restoreFields(memory, base, SAVED, saved.state);
   let at = 0;
   for (const [from, to] of TLB_PARTS) {
     new Uint8Array(memory.buffer, base + from, to - from).set(saved.tlb.subarray(at, at + to - from));
@@ -136,9 +141,4 @@ export function fingerprint(vcpus: readonly SavedVcpu[], pages: SavedPages): str
   mix(new Uint8Array(pages.numbers.buffer));
   mix(pages.contents);
   return hash.toString(16).padStart(16, '0');
-}
-
-/** Address of a field that several parts of the monitor poll. */
-export function fieldAddress(base: number, name: string, index = 0): number {
-  return base + offsetOf(name, index);
 }

@@ -154,7 +154,7 @@ export class Vm {
     this.ram.setSlots(standardSlots(bytes, options.hole));
     this.u32.set(costsByReason(costs), (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_COST) >>> 2);
     this.#intercepts = options.intercepts ?? { switches: 0, exceptions: 0 };
-    this.setIntercepts(this.#intercepts);
+    this.#storeIntercepts();
     this.setCpuid(defaultCpuid());
   }
 
@@ -184,9 +184,13 @@ export class Vm {
   /** Chooses which optional events exit. */
   setIntercepts(intercepts: Intercepts): void {
     this.#intercepts = intercepts;
-    this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.INTERCEPT) >>> 2] = intercepts.switches;
-    this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.EXC_BITMAP) >>> 2] = intercepts.exceptions;
+    this.#storeIntercepts();
     this.core.dropAllCode();
+  }
+
+  #storeIntercepts(): void {
+    this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.INTERCEPT) >>> 2] = this.#intercepts.switches;
+    this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.EXC_BITMAP) >>> 2] = this.#intercepts.exceptions;
   }
 
   get cpuid(): readonly CpuidEntry[] {
@@ -234,10 +238,7 @@ export class Vm {
   waitForEvent(vcpu: Vcpu): boolean {
     this.stopping = false;
     for (let quiet = 0; ; quiet++) {
-      if (vcpu.runnable()) {
-        vcpu.wake();
-        return true;
-      }
+      if (vcpu.runnable()) return true;
       const reason = this.#neverWakes(vcpu, quiet);
       if (reason !== undefined) {
         this.haltDetail = reason;

@@ -8,7 +8,8 @@
  * @module
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { flushCompileCache } from 'node:module';
+import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { RingWriter, type SharedRing } from './console-ring.ts';
 import { adoptCore } from './cpu/core.ts';
 import type { ExitCosts } from './exit-cost.ts';
@@ -40,7 +41,7 @@ export interface RunOptions {
   readonly attached: boolean;
 }
 
-/** What the main thread hands over. */
+/** What the main thread hands over, as its first and only message. */
 export interface WorkerData {
   readonly options: RunOptions;
   readonly module: WebAssembly.Module;
@@ -252,14 +253,17 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     const { deathReport } = await import('./death-report.ts');
     death = await deathReport(machine.vm, machine.vcpu, outcome.why);
   }
+  flushCompileCache();
   post({ kind: 'ended', outcome, report: reportOf(machine.vm), death, startupMs, runMs });
 }
 
 if (parentPort !== null) {
   const port = parentPort;
   const post = (message: WorkerMessage): void => port.postMessage(message);
-  main(workerData as WorkerData, post).catch((error: Error) => {
-    const expected = ['Refusal', 'MemorySizeError', 'CoreError'].includes(error.name);
-    post(expected ? { kind: 'refused', reason: error.message } : { kind: 'failed', reason: error.stack ?? error.message });
+  port.once('message', (data: WorkerData) => {
+    main(data, post).catch((error: Error) => {
+      const expected = ['Refusal', 'MemorySizeError', 'CoreError'].includes(error.name);
+      post(expected ? { kind: 'refused', reason: error.message } : { kind: 'failed', reason: error.stack ?? error.message });
+    });
   });
 }

@@ -12,8 +12,8 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { bootOkInitramfs, INIT } from './initramfs.ts';
+import { dirname, join } from 'node:path';
+import { bootOkInitramfs, INIT, RECIPE } from './initramfs.ts';
 
 const META_PACKAGE = 'linux-image-cloud-amd64';
 const BUSYBOX_PACKAGE = 'busybox-static';
@@ -82,35 +82,46 @@ function run(command: string, args: readonly string[], cwd: string): Promise<Out
     });
     child.on('error', (error: NodeJS.ErrnoException) => {
       reject(
-        new FetchError(error.code === 'ENOENT' ? `no ${command} here: the reference guest comes from Debian's packages` : error.message),
+        new FetchError(
+          error.code === 'ENOENT'
+            ? `no ${command} here: the reference guest comes from Debian's packages; use --kernel and --initrd, or --builtin`
+            : error.message,
+        ),
       );
     });
     child.on('close', (status) => resolve({ status: status ?? -1, stdout, stderr }));
   });
 }
 
-/** The line of apt's messages that says most: the first error, without its "E: ". */
+/** The line of apt's messages that says most: the first error, without its mark. */
 function complaint(output: Output): string {
   const lines = output.stderr.split('\n');
-  const line = lines.find((l) => l.startsWith('E: ')) ?? lines.find((l) => l.trim() !== '') ?? `exit status ${output.status}`;
-  return line.replace(/^E: /, '').trim();
+  const line = lines.find((l) => /^E: |^W: Failed/.test(l)) ?? lines.find((l) => l.trim() !== '') ?? `exit status ${output.status}`;
+  return line.replace(/^[EW]: /, '').trim();
 }
+
+function aptOptions(options: Readonly<Record<string, string>>): string[] {
+  return Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
+}
+
+/** apt's sandbox user cannot write into a user's folder; as root apt would warn about it. */
+const NO_SANDBOX = { 'APT::Sandbox::User': '' };
 
 /** Options that make apt keep its lists and archives below `state`, with the system's sources and keys. */
 function privateApt(state: string): string[] {
-  const options = {
+  return aptOptions({
     'Dir::State': join(state, 'state'),
     'Dir::State::lists': join(state, 'lists'),
     'Dir::State::status': join(state, 'status'),
     'Dir::Cache': join(state, 'cache'),
     'Dir::Log': join(state, 'log'),
     'APT::Architecture': 'amd64',
+    ...NO_SANDBOX,
     // Post-update hooks of the system need root and are of no use here.
     'APT::Update::Post-Invoke': '',
     'APT::Update::Post-Invoke-Success': '',
     'Acquire::Languages': 'none',
-  };
-  return Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
+  });
 }
 
 /** The package behind the metapackage, or undefined when apt does not know it. */
@@ -147,8 +158,7 @@ async function packageSource(work: string, progress: (line: string) => void): Pr
 async function unpackPackage(name: string, apt: readonly string[], work: string): Promise<{ version: string; root: string }> {
   const folder = join(work, name);
   mkdirSync(folder);
-  // The sandbox user of apt cannot write into this folder; as root apt would warn about it.
-  const download = await run('apt-get', [...apt, '-q', '-o', 'APT::Sandbox::User=', 'download', `${name}`], folder);
+  const download = await run('apt-get', [...apt, ...aptOptions(NO_SANDBOX), '-q', 'download', name], folder);
   const deb = readdirSync(folder).find((entry) => entry.endsWith('.deb'));
   if (download.status !== 0 || deb === undefined) {
     throw new FetchError(
@@ -215,7 +225,7 @@ function readCache(folder: string): Manifest | undefined {
 
 /** The initramfs of this version's recipe, built once; its name carries the recipe's hash. */
 function initramfsPath(folder: string): string {
-  const recipe = createHash('sha256').update(INIT).digest('hex').slice(0, 8);
+  const recipe = createHash('sha256').update(`${RECIPE}\n${INIT}`).digest('hex').slice(0, 8);
   const path = join(folder, `initramfs-${recipe}.cpio`);
   if (!existsSync(path)) {
     const temporary = `${path}.${process.pid}`;
@@ -235,12 +245,33 @@ function publish(ready: string, target: string): void {
   }
 }
 
+/** Like mkdirSync's `recursive`, which never returns where a parent cannot be made although its own parent exists (/proc). */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process made it.
+    if (!existsSync(path)) throw error;
+  }
+}
+
+/** Removes what a killed fetch left behind: its folder, when it is older than any fetch can be. */
+function sweep(cache: string): void {
+  for (const name of readdirSync(cache).filter((entry) => entry.startsWith('fetch-'))) {
+    const path = join(cache, name);
+    if (Date.now() - statSync(path).mtimeMs > 4 * COMMAND_TIMEOUT_MS) rmSync(path, { recursive: true, force: true });
+  }
+}
+
 async function obtain(cache: string, offline: boolean, progress: (line: string) => void): Promise<Obtained> {
   const target = join(cache, 'linux');
   const cached = readCache(target);
   if (cached === undefined) {
     if (offline) throw new FetchError(`no reference guest in ${target}; run \`npm start\` once with a network`);
-    mkdirSync(cache, { recursive: true });
+    makeFolder(cache);
+    sweep(cache);
     const work = mkdtempSync(join(cache, 'fetch-'));
     try {
       await download(work, join(work, 'ready'), progress);
@@ -265,9 +296,12 @@ async function obtain(cache: string, offline: boolean, progress: (line: string) 
  * no room) is the reason, one line that says what to do.
  */
 export async function obtainLinux(progress: (line: string) => void = () => {}, options: ObtainOptions = {}): Promise<Obtained> {
+  const cache = options.cache ?? cacheFolder();
   try {
-    return await obtain(options.cache ?? cacheFolder(), options.offline ?? false, progress);
+    return await obtain(cache, options.offline ?? false, progress);
   } catch (error) {
-    return { ok: false, reason: error instanceof Error ? error.message.replaceAll('\n', ' ') : String(error) };
+    if (error instanceof FetchError) return { ok: false, reason: error.message };
+    const what = error instanceof Error ? error.message : String(error);
+    return { ok: false, reason: `the cache folder ${cache} cannot be used (${what}); set XDG_CACHE_HOME to a folder that can be written` };
   }
 }

@@ -65,6 +65,9 @@ export function cpio(entries: readonly CpioEntry[]): Uint8Array {
   return out;
 }
 
+/** Bump when the archive's layout changes: cached archives are named for it and for INIT. */
+export const RECIPE = 1;
+
 /** The reference guest's first process: proves that user land runs, then powers off. */
 export const INIT = `#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc

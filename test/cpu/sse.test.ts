@@ -83,6 +83,25 @@ test('tiny results underflow, flush or trap as MXCSR says', () => {
   assert.is(memory.getUint32(at('EXC'), true), 0x113);
 });
 
+test('a result that is tiny only before denormalization underflows on the fast path too', () => {
+  const least = 0x0010000000000000n;
+  assert.equal(scalar(MULSD, least, 0x3fefffffffffffffn, 0x1fa0), [least, 0x1fb0]);
+  memory.setUint32(XMM0, 0x00800000, true);
+  memory.setUint32(XMM1, 0x3f7fffff, true);
+  memory.setUint32(at('MXCSR'), 0x1fa0, true);
+  core.sseExec(CPU, 0x259, XMM0, XMM1, 0, 0);
+  assert.is(memory.getUint32(at('MXCSR'), true), 0x1fb0, 'MULSS');
+  memory.setUint32(at('MXCSR'), 0x1fa0, true);
+  for (const [at32, bits] of [
+    [XMM0, 0x00800000],
+    [XMM1, 0x3f7fffff],
+  ] as const) {
+    for (let i = 0; i < 16; i += 4) memory.setUint32(at32 + i, bits, true);
+  }
+  core.sseExec(CPU, 0x059, XMM0, XMM1, 0, 0);
+  assert.is(memory.getUint32(at('MXCSR'), true), 0x1fb0, 'MULPS');
+});
+
 test('denormal operands are reported, or are zeros under DAZ', () => {
   assert.equal(scalar(ADDSD, 1n, float(1), 0x1f80), [float(1), 0x1fa2]);
   assert.equal(scalar(ADDSD, 1n, float(1), 0x1fc0), [float(1), 0x1fc0]);

@@ -3,7 +3,8 @@
  *
  * Leaves out paging: addresses below `limit` are bytes of the WebAssembly memory, those above fault. Built into build/x87.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -82,18 +83,28 @@ export interface X87 {
   fault(): number;
 }
 
+/** The module, compiled once for each state of the sources; two tests may do so at the same time. */
 async function compile(): Promise<Buffer> {
-  const folder = join(root, 'build/x87');
-  mkdirSync(folder, { recursive: true });
-  for (const name of SOURCES) if (existsSync(join(core, name))) copyFileSync(join(core, name), join(folder, name));
-  writeFileSync(join(folder, 'mmu.ts'), FLAT_MMU);
-  writeFileSync(join(folder, 'env.ts'), 'export declare function ferr(cpu: usize): void;\n');
-  writeFileSync(join(folder, 'index.ts'), ENTRY);
-  const flags = ['-O3', '--runtime', 'stub', '--importMemory', '--sharedMemory', '--initialMemory', '16', '--maximumMemory', '16'];
-  const features = ['--memoryBase', '65536', '--enable', 'threads,simd,bulk-memory', '--noAssert', '--baseDir', folder];
-  const { error, stderr } = await asc.main(['index.ts', '-o', 'x87.wasm', ...flags, ...features]);
-  if (error) throw new Error(stderr.toString());
-  return readFileSync(join(folder, 'x87.wasm'));
+  const files = new Map(SOURCES.map((name) => [name, readFileSync(join(core, name), 'utf8')]));
+  files.set('mmu.ts', FLAT_MMU);
+  files.set('env.ts', 'export declare function ferr(cpu: usize): void;\n');
+  files.set('index.ts', ENTRY);
+  const hash = createHash('sha256').update(JSON.stringify([...files])).digest('hex').slice(0, 16);
+  const built = join(root, 'build/x87', `${hash}.wasm`);
+  if (existsSync(built)) return readFileSync(built);
+  mkdirSync(dirname(built), { recursive: true });
+  const folder = mkdtempSync(join(root, 'build/x87', 'compile-'));
+  try {
+    for (const [name, text] of files) writeFileSync(join(folder, name), text);
+    const flags = ['-O2', '--runtime', 'stub', '--importMemory', '--sharedMemory', '--initialMemory', '16', '--maximumMemory', '16'];
+    const features = ['--memoryBase', '65536', '--enable', 'threads,simd,bulk-memory', '--noAssert', '--baseDir', folder];
+    const { error, stderr } = await asc.main(['index.ts', '-o', 'x87.wasm', ...flags, ...features]);
+    if (error) throw new Error(stderr.toString());
+    renameSync(join(folder, 'x87.wasm'), built);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return readFileSync(built);
 }
 
 export async function loadX87(): Promise<X87> {

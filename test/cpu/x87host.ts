@@ -2,7 +2,7 @@
  * Single x87 instructions on both sides: this machine's processor (x87oracle.c, through gcc) and the core.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AT, CPU, type X87 } from './x87core.ts';
@@ -34,9 +34,10 @@ export function oracle(): { path: string } | { reason: string } {
   const path = join(folder, 'oracle');
   const source = join(here, 'x87oracle.c');
   if (existsSync(path) && statSync(path).mtimeMs > statSync(source).mtimeMs) return { path };
-  const built = spawnSync('gcc', ['-O1', '-o', path, source], { encoding: 'utf8' });
+  const built = spawnSync('gcc', ['-O1', '-o', `${path}.${process.pid}`, source], { encoding: 'utf8' });
   if (built.error) return { reason: 'no gcc' };
   if (built.status !== 0) return { reason: `gcc: ${built.stderr}` };
+  renameSync(`${path}.${process.pid}`, path);
   return { path };
 }
 

@@ -35,14 +35,20 @@ test('it listens where it is told, on as many ports as told', () => {
 
 test('a port or a size that does not exist is refused', () => {
   for (const options of [{ port: -1 }, { port: 0xffff }, { port: 1.5 }, { ports: 0 }, { ports: 5 }]) {
-    assert.throws(() => board(options), (e: Error) => e instanceof RangeError);
+    assert.throws(
+      () => board(options),
+      (e: Error) => e instanceof RangeError,
+    );
   }
 });
 
 test('there is no state', () => {
   const { device } = board();
   device.restore(JSON.parse(JSON.stringify(device.save())));
-  assert.throws(() => device.restore([] as never), (e: Error) => e instanceof StateError);
+  assert.throws(
+    () => device.restore([] as never),
+    (e: Error) => e instanceof StateError,
+  );
 });
 
 test.run();

@@ -55,7 +55,7 @@ test('masks and requests: single bits, all bits, clear', () => {
   assert.is(ports.read(15), 0xff, 'master clear masks');
 });
 
-test('page registers are fifteen latches; 80h is somebody else\'s', () => {
+test("page registers are fifteen latches; 80h is somebody else's", () => {
   const { ports } = board();
   for (let port = 0x81; port <= 0x8f; port++) ports.write(port, port);
   for (let port = 0x81; port <= 0x8f; port++) assert.is(ports.read(port), port);
@@ -78,7 +78,11 @@ test('it goes on after save and restore, and refuses junk', () => {
   const before = one.dma.save();
   const [first, second] = before['controllers'] as object[];
   const nested = spoiled(second).map((bad) => ({ ...before, controllers: [first, bad] }));
-  for (const state of [...spoiled(before), ...nested]) assert.throws(() => one.dma.restore(state), (e: Error) => e instanceof StateError);
+  for (const state of [...spoiled(before), ...nested])
+    assert.throws(
+      () => one.dma.restore(state),
+      (e: Error) => e instanceof StateError,
+    );
   assert.equal(one.dma.save(), before);
   one.dma.reset();
   assert.is(one.ports.read(15), 0xff);

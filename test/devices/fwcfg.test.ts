@@ -51,8 +51,16 @@ test('files stand in the directory by name, whatever the order they were added i
 
 test('names and keys that do not fit are refused', () => {
   const { fwcfg } = board();
-  for (const name of ['', 'x'.repeat(56), 'a b', 'ü']) assert.throws(() => fwcfg.addFile(name, new Uint8Array(0)), (e: Error) => e instanceof RangeError);
-  for (const key of [-1, 0x19, 0x20, 1.5]) assert.throws(() => fwcfg.add(key, new Uint8Array(0)), (e: Error) => e instanceof RangeError);
+  for (const name of ['', 'x'.repeat(56), 'a b', 'ü'])
+    assert.throws(
+      () => fwcfg.addFile(name, new Uint8Array(0)),
+      (e: Error) => e instanceof RangeError,
+    );
+  for (const key of [-1, 0x19, 0x20, 1.5])
+    assert.throws(
+      () => fwcfg.add(key, new Uint8Array(0)),
+      (e: Error) => e instanceof RangeError,
+    );
 });
 
 test('the place in an item survives save and restore; junk is refused', () => {
@@ -62,7 +70,11 @@ test('the place in an item survives save and restore; junk is refused', () => {
   fwcfg.reset();
   fwcfg.restore(saved);
   assert.is(ports.read(0x511), 'M'.charCodeAt(0));
-  for (const state of [...spoiled(saved), { key: 0, offset: 5 }]) assert.throws(() => fwcfg.restore(state), (e: Error) => e instanceof StateError);
+  for (const state of [...spoiled(saved), { key: 0, offset: 5 }])
+    assert.throws(
+      () => fwcfg.restore(state),
+      (e: Error) => e instanceof StateError,
+    );
 });
 
 test.run();

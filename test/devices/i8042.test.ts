@@ -266,7 +266,11 @@ test('restore refuses junk and leaves the device alone', () => {
   const before = i8042.save();
   const keyboards = spoiled(before['keyboard'] as object).map((k) => ({ ...before, keyboard: k }));
   for (const state of [...spoiled(before), ...keyboards]) {
-    assert.throws(() => i8042.restore(state), (e: Error) => e instanceof StateError, JSON.stringify(state));
+    assert.throws(
+      () => i8042.restore(state),
+      (e: Error) => e instanceof StateError,
+      JSON.stringify(state),
+    );
   }
   assert.equal(i8042.save(), before);
 });

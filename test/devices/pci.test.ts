@@ -221,6 +221,8 @@ test('any function may stand behind the ports; it sees its register and size', (
     configRead: (register, size) => seen.push(['r', register, size]),
     configWrite: (register, size, value) => seen.push(['w', register, size, value]),
     reset() {},
+    save: () => ({}),
+    restore() {},
   };
   pci.add(31, 7, fn);
   get(31, 7, 0xff, 1);
@@ -256,8 +258,29 @@ test('a header goes on after save and restore, random writes and all, and refuse
   assert.equal(nic.save(), before);
 });
 
+test('the functions are saved with their bus', () => {
+  const make = () => {
+    const b = board();
+    const told: number[] = [];
+    b.pci.add(0, 0, new HostBridge({ pam: (_, value) => told.push(value) }));
+    b.pci.add(3, 0, new PciHeader(NIC));
+    return { ...b, told };
+  };
+  const one = make();
+  one.put(0, 0, 0x5a, 0x33, 1);
+  one.put(3, 0, 4, 0x0404, 2);
+  const two = make();
+  two.pci.restore(JSON.parse(JSON.stringify(one.pci.save())));
+  assert.is(two.ports.read(DATA, 2), 0x0404, 'the address register came along');
+  assert.is(two.get(0, 0, 0x5a, 1), 0x33);
+  assert.equal(two.told, [0, 0x33, 0, 0, 0, 0, 0], 'the board hears of the map again');
+  assert.throws(() => board().pci.restore(one.pci.save()), isStateError);
+  assert.throws(() => two.pci.restore({ ...one.pci.save(), functions: { '0.0': null, '3.0': {} } }), isStateError);
+});
+
 test('the ports refuse junk', () => {
   const { pci } = board([new FakeLine()]);
+  pci.add(0, 0, new HostBridge());
   const before = pci.save();
   for (const state of spoiled(before)) assert.throws(() => pci.restore(state), isStateError);
   assert.equal(pci.save(), before);

@@ -1,6 +1,15 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { GPE0, PM1_CONTROL, PM1_EVENT, PM_BASE, PM_TIMER, PM_TIMER_HZ, PowerManagement, type PowerManagementOptions } from '../../devices/pm.ts';
+import {
+  GPE0,
+  PM1_CONTROL,
+  PM1_EVENT,
+  PM_BASE,
+  PM_TIMER,
+  PM_TIMER_HZ,
+  PowerManagement,
+  type PowerManagementOptions,
+} from '../../devices/pm.ts';
 import { StateError } from '../../vmm/bus.ts';
 import { FakeClock, FakeLine } from './fake.ts';
 import { FakePorts, randomSource, spoiled } from './fake-board.ts';
@@ -167,7 +176,11 @@ test('restore refuses junk and leaves the device alone', () => {
   const { pm } = board();
   const before = pm.save();
   for (const state of [...spoiled(before), { ...before, status: 2 }, { ...before, enable: 0x8000 }]) {
-    assert.throws(() => pm.restore(state), (e: Error) => e instanceof StateError, JSON.stringify(state));
+    assert.throws(
+      () => pm.restore(state),
+      (e: Error) => e instanceof StateError,
+      JSON.stringify(state),
+    );
   }
   assert.equal(pm.save(), before);
 });

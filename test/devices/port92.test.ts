@@ -39,7 +39,11 @@ test('reset closes the gate; save and restore keep it', () => {
   port92.reset();
   port92.restore(saved);
   assert.equal(events, ['a20 on', 'a20 off', 'a20 on']);
-  for (const state of [...spoiled(saved), { value: 4 }]) assert.throws(() => port92.restore(state), (e: Error) => e instanceof StateError);
+  for (const state of [...spoiled(saved), { value: 4 }])
+    assert.throws(
+      () => port92.restore(state),
+      (e: Error) => e instanceof StateError,
+    );
 });
 
 test.run();

@@ -41,7 +41,11 @@ test('reset clears, save and restore keep, junk is refused', () => {
   assert.is(ports.read(0x80), 0);
   post.restore(saved);
   assert.is(ports.read(0x80), 0x55);
-  for (const state of [...spoiled(saved), { latch: [256] }]) assert.throws(() => post.restore(state), (e: Error) => e instanceof StateError);
+  for (const state of [...spoiled(saved), { latch: [256] }])
+    assert.throws(
+      () => post.restore(state),
+      (e: Error) => e instanceof StateError,
+    );
 });
 
 test.run();

@@ -18,7 +18,7 @@ test('a rise of bit 2 resets: the processors, the system or with a power cycle',
   assert.equal(events, ['system', 'init', 'power']);
 });
 
-test('ACPI\'s single write is enough', () => {
+test("ACPI's single write is enough", () => {
   const { events, ports } = board();
   ports.write(0xcf9, RESET_VALUE);
   assert.equal(events, ['system']);
@@ -40,7 +40,11 @@ test('save and restore keep the register, junk is refused', () => {
   control.restore(saved);
   assert.is(ports.read(0xcf9), 0x06);
   assert.is(events.length, 1);
-  for (const state of [...spoiled(saved), { value: 1 }]) assert.throws(() => control.restore(state), (e: Error) => e instanceof StateError);
+  for (const state of [...spoiled(saved), { value: 1 }])
+    assert.throws(
+      () => control.restore(state),
+      (e: Error) => e instanceof StateError,
+    );
 });
 
 test.run();

@@ -52,7 +52,11 @@ test('shows the calendar of any second, in all four formats', () => {
     const year = date.getUTCFullYear();
     const rest = [date.getUTCMonth() + 1, date.getUTCDate(), date.getUTCDay() + 1].map(code);
     const low = [code(date.getUTCMinutes()), code(date.getUTCSeconds())];
-    assert.equal(TIME.map(get), [code(Math.floor(year / 100)), code(year % 100), rest[0], rest[1], rest[2], hourByte, ...low], date.toISOString());
+    assert.equal(
+      TIME.map(get),
+      [code(Math.floor(year / 100)), code(year % 100), rest[0], rest[1], rest[2], hourByte, ...low],
+      date.toISOString(),
+    );
   }
 });
 
@@ -101,7 +105,7 @@ test('SET freezes the bytes for writing and time goes on from what was written',
   assert.equal(TIME.map(get), [0x20, 0, 0x01, 0x01, 0x07, 0, 0, 0]);
 });
 
-test('a day of the week of the guest\'s own choice counts on from there', () => {
+test("a day of the week of the guest's own choice counts on from there", () => {
   const { get, put, clock } = board();
   put(6, 1);
   clock.run(86_400 * SECOND);
@@ -275,7 +279,12 @@ test('saved anywhere and restored elsewhere, it goes on as if nothing had happen
 test('restore refuses junk and leaves the device alone', () => {
   const { rtc } = board();
   const before = rtc.save();
-  for (const state of spoiled(before)) assert.throws(() => rtc.restore(state), (e: Error) => e instanceof StateError, JSON.stringify(state));
+  for (const state of spoiled(before))
+    assert.throws(
+      () => rtc.restore(state),
+      (e: Error) => e instanceof StateError,
+      JSON.stringify(state),
+    );
   assert.equal(rtc.save(), before);
 });
 

@@ -270,10 +270,14 @@ test('timed, a character takes ten bits of the divisor, and the FIFO holds sixte
   assert.is(get(LSR), 0x20, 'the last one is in the shift register');
   clock.run(CHARACTER);
   assert.is(get(LSR), 0x60);
-  assert.equal(sent, Array.from({ length: 17 }, (_, i) => i), 'the eighteenth found the FIFO full');
+  assert.equal(
+    sent,
+    Array.from({ length: 17 }, (_, i) => i),
+    'the eighteenth found the FIFO full',
+  );
 });
 
-test('timed, the host types at the line\'s speed and waits while the receiver is full', () => {
+test("timed, the host types at the line's speed and waits while the receiver is full", () => {
   const { get, open, clock, type } = board({ timing: 'baud' });
   open();
   type('ab');
@@ -359,8 +363,17 @@ test('restore refuses junk and leaves the device alone', () => {
   open(1);
   type('hello');
   const before = serial.save();
-  for (const state of spoiled(before)) assert.throws(() => serial.restore(state), (e: Error) => e instanceof StateError, JSON.stringify(state));
-  for (const key of ['received', 'sending']) assert.throws(() => serial.restore({ ...before, [key]: new Array(17).fill(0) }), (e: Error) => e instanceof StateError);
+  for (const state of spoiled(before))
+    assert.throws(
+      () => serial.restore(state),
+      (e: Error) => e instanceof StateError,
+      JSON.stringify(state),
+    );
+  for (const key of ['received', 'sending'])
+    assert.throws(
+      () => serial.restore({ ...before, [key]: new Array(17).fill(0) }),
+      (e: Error) => e instanceof StateError,
+    );
   assert.equal(serial.save(), before);
 });
 

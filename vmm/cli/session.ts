@@ -27,11 +27,21 @@ export interface SessionOptions {
   readonly output: NodeJS.WriteStream;
 }
 
-/** Starts the core's compilation while the command line is still being read. */
+let prepared: Worker | undefined;
+
+/** Starts the VM's thread and the core's compilation while the command line is still being read. */
 export function prepare(): void {
   compileCore().catch(() => {
     // `runSession` waits for the same promise and reports.
   });
+  prepared = startThread();
+}
+
+function startThread(): Worker {
+  const worker = new Worker(new URL('../worker.ts', import.meta.url));
+  // Until a session runs it, it must not keep the process alive.
+  worker.unref();
+  return worker;
 }
 
 /** Runs a guest to its end. Throws UsageError for a file or option that the VM's thread refuses. */
@@ -41,7 +51,10 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
   const signal = new Int32Array(new SharedArrayBuffer(8));
   const { port1, port2 } = new MessageChannel();
   const data: WorkerData = { options: run, module, ring, signal: signal.buffer, input: port2, startedAt: performance.timeOrigin };
-  const worker = new Worker(new URL('../worker.ts', import.meta.url), { workerData: data, transferList: [port2] });
+  const worker = prepared ?? startThread();
+  prepared = undefined;
+  worker.ref();
+  worker.postMessage(data, [port2]);
   const wake = (word: number): void => {
     Atomics.store(signal, word, 1);
     Atomics.store(signal, SIGNAL.INPUT, 1);

@@ -34,7 +34,7 @@ export function outcomeText(outcome: Outcome): string {
     case 'interrupted':
       return 'interrupted';
     case 'died':
-      return `the guest died: ${outcome.why}`;
+      return `the guest died: ${outcome.why.split('\n', 1)[0]}`;
   }
 }
 

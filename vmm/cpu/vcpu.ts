@@ -9,9 +9,10 @@
  *
  * @module
  */
+import { captureFields, restoreFields } from '../snapshot.ts';
 import type { Vm } from '../vm.ts';
 import { type CoreExports, RUN } from './core.ts';
-import { offsetOf } from './layout.ts';
+import { type Field, FIELDS, offsetOf } from './layout.ts';
 import {
   ACTIVITIES, type CpuidEntry, type DebugRegisters, EVENT, type FpuState, GENERAL, MSR_FIELDS, type Registers, SEGMENTS, type SpecialRegisters, StateView,
   type VcpuEvents,
@@ -68,6 +69,9 @@ export const SLICE = 100_000;
 
 const TWO32 = 0x1_0000_0000;
 
+/** Fields that a reset of the processor does not touch: time, and what was counted. */
+const GOES_ON: readonly Field[] = FIELDS.filter((f) => /^(ICOUNT|CLOCK_OFFSET|ENTRY_CLOCK|EXIT_(HASH|RING|RING_NEXT|COUNT|TIME|MIN|MAX)|IRQ_COUNT|KS_.*|ENG_.*)$/.test(f.name));
+
 /** A virtual CPU. `Vm.createVcpu` makes it. */
 export class Vcpu {
   readonly index: number;
@@ -80,6 +84,8 @@ export class Vcpu {
   readonly #u32: Uint32Array;
   /** An exit waits for its answer. */
   #unanswered = false;
+  /** It was reset once: its counters mean something. */
+  #ready = false;
 
   constructor(vm: Vm, index: number, base: number) {
     this.#vm = vm;
@@ -95,14 +101,15 @@ export class Vcpu {
   }
 
   readonly #field = {
-    event: 0, activity: 0, rflags: 0, sliceEnd: 0, icount: 0, ioData: 0, ioPort: 0, ioSize: 0, ioWrite: 0, ioGpa: 0, answers: 0, answer: 0, statusText: 0, haltWakeup: 0,
+    event: 0, activity: 0, rflags: 0, sliceEnd: 0, icount: 0, ioData: 0, ioPort: 0, ioSize: 0, ioWrite: 0, ioGpa: 0, answers: 0, answer: 0, statusText: 0, nmiBlocked: 0,
   };
 
   /** Power-on state (SDM vol. 3, table 10-1). Instruction count, clock and counters go on. */
   reset(): void {
-    const keep = ['ICOUNT', 'CLOCK_OFFSET'].map((name) => [name, this.state.get(name)] as const);
+    const kept = this.#ready ? captureFields(this.#vm.memory, this.base, GOES_ON) : undefined;
     this.#core.reset(this.base);
-    for (const [name, value] of keep) this.state.set(name, value);
+    if (kept !== undefined) restoreFields(this.#vm.memory, this.base, GOES_ON, kept);
+    this.#ready = true;
     const f = this.#field;
     f.event = this.#at('EVENT');
     f.activity = this.#at('ACTIVITY');
@@ -117,7 +124,7 @@ export class Vcpu {
     f.answers = this.#at('ANSWERS');
     f.answer = this.#at('ANSWER');
     f.statusText = this.#at('STATUS_TEXT');
-    f.haltWakeup = this.#at('KS_HALT_WAKEUP');
+    f.nmiBlocked = this.#at('NMI_BLOCKED');
     this.#unanswered = false;
     this.#vm.clock.refresh();
   }
@@ -200,7 +207,6 @@ export class Vcpu {
       case RUN.SHUTDOWN:
         return this.#leave('shutdown');
       case RUN.EVENT:
-        u32[f.event] = (u32[f.event] as number) & ~EVENT.STOP;
         return this.#leave('system-event');
       case RUN.INTERNAL:
         exit.detail = INTERNAL[u32[f.statusText] as number] ?? `internal error ${u32[f.statusText]} of the core`;
@@ -227,26 +233,17 @@ export class Vcpu {
     this.#u32[this.#field.sliceEnd + 1] = Math.floor(at / TWO32);
   }
 
-  /** A halted vCPU has something to wake for (SDM vol. 2, HLT: an enabled interrupt, NMI, INIT). */
+  /** A halted vCPU has something to wake for (SDM vol. 2, HLT): an enabled interrupt, or an NMI that is not blocked. */
   runnable(): boolean {
     const event = this.#u32[this.#field.event] as number;
-    if ((event & (EVENT.NMI | EVENT.INIT | EVENT.STOP)) !== 0) return true;
+    if ((event & EVENT.STOP) !== 0) return true;
+    if ((event & EVENT.NMI) !== 0 && this.#u32[this.#field.nmiBlocked] === 0) return true;
     return (event & EVENT.INTR) !== 0 && this.interruptsEnabled;
   }
 
   /** RFLAGS.IF. */
   get interruptsEnabled(): boolean {
     return ((this.#u32[this.#field.rflags] as number) & 0x200) !== 0;
-  }
-
-  /** Ends a halt and counts it. */
-  wake(): void {
-    if (this.#u32[this.#field.activity] !== 1) return;
-    this.#u32[this.#field.activity] = 0;
-    const k = this.#field.haltWakeup;
-    const low = ((this.#u32[k] as number) + 1) >>> 0;
-    this.#u32[k] = low;
-    if (low === 0) (this.#u32[k + 1] as number)++;
   }
 
   /** A start-up IPI (SDM vol. 3, 9.4.3): taken only after INIT; execution starts at vector * 4 KiB in real mode. */

@@ -359,10 +359,16 @@ function decodeOne(): void {
   regField = 0;
   let op: u32 = 0;
   // Prefixes; a REX counts only directly before the opcode.
-  for (;;) {
+  let more = true;
+  while (more) {
     op = u8at();
     if (over) return;
-    let more = true;
+    if (p - start > 15) {
+      tooLong();
+      return;
+    }
+    const wasRex = rex;
+    rex = 0;
     switch (op) {
       case 0x66: pfx66 = true; osz = mode == 0 ? 4 : 2; break;
       case 0x67: asz = mode == 0 ? 4 : mode == 1 ? 2 : 4; break;
@@ -374,21 +380,13 @@ function decodeOne(): void {
       case 0x65: seg = 5; break;
       case 0xf0: lock = true; break;
       case 0xf2: case 0xf3: rep = op; break;
-      default: more = false;
+      default:
+        if (mode == 2 && (op & 0xf0) == 0x40) rex = op;
+        else {
+          rex = wasRex;
+          more = false;
+        }
     }
-    if (p - start > 15) {
-      tooLong();
-      return;
-    }
-    if (more) {
-      rex = 0;
-      continue;
-    }
-    if (mode == 2 && (op & 0xf0) == 0x40) {
-      rex = op;
-      continue;
-    }
-    break;
   }
   if (rex & 8) osz = 8;
   if (op == 0x0f) twoByte();
@@ -1029,7 +1027,7 @@ function vector(map: u32, opcode: u32): void {
     ud();
     return;
   }
-  if (((d & INFO_LEVEL) >> INFO_LEVEL_SHIFT) > load<u32>(VM_SIMD_LEVEL)) {
+  if (<u32>((d & INFO_LEVEL) >> INFO_LEVEL_SHIFT) > <u32>load<u32>(VM_SIMD_LEVEL)) {
     ud();
     return;
   }
@@ -1039,7 +1037,7 @@ function vector(map: u32, opcode: u32): void {
   if (wide && (d & INFO_WIDE) != 0) size = 8;
   const bits = (d & INFO_STORE ? SSE_STORE : 0) | (d & INFO_ALIGNED ? SSE_ALIGNED : 0) | (d & INFO_MMX ? SSE_MMX : 0) | (wide ? SSE_WIDE : 0);
   const last = size == 0 ? 0 : <u32>ctz<u32>(size) | ((d & INFO_REG) << 3) | (d & INFO_SSE ? SSE_XMM : 0) | (d & (INFO_MASKMOV | INFO_GROUP) ? SSE_SPECIAL : 0);
-  putRM(U.SSE, regField, rmField, <i32>(code | bits | (imm << 16) | (last << 24)));
+  putRM(U.SSE, regField, rmField, <i32>(<i32>(code | bits | (imm << 16) | (last << 24))));
   // A register form has room for the whole description.
   if (mod == 3) store<u32>(out, d | ((d & INFO_GROUP) != 0 ? (regField & 7) << 28 : 0) | (seg >= 0 ? 0 : 0), 8);
 }
@@ -1064,7 +1062,7 @@ export function decodeLine(cpu: usize, host: usize, codeMode: u32, at: usize): u
   out = at;
   let previous: usize = 0;
   let n: u32 = 0;
-  for (;;) {
+  while (true) {
     pageOffset = <u32>(p - page);
     if (p == end) {
       close(U.PAGE_END, 0);

@@ -7,7 +7,7 @@
 import { EXC_STEP, failed, raiseError, VEC_GP } from './fault';
 import { FLAG_A, FLAG_B, FLAG_OP, FLAG_RES } from './state.gen';
 import { FLAGS_ADC, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getSF } from './flags';
-import { lineAt, pageInsideLimit, rememberJump } from './lines';
+import { epoch, lineAt, pageInsideLimit, rememberJump } from './lines';
 import { A_STACK, DEVICE_CODE, fetchPage, hostModify, hostRead, hostWrite, segAddr } from './mmu';
 import {
   AREA_JUMPS, CLOCK_OFFSET, CODE_BASE, DEADLINE, EXC, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, RIP, RIP_BASE, SEG_BASE, SEG_LIMIT, SLICE_END, STEPPING,
@@ -55,17 +55,18 @@ export function refresh(cpu: usize): i32 {
 }
 
 /** The line of a branch's target in the same page, linked into the micro-op; 0 after leaving. */
-export function link(cpu: usize, pc: usize, start: usize, left: i32): usize {
-  const target = load<i32>(pc, 12);
-  if (left <= MARGIN || load<u32>(cpu, STEPPING) != 0) {
-    leave(cpu, load<u64>(cpu, RIP_BASE) + <u64><i64>target, left);
-    return 0;
-  }
-  const page = <usize>load<u32>(start - 16) & ~0xfff;
-  const header = start - 16;
-  const line = lineAt(cpu, page + <usize>target);
-  // Making room for the line may have dropped the one that the branch stands in: then its memory is somebody else's.
-  if (line > header || load<u32>(pc, 8) == 0) store<u32>(pc, <u32>line, 8);
+export function link(cpu: usize, pc: usize, left: i32): usize {
+  const rip = load<u64>(cpu, RIP_BASE) + <u64><i64>load<i32>(pc, 12);
+  leave(cpu, rip, left);
+  if (left <= MARGIN || load<u32>(cpu, STEPPING) != 0) return 0;
+  let linear = rip + load<u64>(cpu, CODE_BASE);
+  if (load<u32>(cpu, MODE) != 2) linear &= 0xffffffff;
+  const page = fetchPage(cpu, linear);
+  if (page <= DEVICE_CODE) return 0;
+  const before = epoch;
+  const line = lineAt(cpu, page + (<usize>linear & 0xfff));
+  // When all lines were dropped to make room, the branch's own memory is somebody else's by now.
+  if (epoch == before) store<u32>(pc, <u32>line, 8);
   return line;
 }
 

@@ -102,7 +102,7 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
   const stepping = load<u32>(cpu, STEPPING);
   store<u32>(cpu, 1, STEPPING);
   let serial: u32 = 0;
-  for (;;) {
+  while (true) {
     store<u32>(cpu, 0, EXC);
     if (kind == TYPE_EXCEPTION) arrive(cpu, vector, error);
     deliver(cpu, vector, kind, error, load<u64>(cpu, RIP));

@@ -20,6 +20,8 @@ const LINE_BYTES: usize = 16 * (<usize>LINE_MAX + 2);
 const HASH_SIZE: u32 = 0x80000;
 
 let next: usize = UOPS;
+/** How often all code was dropped. */
+export let epoch: u32 = 0;
 
 // @ts-ignore: decorator
 @inline
@@ -84,6 +86,7 @@ export function dropAllCode(): void {
     }
   }
   next = UOPS;
+  epoch++;
   dropAllJumps();
 }
 

@@ -625,7 +625,7 @@ export const DEVICE_CODE: usize = 1;
 export function fetchPage(cpu: usize, linear: u64): usize {
   const tag = (linear & ~0xfff) | <u64>load<u32>(cpu, FETCH_USER);
   let slot = itlbHash(tag);
-  for (;;) {
+  while (true) {
     const at = cpu + (slot << 4);
     const have = load<u64>(at, AREA_ITLB);
     if (have == tag) return load<u32>(at, AREA_ITLB + 8);

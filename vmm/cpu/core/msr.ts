@@ -69,14 +69,24 @@ const MTRRCAP: u64 = 0x508;
 const MCG_CAP: u64 = 0x10a;
 /** Microcode revision 1, in bits 63:32. */
 const MICROCODE: u64 = 0x100000000;
+/** Fast strings; branch trace store and PEBS unavailable. */
+const MISC_ENABLE_RESET: u64 = 0x1801;
 /** Performance monitoring, branch trace store and PEBS (un)available: bits 7, 11, 12. */
 const MISC_ENABLE_READ_ONLY: u64 = 0x1880;
 /** Fast strings, thermal control (3), EIST (16), CPUID limit (22), xTPR disable (23). */
 const MISC_ENABLE_WRITABLE: u64 = 0xc10009;
+const PAT_RESET: u64 = 0x0007040600070406;
 const FEATURE_CONTROL_LOCK: u64 = 1;
 
 /** What run() returns for an MSR access that the monitor does not answer itself (vmm/cpu/core.ts RUN.MSR). */
 export const RUN_MSR: u32 = 6;
+
+/** MSRs after reset and firmware (SDM vol. 3 table 10-1). */
+export function resetMsrs(cpu: usize): void {
+  store<u64>(cpu, PAT_RESET, PAT);
+  store<u64>(cpu, MISC_ENABLE_RESET, MISC_ENABLE);
+  store<u64>(cpu, FEATURE_CONTROL_LOCK, FEATURE_CONTROL);
+}
 
 // @ts-ignore: decorator
 @inline

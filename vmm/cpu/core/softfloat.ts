@@ -48,13 +48,6 @@ export function begin(mxcsr: u32): void {
   rounding = (mxcsr >> 13) & 3;
 }
 
-/** Raises flags on behalf of an operation done elsewhere. */
-// @ts-ignore: decorator
-@inline
-export function signal(bits: u32): void {
-  flags |= bits;
-}
-
 /** Rounding mode in force. */
 // @ts-ignore: decorator
 @inline
@@ -86,7 +79,7 @@ function signBit<T>(): u64 {
 /** +infinity; also the exponent field's mask. */
 // @ts-ignore: decorator
 @inline
-export function infinity<T>(): u64 {
+function infinity<T>(): u64 {
   return sizeof<T>() == 8 ? 0x7ff0000000000000 : 0x7f800000;
 }
 // @ts-ignore: decorator
@@ -107,24 +100,24 @@ function magnitude<T>(x: u64): u64 {
 }
 // @ts-ignore: decorator
 @inline
-export function notNumber<T>(x: u64): bool {
+function notNumber<T>(x: u64): bool {
   return magnitude<T>(x) > infinity<T>();
 }
 // @ts-ignore: decorator
 @inline
-export function isSignaling<T>(x: u64): bool {
+function isSignaling<T>(x: u64): bool {
   return notNumber<T>(x) && !(x & quietBit<T>());
 }
 // @ts-ignore: decorator
 @inline
-export function isDenormal<T>(x: u64): bool {
+function isDenormal<T>(x: u64): bool {
   return magnitude<T>(x) - 1 < ((1 as u64) << (precision<T>() - 1)) - 1;
 }
 
 /** A denormal operand reads as a zero of its sign under DAZ and is reported otherwise. */
 // @ts-ignore: decorator
 @inline
-export function denormal<T>(x: u64): u64 {
+function denormal<T>(x: u64): u64 {
   if (isDenormal<T>(x)) {
     if (control & DAZ) return x & signBit<T>();
     flags |= DE;
@@ -140,7 +133,7 @@ export function flushDenormal<T>(x: u64): u64 {
 }
 
 /** Result of an operation with one NaN operand. */
-export function quiet<T>(x: u64): u64 {
+function quiet<T>(x: u64): u64 {
   if (!(x & quietBit<T>())) flags |= IE;
   return x | quietBit<T>();
 }
@@ -169,8 +162,9 @@ function exponent<T>(x: u64): i32 {
 // @ts-ignore: decorator
 @inline
 function significand<T>(x: u64): u64 {
-  const fraction = x & (((1 as u64) << (precision<T>() - 1)) - 1);
-  return x & infinity<T>() ? (fraction | ((1 as u64) << (precision<T>() - 1))) << (63 - precision<T>()) : fraction << (clz<u64>(fraction) - 1);
+  const hidden: u64 = (1 as u64) << (precision<T>() - 1);
+  const fraction = x & (hidden - 1);
+  return x & infinity<T>() ? (fraction | hidden) << (63 - precision<T>()) : fraction << (clz<u64>(fraction) - 1);
 }
 
 /** Shifts right; what falls out stays visible in bit 0. */
@@ -436,7 +430,7 @@ export function softFromInt<T>(x: i64): u64 {
 /** Rounds to an integral value in the given mode; PE when that changes the value. NaN and infinity pass. */
 // @ts-ignore: decorator
 @inline
-export function roundIntegral(x: f64, mode: u32): f64 {
+function roundIntegral(x: f64, mode: u32): f64 {
   if (mode == RC_NEAREST) return nearest<f64>(x);
   if (mode == RC_DOWN) return floor<f64>(x);
   if (mode == RC_UP) return ceil<f64>(x);

@@ -22,7 +22,7 @@ export const INFO_REG: u32 = 7;
 /** Class of the ModRM.rm operand when mod = 3: bits 5:3. */
 export const INFO_RM: u32 = 7 << 3;
 export const INFO_RM_SHIFT: u32 = 3;
-/** Bytes of the ModRM.rm operand (1, 2, 4, 8 or 16), those read or written when it is in memory: bits 10:6. Nothing both reads and writes memory. */
+/** Bytes of the ModRM.rm operand (1, 2, 4, 8 or 16), just those touched in memory: bits 10:6. Nothing both reads and writes memory. */
 export const INFO_SIZE: u32 = 31 << 6;
 export const INFO_SIZE_SHIFT: u32 = 6;
 /** A 16-byte operand in memory that must be aligned, or #GP(0). */
@@ -56,7 +56,8 @@ const MEM: u32 = 1 << 22;
 const REG: u32 = 1 << 23;
 const MXR: u32 = 1 << 24;
 
-// Forms, named reg operand then rm operand: X = XMM, Q = MMX, G = general register by REX.W, R = general register of 32 bits; then the bytes in memory.
+// Forms, named reg operand then rm operand, then the bytes of the latter. X = XMM, Q = MMX, G = general register by REX.W, R = 32-bit one;
+// XX and QQ take the whole register.
 const __: u32 = 0;
 const X: u32 = CLASS_XMM | INFO_SSE;
 const RMX: u32 = (CLASS_XMM << 3) | INFO_SSE;

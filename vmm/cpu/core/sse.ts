@@ -17,9 +17,9 @@ import { failed, raise, raiseError, VEC_GP, VEC_UD, VEC_XM } from './fault';
 import { CF, OF, PF, setArith, SF, ZF } from './flags';
 import { probeWrite, writeMem } from './mmu';
 import {
-  begin, DAZ, EQUAL, flags, flushDenormal, FTZ, GREATER, isDenormal, LESS, notNumber, PE, PM, RC_ZERO, reciprocal, reciprocalRoot, roundingMode,
-  signal, softAdd, softCompare, softDiv, softFromInt, softMax, softMin, softMul, softNarrow, softRound, softSqrt, softSub, softToInt32,
-  softToInt64, softWiden, UNORDERED,
+  begin, DAZ, EQUAL, flags, flushDenormal, FTZ, GREATER, LESS, PE, PM, RC_ZERO, reciprocal, reciprocalRoot, roundingMode, softAdd,
+  softCompare, softDiv, softFromInt, softMax, softMin, softMul, softNarrow, softRound, softSqrt, softSub, softToInt32, softToInt64,
+  softWiden, UNORDERED,
 } from './softfloat';
 import { CR4, FPR, MODE, MXCSR, REGS, XMM } from './state.gen';
 
@@ -164,7 +164,8 @@ function plain4(x: v128): v128 {
 @inline
 function clean4(x: v128): bool {
   const t = i32x4.shl(x, 1);
-  return v128.all_true<i32>(v128.or(i32x4.eq(t, i32x4.splat(0)), i32x4.le_u(i32x4.sub(t, i32x4.splat(0x01000000)), i32x4.splat(0xfe000000))));
+  const known = i32x4.le_u(i32x4.sub(t, i32x4.splat(0x01000000)), i32x4.splat(0xfe000000));
+  return v128.all_true<i32>(v128.or(i32x4.eq(t, i32x4.splat(0)), known));
 }
 // @ts-ignore: decorator
 @inline
@@ -263,7 +264,7 @@ function arithSS(cpu: usize, opcode: u32, dst: usize, src: usize): void {
   if (settle(cpu)) store<u32>(dst, u32(r));
 }
 
-/** The wasm instruction on all lanes, or 0 in `ok` when some lane is not ordinary. */
+/** The wasm instruction on all lanes; false, and nothing stored, when some lane is not ordinary. */
 function fastPS(cpu: usize, opcode: u32, a: v128, b: v128, dst: usize): bool {
   let r: v128;
   switch (opcode) {
@@ -964,7 +965,8 @@ function exec38(cpu: usize, opcode: u32, prefix: u32, dst: usize, src: usize): v
       v128.store(dst, widen(opcode, src));
       break;
     case 0x2a: v128.store(dst, v128.load(src)); break;
-    case 0x28: case 0x29: case 0x2b: case 0x37: case 0x38: case 0x39: case 0x3a: case 0x3b: case 0x3c: case 0x3d: case 0x3e: case 0x3f: case 0x40:
+    case 0x28: case 0x29: case 0x2b: case 0x37:
+    case 0x38: case 0x39: case 0x3a: case 0x3b: case 0x3c: case 0x3d: case 0x3e: case 0x3f: case 0x40:
       v128.store(dst, packed41(opcode, v128.load(dst), v128.load(src)));
       break;
     case 0x41: minPosition(dst, src); break;
@@ -1038,7 +1040,7 @@ function insertSingle(cpu: usize, dst: usize, src: usize, imm: u32): void {
   }
 }
 
-/** DPPS: products chosen by imm 7:4, added in pairs, to the lanes chosen by imm 3:0. An unmasked exception stops it after the stage it is in. */
+/** DPPS: products chosen by imm 7:4, added in pairs, to the lanes chosen by imm 3:0. An unmasked exception ends the stage it is in. */
 function dotSingles(cpu: usize, dst: usize, src: usize, imm: u32): void {
   start(cpu);
   const p0 = imm & 0x10 ? softMul<f32>(load<u32>(dst), load<u32>(src)) : 0;
@@ -1255,7 +1257,9 @@ function exec0f(cpu: usize, opcode: u32, prefix: u32, dst: usize, src: usize, im
       if (prefix == P_66) arithPD(cpu, 0x5c, 0x58, v128.load(dst), v128.load(src), dst);
       else arithPS(cpu, 0x5c, 0x58, v128.load(dst), v128.load(src), dst);
       break;
-    case 0xd1: case 0xd2: case 0xd3: case 0xe1: case 0xe2: case 0xf1: case 0xf2: case 0xf3: shiftByRegister(opcode, prefix, dst, src); break;
+    case 0xd1: case 0xd2: case 0xd3: case 0xe1: case 0xe2: case 0xf1: case 0xf2: case 0xf3:
+      shiftByRegister(opcode, prefix, dst, src);
+      break;
     case 0xd6: moveQuad(cpu, prefix, dst, src); break;
     case 0xd7: store<u64>(dst, prefix == P_NONE ? i8x16.bitmask(v128.load64_zero(src)) & 0xff : i8x16.bitmask(v128.load(src))); break;
     case 0xe6: convertDoubles(cpu, prefix, dst, src); break;

@@ -1,0 +1,6 @@
+/** Tests of the system instructions: segments, transfers, events, control registers (Intel SDM vol. 2 and vol. 3 chapters 2-9, 17, 21). */
+import { test } from 'uvu';
+import './system-segments.ts';
+import './system-transfers.ts';
+
+test.run();

@@ -1,0 +1,77 @@
+/**
+ * The command line: one file per command beside this one; nothing else parses arguments.
+ *
+ * Exit status: 0 the guest powered off; (v << 1) | 1 when it wrote v to the debug-exit port; 2 a bad option or file; 4 a limit was reached;
+ * 6 the guest died; 130 interrupted; 1 Lucid itself failed.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { UsageError } from './options.ts';
+import { prepare } from './session.ts';
+
+const EPILOGUE =
+  'Exit status: 0 powered off, (v << 1) | 1 after v was written to the debug-exit port, 2 bad option or file, 4 limit reached, ' +
+  '6 the guest died, 130 interrupted.';
+
+function version(): string {
+  // From source this file stands two folders below package.json, built three.
+  for (const place of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      // The other place.
+    }
+  }
+  return 'unknown';
+}
+
+/** A VM will be started: its thread and the CPU core get ready while yargs loads. */
+function startsGuest(args: readonly string[]): boolean {
+  const asks = args.some((arg) => arg === '--help' || arg === '-h' || arg === '--version');
+  return !asks && ((args[0] === 'run' && args.length > 1) || args[0] === 'demo');
+}
+
+/** Runs one command line; the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  if (startsGuest(args)) prepare();
+  const [{ default: yargs }, { runCommand }, { demoCommand }] = await Promise.all([import('yargs'), import('./run.ts'), import('./demo.ts')]);
+  let status = 0;
+  const done = (code: number): void => {
+    status = code;
+  };
+  const parser = yargs([...args])
+    .scriptName('lucid')
+    .usage('$0 <command> [options]\n\nA virtual machine you can see through: runs unmodified x86-64 guests and counts every VM exit.')
+    .command(runCommand(done))
+    .command(demoCommand(done))
+    .demandCommand(1, 'Which command? See lucid --help.')
+    .strict()
+    .recommendCommands()
+    .version(version())
+    .help()
+    .alias('h', 'help')
+    .epilogue(EPILOGUE)
+    .wrap(Math.min(120, process.stdout.columns ?? 100))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message);
+    });
+  try {
+    await parser.parseAsync();
+  } catch (error) {
+    return explain(error as Error);
+  }
+  return status;
+}
+
+/** Says what went wrong; the exit status. */
+function explain(error: Error): number {
+  if (error instanceof UsageError || error.name === 'YError') {
+    process.stderr.write(`lucid: ${error.message}\n`);
+    return 2;
+  }
+  process.stderr.write(`lucid: ${error.name === 'CoreError' ? error.message : (error.stack ?? error.message)}\n`);
+  return 1;
+}
