@@ -53,6 +53,8 @@ export interface GuestFiles {
   readonly kernelName: string;
   readonly initrd?: Uint8Array;
   readonly initrdName?: string;
+  /** Called when the loader is done with the bytes. */
+  readonly release?: () => void;
 }
 
 export interface MachineOptions {
@@ -211,14 +213,16 @@ export class Machine {
     const { vm } = this;
     const lowBytes = Math.min(vm.ram.size, LOW_RAM_END);
     this.#firmwareData();
+    const files = this.#options.load();
     const result = loadGuest({
-      ...this.#options.load(),
+      ...files,
       append: this.#options.append ?? '',
       ram: bootMemory(vm, lowBytes),
       memoryMap: e820(lowBytes, vm.ram.size - lowBytes),
       acpiRsdp: this.#rsdp,
       kind: this.#options.kind,
     });
+    files.release?.();
     if (result.ok) this.#enter(result.entry);
     return result;
   }

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import process from 'node:process';
 import { type DeviceState, type Saveable, StateError } from './bus.ts';
 import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';
@@ -19,6 +20,8 @@ import { type CpuidEntry, EVENT } from './cpu/registers.ts';
 import { SLICE, Vcpu } from './cpu/vcpu.ts';
 import { costsByReason, DEFAULT_EXIT_COSTS, type ExitCosts } from './exit-cost.ts';
 import { Irqchip } from './interrupts.ts';
+import { KstatRegistry } from './kstat.ts';
+import { clockWords, exitsKstat, engineKstat, irqsKstat, vcpuKstat, vmKstat } from './kvm-kstats.ts';
 import { GuestRam, type MemorySlot, parseMemorySize, standardSlots } from './memory.ts';
 import { MmioRegions } from './mmio-bus.ts';
 import { IoPorts, type Unclaimed } from './port-bus.ts';
@@ -100,6 +103,10 @@ export class Vm {
   readonly ports: IoPorts;
   readonly mmio: MmioRegions;
   readonly vcpus: Vcpu[] = [];
+  /** Number of this VM; unique in the process. */
+  readonly vmid: number;
+  /** The VM's counters, under illumos KVM's names. */
+  readonly kstats: KstatRegistry;
   /** The interrupt controllers, when there are any: see `createIrqchip`. */
   irqchip: Irqchip | undefined;
   /** Instructions between two calls of `onSlice`. */
@@ -132,7 +139,9 @@ export class Vm {
   private constructor(options: VmOptions, module: WebAssembly.Module) {
     const bytes = parseMemorySize(options.memory);
     this.name = options.name ?? 'vm';
+    this.vmid = vmids++;
     this.memory = createMemory(bytes);
+    this.kstats = new KstatRegistry({ buffer: this.memory.buffer, clock: clockWords(), mirror: { at: MEMORY_MAP.TRACE, end: MEMORY_MAP.TRACE + KSTAT_MIRROR } });
     this.u32 = new Uint32Array(this.memory.buffer);
     this.ram = new GuestRam(this.memory, bytes);
     const costs = options.exitCosts ?? DEFAULT_EXIT_COSTS;
@@ -156,6 +165,11 @@ export class Vm {
     this.#intercepts = options.intercepts ?? { switches: 0, exceptions: 0 };
     this.#storeIntercepts();
     this.setCpuid(defaultCpuid());
+    this.kstats.add(vmKstat(this.#kstatOwner()));
+  }
+
+  #kstatOwner(): Parameters<typeof vmKstat>[0] {
+    return { vmid: this.vmid, pid: process.pid, zonename: this.name, crtime: 0 };
   }
 
   /** Makes vCPU `index`, the next one, in its power-on state. */
@@ -164,6 +178,7 @@ export class Vm {
     const vcpu = new Vcpu(this, index, MEMORY_MAP.VCPU_BASE + index * MEMORY_MAP.VCPU_STRIDE);
     this.vcpus.push(vcpu);
     vcpu.reset();
+    for (const kstat of [vcpuKstat, exitsKstat, irqsKstat, engineKstat]) this.kstats.add(kstat(this.#kstatOwner(), index));
     return vcpu;
   }
 
@@ -338,6 +353,9 @@ export class Vm {
   }
 }
 
+let vmids = 0;
+/** Bytes for the kstats that JavaScript counts, at the head of the trace area. */
+const KSTAT_MIRROR = 0x1000;
 const CPUID_ROW = 24;
 const IO_DATA = offsetOf('IO_DATA');
 const CR8 = offsetOf('CR8');

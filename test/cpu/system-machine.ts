@@ -102,7 +102,7 @@ function msr(cpu: number, index: number, write: number): number {
   return 1;
 }
 
-export const core = new WebAssembly.Instance(build(), {
+const instance = new WebAssembly.Instance(build(), {
   env: {
     memory,
     pio: () => 0,
@@ -113,7 +113,18 @@ export const core = new WebAssembly.Instance(build(), {
     ferr: () => undefined,
     abort: () => assert.unreachable('the core aborted'),
   },
-}).exports as unknown as SystemCore;
+}).exports as unknown as SystemCore & { __setArgumentsLength(n: number): void };
+
+/** The functions; asc wants to be told how many arguments a call from outside has when some are optional. */
+export const core: SystemCore = new Proxy(instance, {
+  get: (target, name) => {
+    const f = target[name as keyof SystemCore] as (...args: unknown[]) => unknown;
+    return (...args: unknown[]): unknown => {
+      target.__setArgumentsLength(args.length);
+      return f(...args);
+    };
+  },
+});
 
 export const state = new StateView(memory.buffer, CPU);
 

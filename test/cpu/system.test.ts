@@ -2,5 +2,7 @@
 import { test } from 'uvu';
 import './system-segments.ts';
 import './system-transfers.ts';
+import './system-events.ts';
+import './system-control.ts';
 
 test.run();

@@ -52,7 +52,12 @@ test('CR0.EM and CR0.TS raise #NM before anything happens', () => {
 });
 
 test('WAIT raises #NM only for MP and TS together', () => {
-  for (const [cr0, vector] of [[0x29n, -1], [0x23n, -1], [0x2bn, NM], [0x25n, -1]] as const) {
+  for (const [cr0, vector] of [
+    [0x29n, -1],
+    [0x23n, -1],
+    [0x2bn, NM],
+    [0x25n, -1],
+  ] as const) {
     x87.set64('CR0', cr0);
     fn.fwait(CPU);
     assert.is(x87.fault(), vector);
@@ -87,8 +92,19 @@ test('an unmasked exception is reported by the next waiting instruction, with #M
 
 test('encodings that no processor has raise #UD', () => {
   const invalid: [number, number, number][] = [
-    [0xd9, 0xd1, 0xd7], [0xd9, 0xe2, 0xe3], [0xd9, 0xe6, 0xe7], [0xd9, 0xef, 0xef], [0xda, 0xe0, 0xe8], [0xda, 0xea, 0xff], [0xdb, 0xe5, 0xe7],
-    [0xdb, 0xf8, 0xff], [0xdd, 0xf0, 0xff], [0xde, 0xd8, 0xd8], [0xde, 0xda, 0xdf], [0xdf, 0xe1, 0xe7], [0xdf, 0xf8, 0xff],
+    [0xd9, 0xd1, 0xd7],
+    [0xd9, 0xe2, 0xe3],
+    [0xd9, 0xe6, 0xe7],
+    [0xd9, 0xef, 0xef],
+    [0xda, 0xe0, 0xe8],
+    [0xda, 0xea, 0xff],
+    [0xdb, 0xe5, 0xe7],
+    [0xdb, 0xf8, 0xff],
+    [0xdd, 0xf0, 0xff],
+    [0xde, 0xd8, 0xd8],
+    [0xde, 0xda, 0xdf],
+    [0xdf, 0xe1, 0xe7],
+    [0xdf, 0xf8, 0xff],
   ];
   for (let opcode = 0xd8; opcode < 0xe0; opcode++) {
     for (let modrm = 0xc0; modrm < 0x100; modrm++) {
@@ -98,7 +114,12 @@ test('encodings that no processor has raise #UD', () => {
       assert.is(x87.fault(), bad ? UD : -1, `${opcode.toString(16)} ${modrm.toString(16)}`);
     }
   }
-  for (const [opcode, op] of [[0xd9, 1], [0xdb, 4], [0xdb, 6], [0xdd, 5]] as const) {
+  for (const [opcode, op] of [
+    [0xd9, 1],
+    [0xdb, 4],
+    [0xdb, 6],
+    [0xdd, 5],
+  ] as const) {
     mem(opcode, op);
     assert.is(x87.fault(), UD);
   }
@@ -115,10 +136,15 @@ test('a memory form that faults changes nothing', () => {
       assert.is(snapshot(), before);
     }
   }
-  for (const size of [10, 28, 108]) {
+  const stores = [
+    [10, 0xdb, 7],
+    [28, 0xd9, 6],
+    [108, 0xdd, 6],
+  ] as const;
+  for (const [size, opcode, op] of stores) {
     const before = snapshot();
     const tail = bytes.slice(LIMIT - size + 2, LIMIT);
-    mem(...(size === 10 ? ([0xdb, 7] as const) : size === 28 ? ([0xd9, 6] as const) : ([0xdd, 6] as const)), LIMIT - size + 2);
+    mem(opcode, op, LIMIT - size + 2);
     assert.is(x87.fault(), PF);
     assert.is(snapshot(), before);
     assert.equal(bytes.slice(LIMIT - size + 2, LIMIT), tail, 'nothing stored either');
@@ -261,7 +287,12 @@ test('an MMX instruction enters MMX state; EMMS leaves it', () => {
   assert.is(x87.get16('FTW'), 0xff);
   assert.is(fn.emms(CPU), 1);
   assert.is(x87.get16('FTW'), 0);
-  const cases: [bigint, number, number][] = [[0x25n, 0, UD], [0x2dn, 0, UD], [0x29n, 0x8081, NM], [0x21n, 0xb881, MF]];
+  const cases: [bigint, number, number][] = [
+    [0x25n, 0, UD],
+    [0x2dn, 0, UD],
+    [0x29n, 0x8081, NM],
+    [0x21n, 0xb881, MF],
+  ];
   for (const [cr0, fsw, vector] of cases) {
     x87.set64('CR0', cr0);
     x87.set16('FSW', fsw);
@@ -273,7 +304,20 @@ test('an MMX instruction enters MMX state; EMMS leaves it', () => {
 });
 
 test('all integers and decimals survive a round trip', () => {
-  for (const value of [0n, 1n, -1n, 255n, -32768n, 32767n, 2n ** 31n - 1n, -(2n ** 31n), 999999999999999999n, -123456789012345678n, 2n ** 63n - 1n, -(2n ** 63n)]) {
+  for (const value of [
+    0n,
+    1n,
+    -1n,
+    255n,
+    -32768n,
+    32767n,
+    2n ** 31n - 1n,
+    -(2n ** 31n),
+    999999999999999999n,
+    -123456789012345678n,
+    2n ** 63n - 1n,
+    -(2n ** 63n),
+  ]) {
     view.setBigInt64(DATA, value, true);
     mem(0xdf, 5);
     mem(0xdf, 7, DATA + 16);

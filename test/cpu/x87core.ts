@@ -12,7 +12,18 @@ import { offsetOf, STATE_SIZE } from '../../vmm/cpu/layout.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const core = join(root, 'vmm/cpu/core');
-const SOURCES = ['x87.ts', 'float80.ts', 'x87convert.ts', 'x87math.ts', 'x87state.ts', 'fault.ts', 'flags.ts', 'state.gen.ts'];
+const SOURCES = [
+  'x87.ts',
+  'float80.ts',
+  'x87convert.ts',
+  'x87math.ts',
+  'x87mem.ts',
+  'x87response.ts',
+  'x87state.ts',
+  'fault.ts',
+  'flags.ts',
+  'state.gen.ts',
+];
 
 const FLAT_MMU = `
 import { raisePageFault } from './fault';
@@ -89,7 +100,10 @@ async function compile(): Promise<Buffer> {
   files.set('mmu.ts', FLAT_MMU);
   files.set('env.ts', 'export declare function ferr(cpu: usize): void;\n');
   files.set('index.ts', ENTRY);
-  const hash = createHash('sha256').update(JSON.stringify([...files])).digest('hex').slice(0, 16);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([...files]))
+    .digest('hex')
+    .slice(0, 16);
   const built = join(root, 'build/x87', `${hash}.wasm`);
   if (existsSync(built)) return readFileSync(built);
   mkdirSync(dirname(built), { recursive: true });
@@ -138,7 +152,12 @@ export async function loadX87(): Promise<X87> {
       return exc === 0 ? -1 : exc & 0xff;
     },
   };
-  const env = { memory, ferr: () => { x87.ferrs++; } };
+  const env = {
+    memory,
+    ferr: () => {
+      x87.ferrs++;
+    },
+  };
   const instance = await WebAssembly.instantiate(module, { env });
   const fn = instance.exports as unknown as Exports;
   (x87 as { fn: Exports }).fn = fn;

@@ -38,7 +38,7 @@ export function prepare(): void {
 }
 
 function startThread(): Worker {
-  const worker = new Worker(new URL('../worker.ts', import.meta.url));
+  const worker = new Worker(new URL('../worker.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 4 } });
   // Until a session runs it, it must not keep the process alive.
   worker.unref();
   return worker;

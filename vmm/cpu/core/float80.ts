@@ -407,10 +407,10 @@ export function mul64(a: u64, b: u64): void {
 }
 
 /** Remainder of the last `div128`. */
-export let divRem: u64 = 0;
+let divRem: u64 = 0;
 
 /** (hi:lo) / d for a normalised d and hi < d: Knuth's algorithm D with 32-bit digits. */
-export function div128(hi: u64, lo: u64, d: u64): u64 {
+function div128(hi: u64, lo: u64, d: u64): u64 {
   const dh = d >> 32, dl = d & 0xffffffff;
   let q1 = hi / dh;
   let r = hi - q1 * dh;

@@ -113,6 +113,8 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
     }
     const second = exc & 0xff;
     const first = kind == TYPE_EXCEPTION ? vector : VEC_NMI;
+    // A page fault loads CR2 also when it ends as a double fault.
+    if (second == VEC_PF) store<u64>(cpu, load<u64>(cpu, EXC_CR2), CR2);
     if ((first == VEC_DF && severity(second) != 0) || ++serial > SERIAL_MAX) {
       shutDown(cpu);
       break;

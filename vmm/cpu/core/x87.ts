@@ -1,9 +1,9 @@
 /**
- * The x87 instructions: opcodes D8 to DF, register and memory forms.
+ * The x87 instructions: opcodes D8 to DF. Here are the register forms; `x87mem.ts` has the memory forms.
  *
- * Models Intel SDM vol. 1 chapter 8 and the instruction pages of vol. 2. Arithmetic is in `float80.ts`, transcendentals in `x87math.ts`,
- * registers and environment in `x87state.ts`. Here is what an instruction does around it: which operands, stack faults, whether the
- * result is stored (masked and unmasked responses, SDM 8.5), condition codes, popping.
+ * Models Intel SDM vol. 1 chapter 8 and the instruction pages of vol. 2. Layers, from below: `float80.ts` (extended-precision arithmetic),
+ * `x87convert.ts` (conversions, remainders, scaling), `x87math.ts` (transcendentals), `x87state.ts` (registers, environment, FXSAVE),
+ * `x87response.ts` (operands, stack faults, masked and unmasked responses).
  *
  * Order within an instruction: #UD, #NM, #MF of an earlier instruction, the memory operand (which may fault), the arithmetic, a memory
  * store (which may fault), and only then registers, FSW and the last-instruction pointers change.
@@ -12,100 +12,22 @@
  * FCOMP5 DE D0+i, FXCH7 DF C8+i, FSTP8 DF D0+i, FSTP9 DF D8+i, FFREEP DF C0+i; FENI FDISI FSETPM are no-operations since the 387);
  * all others are #UD.
  */
-import { SEG_SS, VEC_UD, failed, raise } from './fault';
+import { VEC_UD, raise } from './fault';
 import { CF, PF, ZF, getCF, getPF, getZF, setArith } from './flags';
 import {
-  BIAS, CC_UNORDERED, IE, INDEFINITE_SE, INDEFINITE_SIG, INFINITE, OE, QNAN, SF, TOP_BIT, UE,
-  aCls, add, addExc, bCls, begin, beginPrecision, classify, compare, convertB, div, exc, mul, refused, resSe, resSig, resultB, roundPack,
-  setA, setB, setBInt, setBReal, setResult, setRounding, setUp, sqrt, swapOperands, unmasked, up,
+  BIAS, CC_UNORDERED, IE, INDEFINITE_SE, INDEFINITE_SIG, INFINITE, QNAN, TOP_BIT, aCls, bCls, begin, beginPrecision, classify, compare, exc,
+  refused, resSe, resSig, roundPack, setB, setResult, sqrt, unmasked,
 } from './float80';
-import { A_STACK, probeWrite, readMem, writeMem } from './mmu';
-import { FCW, FPR, FSW, FTW, REGS } from './state.gen';
-import {
-  decimalHigh, extract, extractedSe, extractedSig, realBits, remCodes, remainder, roundToInteger, scale, setBDecimal, toDecimal, toInteger, toReal,
-} from './x87convert';
+import { FCW, FPR, FSW, REGS } from './state.gen';
+import { extract, extractedSe, extractedSig, remCodes, remainder, roundToInteger, scale } from './x87convert';
 import { arctangent, beyondReduction, exp2m1, sine, tangent, ylog2x, ylog2xp1 } from './x87math';
 import {
-  FSW_ES, fldenv, fninit, fnsave, fnstenv, free, frstor, isEmpty, noteCode, noteData, pop, reportPending, setControl, setSt, setTop, st, top,
-  updateSummary, usable,
-} from './x87state';
+  C0, C1, C2, C3, CC, beginReg, commit, compareReg, compute, enter, loadA, loadB, noteInstruction, pushResult, setCodes, stackFault, storeResult,
+} from './x87response';
+import { fninit, free, isEmpty, pop, setSt, setTop, st, top, usable } from './x87state';
 
+export { x87Mem } from './x87mem';
 export { emms, fninit, fwait, fxrstor, fxsave, mmxEnter } from './x87state';
-
-const C0: u32 = 0x0100;
-const C1: u32 = 0x0200;
-const C2: u32 = 0x0400;
-const C3: u32 = 0x4000;
-const CC: u32 = C0 | C2 | C3;
-
-/** FOP of the current instruction, and its memory operand. */
-let opcode: u32 = 0;
-let dataSeg: u32 = 0;
-let dataLin: u64 = 0;
-let hasData: bool = false;
-
-/** #NM and pending #MF; false when raised. */
-function enter(cpu: usize): bool {
-  return usable(cpu) && reportPending(cpu);
-}
-
-/** Records the instruction's exceptions and C1 in FSW and its pointers. True when its result is to be stored in a register. */
-function commit(cpu: usize): bool {
-  let fsw = (<u32>load<u16>(cpu, FSW) & ~C1) | exc | (up << 9);
-  if (unmasked() != 0) fsw |= FSW_ES;
-  store<u16>(cpu, fsw, FSW);
-  noteCode(cpu, opcode);
-  if (hasData) noteData(cpu, dataLin, dataSeg);
-  return !refused();
-}
-
-function setCodes(cpu: usize, changed: u32, codes: u32): void {
-  store<u16>(cpu, (<u32>load<u16>(cpu, FSW) & ~changed) | codes, FSW);
-}
-
-/** Stack underflow or (`c1` = 1) overflow; the masked result is the indefinite. */
-function stackFault(c1: u32): void {
-  addExc(IE | SF);
-  setUp(c1);
-  setResult(INDEFINITE_SIG, INDEFINITE_SE);
-}
-
-function loadA(cpu: usize, i: u32): void {
-  const r = st(cpu, i);
-  setA(load<u64>(r, FPR), load<u16>(r, FPR + 8));
-}
-
-function loadB(cpu: usize, i: u32): void {
-  const r = st(cpu, i);
-  setB(load<u64>(r, FPR), load<u16>(r, FPR + 8));
-}
-
-/** ST(i) = result. */
-function storeResult(cpu: usize, i: u32): void {
-  setSt(cpu, i, resSig, resSe);
-}
-
-/** Pushes the result. */
-function pushResult(cpu: usize): void {
-  setTop(cpu, top(cpu) - 1);
-  setSt(cpu, 0, resSig, resSe);
-}
-
-/** A op B by ModRM.reg: 0 add, 1 multiply, 4 subtract, 5 reversed, 6 divide, 7 reversed. */
-function compute(op: u32): void {
-  switch (op) {
-    case 0: return add(0);
-    case 1: return mul();
-    case 4: return add(1);
-    case 5:
-      swapOperands();
-      return add(1);
-    case 6: return div();
-    default:
-      swapOperands();
-      return div();
-  }
-}
 
 /** ST(dst) = ST(0) op ST(i). */
 function arithReg(cpu: usize, op: u32, i: u32, dst: u32, pops: bool): void {
@@ -120,25 +42,6 @@ function arithReg(cpu: usize, op: u32, i: u32, dst: u32, pops: bool): void {
   if (!commit(cpu)) return;
   storeResult(cpu, dst);
   if (pops) pop(cpu);
-}
-
-/** FCOM and FUCOM: ST(0) against ST(i), or against B when `memory`. */
-function compareReg(cpu: usize, i: u32, memory: bool, quiet: bool, pops: u32): void {
-  begin(load<u16>(cpu, FCW));
-  let codes = CC_UNORDERED;
-  if (isEmpty(cpu, 0) || (!memory && isEmpty(cpu, i))) {
-    stackFault(0);
-  } else {
-    loadA(cpu, 0);
-    if (!memory) loadB(cpu, i);
-    codes = compare(quiet);
-  }
-  const complete = commit(cpu);
-  // SDM, FCOM: not set by an unmasked invalid operation.
-  if ((unmasked() & IE) == 0) setCodes(cpu, CC, codes);
-  if (!complete) return;
-  if (pops > 0) pop(cpu);
-  if (pops > 1) pop(cpu);
 }
 
 /** FCOMI, FUCOMI: ZF PF CF as C3 C2 C0; OF SF AF are cleared. */
@@ -231,7 +134,7 @@ function moveIf(cpu: usize, i: u32, condition: u32, wanted: u32): void {
 
 /** An instruction without exceptions that leaves FSW alone (C1 too, where the SDM says undefined). */
 function touch(cpu: usize): void {
-  noteCode(cpu, opcode);
+  noteInstruction(cpu);
 }
 
 /** An instruction without exceptions that clears C1. */
@@ -451,8 +354,7 @@ export function x87Reg(cpu: usize, esc: u32, modrm: u32): void {
   if (invalidReg(esc, modrm)) return raise(cpu, VEC_UD);
   if ((esc == 3 && modrm >= 0xe0 && modrm < 0xe8) || (esc == 7 && modrm == 0xe0)) return noWait(cpu, esc, modrm);
   if (!enter(cpu)) return;
-  opcode = (esc << 8) | modrm;
-  hasData = false;
+  beginReg((esc << 8) | modrm);
   const i = modrm & 7;
   const op = (modrm >> 3) & 7;
   switch (esc) {
@@ -487,220 +389,5 @@ export function x87Reg(cpu: usize, esc: u32, modrm: u32): void {
         case 2: case 3: return storeReg(cpu, i, true);
         default: return compareFlags(cpu, i, op == 5, true);
       }
-  }
-}
-
-// ---- Memory forms ----
-
-/** ST(0) = ST(0) op B, or a comparison. */
-function arithMem(cpu: usize, op: u32): void {
-  if (op == 2 || op == 3) return compareReg(cpu, 0, true, false, op - 2);
-  beginPrecision(load<u16>(cpu, FCW));
-  if (isEmpty(cpu, 0)) {
-    stackFault(0);
-  } else {
-    loadA(cpu, 0);
-    compute(op);
-  }
-  if (commit(cpu)) storeResult(cpu, 0);
-}
-
-/** Pushes B, a memory operand converted. */
-function loadMem(cpu: usize): void {
-  begin(load<u16>(cpu, FCW));
-  if (!isEmpty(cpu, 7)) stackFault(1);
-  else convertB();
-  commit(cpu);
-  // A denormal is loaded even when that is to be reported: both vendors' processors do.
-  if ((unmasked() & IE) == 0) pushResult(cpu);
-}
-
-/** The store of FST, FIST and FBSTP, and what follows it; `high` is the part beyond 8 bytes. */
-function storeMem(cpu: usize, lin: u64, size: u32, value: u64, high: u32, kind: u32, pops: bool): void {
-  const stored = (unmasked() & (IE | OE | UE)) == 0;
-  if (stored) {
-    if (size == 10) {
-      probeWrite(cpu, lin, 10, kind);
-      if (failed(cpu)) return;
-      writeMem(cpu, lin, 8, value, kind);
-      if (failed(cpu)) return;
-      writeMem(cpu, lin + 8, 2, <u64>high, kind);
-    } else {
-      writeMem(cpu, lin, size, value, kind);
-    }
-    if (failed(cpu)) return;
-  }
-  commit(cpu);
-  if (stored && pops) pop(cpu);
-}
-
-function storeReal(cpu: usize, lin: u64, fraction: i32, kind: u32, pops: bool): void {
-  begin(load<u16>(cpu, FCW));
-  if (isEmpty(cpu, 0)) {
-    stackFault(0);
-    setA(INDEFINITE_SIG, INDEFINITE_SE);
-  } else {
-    loadA(cpu, 0);
-  }
-  toReal(fraction);
-  storeMem(cpu, lin, fraction == 52 ? 8 : 4, realBits, 0, kind, pops);
-}
-
-function storeInteger(cpu: usize, lin: u64, size: u32, kind: u32, truncate: bool, pops: bool): void {
-  begin(load<u16>(cpu, FCW));
-  if (truncate) setRounding(3);
-  if (isEmpty(cpu, 0)) {
-    stackFault(0);
-    setA(INDEFINITE_SIG, INDEFINITE_SE);
-  } else {
-    loadA(cpu, 0);
-  }
-  const value = toInteger(size);
-  storeMem(cpu, lin, size, value, 0, kind, pops);
-}
-
-function storeDecimal(cpu: usize, lin: u64, kind: u32): void {
-  begin(load<u16>(cpu, FCW));
-  if (isEmpty(cpu, 0)) {
-    stackFault(0);
-    setA(INDEFINITE_SIG, INDEFINITE_SE);
-  } else {
-    loadA(cpu, 0);
-  }
-  const digits = toDecimal();
-  storeMem(cpu, lin, 10, digits, decimalHigh, kind, true);
-}
-
-/** FSTP m80: the bits, whatever they are. */
-function storeExtended(cpu: usize, lin: u64, kind: u32): void {
-  begin(load<u16>(cpu, FCW));
-  const r = st(cpu, 0);
-  let sig = load<u64>(r, FPR);
-  let se: u32 = load<u16>(r, FPR + 8);
-  if (isEmpty(cpu, 0)) {
-    stackFault(0);
-    sig = INDEFINITE_SIG;
-    se = INDEFINITE_SE;
-  }
-  storeMem(cpu, lin, 10, sig, se, kind, true);
-}
-
-/** FLD m80, FBLD. */
-function loadTen(cpu: usize, lin: u64, kind: u32, decimal: bool): void {
-  const low = readMem(cpu, lin, 8, kind);
-  if (failed(cpu)) return;
-  const high = <u32>readMem(cpu, lin + 8, 2, kind);
-  if (failed(cpu)) return;
-  begin(load<u16>(cpu, FCW));
-  if (!isEmpty(cpu, 7)) {
-    stackFault(1);
-  } else if (decimal) {
-    setBDecimal(low, high);
-    resultB();
-  } else {
-    setResult(low, high);
-  }
-  if (commit(cpu)) pushResult(cpu);
-}
-
-/** B = the memory operand of D8 D9 (m32), DA DB (m32 integer), DC DD (m64), DE DF (m16 integer). False when the read failed. */
-function operandB(cpu: usize, esc: u32, lin: u64, kind: u32): bool {
-  const type = esc >> 1;
-  const bits = readMem(cpu, lin, type == 2 ? 8 : type == 3 ? 2 : 4, kind);
-  if (failed(cpu)) return false;
-  switch (type) {
-    case 0: setBReal(bits, 23); break;
-    case 1: setBInt(<i64><i32>bits); break;
-    case 2: setBReal(bits, 52); break;
-    default: setBInt(<i64><i16>bits);
-  }
-  return true;
-}
-
-/** D9, DD: control instructions. True when it was one. */
-function control(cpu: usize, esc: u32, reg: u32, lin: u64, unit: u32, kind: u32): void {
-  const waits = reg < 6;
-  if (!usable(cpu) || (waits && !reportPending(cpu))) return;
-  if (esc == 5) {
-    if (reg == 4) return frstor(cpu, lin, unit, kind);
-    if (reg == 6) return fnsave(cpu, lin, unit, kind);
-    return writeMem(cpu, lin, 2, <u64>load<u16>(cpu, FSW), kind);
-  }
-  if (reg == 4) {
-    fldenv(cpu, lin, unit, kind);
-  } else if (reg == 5) {
-    const fcw = <u32>readMem(cpu, lin, 2, kind);
-    if (failed(cpu)) return;
-    setControl(cpu, fcw);
-    updateSummary(cpu);
-  } else if (reg == 6) {
-    fnstenv(cpu, lin, unit, kind);
-  } else {
-    writeMem(cpu, lin, 2, <u64>load<u16>(cpu, FCW), kind);
-  }
-}
-
-/**
- * Memory forms. `reg` = ModRM.reg in bits 2:0; bits 15:8 may hold the whole ModRM byte, which FOP needs. `lin` is the operand's linear address,
- * checked against the segment's limit by the caller; `osz` 2 selects the 16-bit environments.
- */
-export function x87Mem(cpu: usize, esc: u32, reg: u32, lin: u64, seg: u32, osz: u32): void {
-  const op = reg & 7;
-  if ((esc == 1 && op == 1) || (esc == 3 && (op == 4 || op == 6)) || (esc == 5 && op == 5)) return raise(cpu, VEC_UD);
-  const kind: u32 = seg == SEG_SS ? A_STACK : 0;
-  if ((esc == 1 || esc == 5) && op >= 4) return control(cpu, esc, op, lin, osz == 2 ? 2 : 4, kind);
-  if (!enter(cpu)) return;
-  opcode = (esc << 8) | (reg > 7 ? (reg >> 8) & 0xff : op << 3);
-  hasData = true;
-  dataLin = lin;
-  dataSeg = seg;
-  if ((esc & 1) == 0) {
-    if (operandB(cpu, esc, lin, kind)) arithMem(cpu, op);
-    return;
-  }
-  if (esc == 1 || esc == 5) {
-    if (op == 0) loadReal(cpu, esc, lin, kind);
-    else if (op == 1) storeInteger(cpu, lin, 8, kind, true, true);
-    else storeReal(cpu, lin, esc == 1 ? 23 : 52, kind, op == 3);
-    return;
-  }
-  if (esc == 3) return memDB(cpu, op, lin, kind);
-  memDF(cpu, op, lin, kind);
-}
-
-/** FLD m32, m64. */
-function loadReal(cpu: usize, esc: u32, lin: u64, kind: u32): void {
-  if (!operandB(cpu, esc, lin, kind)) return;
-  loadMem(cpu);
-}
-
-function memDB(cpu: usize, op: u32, lin: u64, kind: u32): void {
-  switch (op) {
-    case 0:
-      if (operandB(cpu, 3, lin, kind)) loadMem(cpu);
-      return;
-    case 1: return storeInteger(cpu, lin, 4, kind, true, true);
-    case 5: return loadTen(cpu, lin, kind, false);
-    case 7: return storeExtended(cpu, lin, kind);
-    default: return storeInteger(cpu, lin, 4, kind, false, op == 3);
-  }
-}
-
-function memDF(cpu: usize, op: u32, lin: u64, kind: u32): void {
-  switch (op) {
-    case 0:
-      if (operandB(cpu, 7, lin, kind)) loadMem(cpu);
-      return;
-    case 1: return storeInteger(cpu, lin, 2, kind, true, true);
-    case 4: return loadTen(cpu, lin, kind, true);
-    case 5: {
-      const value = readMem(cpu, lin, 8, kind);
-      if (failed(cpu)) return;
-      setBInt(<i64>value);
-      return loadMem(cpu);
-    }
-    case 6: return storeDecimal(cpu, lin, kind);
-    case 7: return storeInteger(cpu, lin, 8, kind, false, true);
-    default: return storeInteger(cpu, lin, 2, kind, false, op == 3);
   }
 }

@@ -13,11 +13,11 @@ import {
 } from './float80';
 
 /** Whether the last `integerA` was rounded, and away from zero. */
-export let intInexact: bool = false;
-export let intUp: bool = false;
+let intInexact: bool = false;
+let intUp: bool = false;
 
 /** |A| rounded to an integer below 2^64. A is finite and less than 2^64 in magnitude. */
-export function integerA(): u64 {
+function integerA(): u64 {
   intInexact = false;
   intUp = false;
   if (aCls == ZERO) return 0;
@@ -38,7 +38,7 @@ export function integerA(): u64 {
 }
 
 /** Notes what `integerA` found: PE and C1. */
-export function inexactInteger(): void {
+function inexactInteger(): void {
   if (!intInexact) return;
   addExc(PE);
   setUp(u32(intUp));

@@ -13,7 +13,7 @@
  * Polynomials are plain Taylor series: the length is the price of tables that can be checked by eye.
  */
 import {
-  BIAS, DENORMAL, INFINITE, NORMAL, PE, TOP_BIT, ZE, ZERO,
+  BIAS, INFINITE, NORMAL, PE, TOP_BIT, ZE, ZERO,
   aCls, aExp, aSig, aSign, addExc, bCls, bExp, bSig, bSign, denormalA, denormalAB, infinity, invalid, jamHi, jamLo, mul64, nanA, nanAB,
   normRoundPack, roundPack, setResult, shiftRightJam, zero,
 } from './float80';

@@ -16,7 +16,7 @@
 import { ferr } from './env';
 import { SEG_CS, SEG_FS, SEG_GS, VEC_GP, VEC_MF, VEC_NM, VEC_UD, failed, raise, raiseError } from './fault';
 import { NORMAL, ZERO, classify } from './float80';
-import { probeWrite, readMem, writeMem } from './mmu';
+import { probeRead, probeWrite, readMem, writeMem } from './mmu';
 import {
   CR0, FCS, FCW, FDP, FDS, FIP, FOP, FPR, FSW, FTW, MODE, MXCSR, PROT, RIP, SEG_BASE, SEG_SEL, XMM,
 } from './state.gen';
@@ -162,7 +162,7 @@ export function noteData(cpu: usize, lin: u64, seg: u32): void {
 // ---- FNSTENV FLDENV FNSAVE FRSTOR ----
 
 /** The two-bit tags: 0 valid, 1 zero, 2 special, 3 empty (SDM 8.1.7). */
-export function fullTags(cpu: usize): u32 {
+function fullTags(cpu: usize): u32 {
   const abridged = <u32>load<u16>(cpu, FTW);
   let tags: u32 = 0;
   for (let i: u32 = 0; i < 8; i++) {
@@ -253,12 +253,9 @@ export function fldenv(cpu: usize, lin: u64, unit: u32, kind: u32): bool {
 
 /** FRSTOR. */
 export function frstor(cpu: usize, lin: u64, unit: u32, kind: u32): void {
-  // All 80 bytes are read once before anything changes; the second reading cannot fault.
-  const at = lin + <u64>(unit * 7);
-  for (let i: u64 = 0; i < 80; i += 8) {
-    readMem(cpu, at + i, 8, kind);
-    if (failed(cpu)) return;
-  }
+  // In RAM no reading fails after this; from a device the instruction is repeated whole, which reads the same bytes again.
+  probeRead(cpu, lin, unit * 7 + 80, kind);
+  if (failed(cpu)) return;
   loadEnvironment(cpu, lin, unit, kind, true);
 }
 
@@ -370,9 +367,8 @@ export function fxsave(cpu: usize, lin: u64, osz: u32): void {
 /** FXRSTOR, FXRSTOR64. */
 export function fxrstor(cpu: usize, lin: u64, osz: u32): void {
   if (!fxEnter(cpu, lin)) return;
-  // One reading in each page, and MXCSR, before anything changes; later readings of RAM cannot fault.
   const count = xmmCount(cpu);
-  readMem(cpu, lin + 152 + <u64>(count << 4), 8, 0);
+  probeRead(cpu, lin, 512, 0);
   if (failed(cpu)) return;
   const mxcsr = <u32>readMem(cpu, lin + 24, 4, 0);
   if (failed(cpu)) return;
