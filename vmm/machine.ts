@@ -53,15 +53,14 @@ export interface GuestFiles {
   readonly kernelName: string;
   readonly initrd?: Uint8Array;
   readonly initrdName?: string;
-  /** Called when the loader is done with the bytes. */
-  readonly release?: () => void;
 }
 
 export interface MachineOptions {
   /** Guest RAM: `256M`, or bytes. */
   readonly memory: string | number;
   readonly name?: string;
-  readonly load: () => GuestFiles;
+  /** `room(bytes)` gives memory for a file, which goes back to the host once the guest is loaded. */
+  readonly load: (room: (bytes: number) => Uint8Array) => GuestFiles;
   /** The guest's command line. */
   readonly append?: string;
   /** Enter by this protocol instead of the one recognised. */
@@ -213,16 +212,16 @@ export class Machine {
     const { vm } = this;
     const lowBytes = Math.min(vm.ram.size, LOW_RAM_END);
     this.#firmwareData();
-    const files = this.#options.load();
+    const scratch = new Scratch();
     const result = loadGuest({
-      ...files,
+      ...this.#options.load(scratch.room),
       append: this.#options.append ?? '',
       ram: bootMemory(vm, lowBytes),
       memoryMap: e820(lowBytes, vm.ram.size - lowBytes),
       acpiRsdp: this.#rsdp,
       kind: this.#options.kind,
     });
-    files.release?.();
+    scratch.release();
     if (result.ok) this.#enter(result.entry);
     return result;
   }
@@ -364,6 +363,24 @@ function ferrReset(irqchip: Irqchip): PortDevice {
     portRead: () => 0xff,
     portWrite: () => irqchip.ferrReset(),
   };
+}
+
+/**
+ * Room for the guest's files while they are loaded, given back to the host at once by `release`: the collector might keep it for as long as the guest runs.
+ * Blocks above 32 MiB, because the C library raises its limits for keeping freed memory whenever a smaller one is freed.
+ */
+class Scratch {
+  readonly #blocks: ArrayBuffer[] = [];
+
+  readonly room = (bytes: number): Uint8Array => {
+    const block = new ArrayBuffer(Math.max(bytes, 33 * 1048576));
+    this.#blocks.push(block);
+    return new Uint8Array(block, 0, bytes);
+  };
+
+  release(): void {
+    for (const block of this.#blocks.splice(0)) block.transfer(0);
+  }
 }
 
 /** Guest RAM as loaders see it. Zeroing leaves pages alone that are zero, so that the host need not give them. */

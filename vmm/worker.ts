@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { RingWriter, type SharedRing } from './console-ring.ts';
@@ -156,9 +156,22 @@ class World implements Outside {
   }
 }
 
-function readGuestFile(option: string, path: string): Uint8Array<ArrayBuffer> {
+type Room = (bytes: number) => Uint8Array;
+
+function readGuestFile(option: string, path: string, room: Room): Uint8Array {
   try {
-    return readFileSync(path);
+    const fd = openSync(path, 'r');
+    try {
+      const { size } = fstatSync(fd);
+      // A pipe or a device does not tell its size.
+      if (size === 0) return readFileSync(fd);
+      const bytes = room(size);
+      let at = 0;
+      for (let got = -1; got !== 0 && at < size; at += got) got = readSync(fd, bytes, at, size - at, null);
+      return bytes.subarray(0, at);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const what = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'is a directory, not a file' : `cannot read it (${code})`;
@@ -166,14 +179,13 @@ function readGuestFile(option: string, path: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-function loadFiles(options: RunOptions): GuestFiles {
-  const kernel = readGuestFile('--kernel', options.kernel);
-  const initrd = options.initrd === undefined ? undefined : readGuestFile('--initrd', options.initrd);
-  const release = (): void => {
-    // Some tens of megabytes that the collector would keep for as long as the guest allocates nothing.
-    for (const bytes of [kernel, initrd]) if (bytes?.byteLength === bytes?.buffer.byteLength) bytes?.buffer.transfer(0);
+function loadFiles(options: RunOptions, room: Room): GuestFiles {
+  return {
+    kernel: readGuestFile('--kernel', options.kernel, room),
+    kernelName: options.kernel,
+    initrd: options.initrd === undefined ? undefined : readGuestFile('--initrd', options.initrd, room),
+    initrdName: options.initrd,
   };
-  return { kernel, kernelName: options.kernel, initrd, initrdName: options.initrd, release };
 }
 
 /** COM1's other end. */
@@ -231,7 +243,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   const machine = Machine.createSync({
     memory: options.memory,
     name: options.name,
-    load: () => loadFiles(options),
+    load: (room) => loadFiles(options, room),
     append: options.append,
     kind: options.kind,
     output: (byte) => terminal.put(byte),

@@ -209,7 +209,7 @@ test('a task gate switches tasks and pushes the error code on the new stack', ()
   M.protectedMode(0);
   M.write32(M.TSS2 + 0x20, 0x1234);
   M.write32(M.TSS2 + 0x38, 0x7000);
-  [M.DATA0, M.CODE0, M.DATA0, M.DATA0, 0, 0].forEach((v, i) => M.write16(M.TSS2 + 0x48 + 4 * i, v));
+  M.lay(M.TSS2 + 0x48, 2, 4, [M.DATA0, M.CODE0, M.DATA0, M.DATA0, 0, 0]);
   idt(8, M.gate(5, M.TSS2_SEL, 0));
   deliver(GP, 0);
   assert.equal([rip(), M.rsp(), M.read32(0x6ffc), M.selector(7)], [0x1234n, 0x6ffc, 0, M.TSS2_SEL]);
@@ -224,7 +224,10 @@ test('intercepted exceptions exit with their information', () => {
   M.setExceptionBitmap((1 << PF) | (1 << 3));
   state.set('EXC_CR2', 0x5555n);
   deliver(PF, 6);
-  assert.equal([M.exits(0), state.get('EXIT_QUAL'), state.number('EXIT_INTR_INFO'), state.number('EXIT_INTR_ERROR')], [1, 0x5555n, 0x80000b0e, 6]);
+  assert.equal(
+    [M.exits(0), state.get('EXIT_QUAL'), state.number('EXIT_INTR_INFO'), state.number('EXIT_INTR_ERROR')],
+    [1, 0x5555n, 0x80000b0e, 6],
+  );
   state.setNumber('STEPPING', 1);
   M.passes(() => core.softInt(CPU, 3, 1));
   assert.equal([M.exits(0), state.number('EXIT_INTR_INFO')], [2, 0x80000603]);

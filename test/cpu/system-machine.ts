@@ -116,15 +116,19 @@ const instance = new WebAssembly.Instance(build(), {
 }).exports as unknown as SystemCore & { __setArgumentsLength(n: number): void };
 
 /** The functions; asc wants to be told how many arguments a call from outside has when some are optional. */
-export const core: SystemCore = new Proxy(instance, {
-  get: (target, name) => {
-    const f = target[name as keyof SystemCore] as (...args: unknown[]) => unknown;
-    return (...args: unknown[]): unknown => {
-      target.__setArgumentsLength(args.length);
-      return f(...args);
-    };
-  },
-});
+function told(f: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {
+  return (...args) => {
+    instance.__setArgumentsLength(args.length);
+    return f(...args);
+  };
+}
+
+export const core = Object.fromEntries(
+  Object.entries(instance).map(([name, value]) => [
+    name,
+    typeof value === 'function' ? told(value as (...args: unknown[]) => unknown) : value,
+  ]),
+) as unknown as SystemCore;
 
 export const state = new StateView(memory.buffer, CPU);
 
@@ -208,9 +212,21 @@ export function read64(gpa: number): bigint {
   return view.getBigUint64(RAM + gpa, true);
 }
 
+/** Lays values of `size` bytes out from `gpa` up, `stride` bytes apart. */
+export function lay(gpa: number, size: 2 | 4 | 8, stride: number, values: readonly (number | bigint)[]): void {
+  for (const [i, value] of values.entries()) {
+    const at = gpa + stride * i;
+    if (size === 8) write64(at, BigInt(value));
+    else if (size === 4) write32(at, Number(value));
+    else write16(at, Number(value));
+  }
+}
+
 /** `count` words of `size` bytes from `gpa` up. */
 export function words(gpa: number, size: 2 | 4 | 8, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => Number(size === 2 ? read16(gpa + 2 * i) : size === 4 ? read32(gpa + 4 * i) : read64(gpa + 8 * i)));
+  return Array.from({ length: count }, (_, i) =>
+    Number(size === 2 ? read16(gpa + 2 * i) : size === 4 ? read32(gpa + 4 * i) : read64(gpa + 8 * i)),
+  );
 }
 
 const VM = MEMORY_MAP.VM_BASE;

@@ -131,14 +131,17 @@ test('real mode: IRET loads the flags that may change', () => {
 test('IRET to an outer level loads SS:ESP, keeps IOPL from CPL 3, clears NMI blocking', () => {
   M.protectedMode(0);
   state.setNumber('NMI_BLOCKED', 1);
-  [0x4000_1000, M.CODE3 | 3, 0x3202, 0x1234_5678, M.DATA3 | 3].forEach((v, i) => M.write32(M.STACK0 + 4 * i, v));
+  M.lay(M.STACK0, 4, 4, [0x4000_1000, M.CODE3 | 3, 0x3202, 0x1234_5678, M.DATA3 | 3]);
   M.passes(() => core.iret(CPU, 4));
-  assert.equal([M.selector(CS), rip(), M.selector(SS), M.rsp(), state.number('CPL')], [M.CODE3 | 3, 0x40001000n, M.DATA3 | 3, 0x12345678, 3]);
+  assert.equal(
+    [M.selector(CS), rip(), M.selector(SS), M.rsp(), state.number('CPL')],
+    [M.CODE3 | 3, 0x40001000n, M.DATA3 | 3, 0x12345678, 3],
+  );
   assert.is(core.readFlags(CPU), 0x3202);
   assert.is(state.number('NMI_BLOCKED'), 0);
   M.protectedMode(3);
   M.setFlags(0x0202);
-  [0x1000, M.CODE3 | 3, 0x3cd7].forEach((v, i) => M.write32(M.STACK3 + 4 * i, v));
+  M.lay(M.STACK3, 4, 4, [0x1000, M.CODE3 | 3, 0x3cd7]);
   M.passes(() => core.iret(CPU, 4));
   assert.is(core.readFlags(CPU), 0x0ed7, 'IOPL and IF stay');
 });
@@ -147,21 +150,24 @@ test('a return to a 16-bit stack keeps the upper half of ESP', () => {
   M.protectedMode(0);
   M.write64(M.GDT + M.FREE, M.segment(M.DATA | M.dpl(3), 0, 0, 0xffff));
   state.set('REGS', 0x0000_8000n, 4);
-  [0x1000, M.CODE3 | 3, 0x2, 0x1234_5678, M.FREE | 3].forEach((v, i) => M.write32(0x8000 + 4 * i, v));
+  M.lay(0x8000, 4, 4, [0x1000, M.CODE3 | 3, 0x2, 0x1234_5678, M.FREE | 3]);
   M.passes(() => core.iret(CPU, 4));
   assert.is(M.rsp(), 0x5678);
 });
 
 test('IRET to virtual-8086 mode and back by an interrupt', () => {
   M.protectedMode(0);
-  [0x10, 0x600, 0x23202, 0x1000, 0x800, 0x700, 0x701, 0x702, 0x703].forEach((v, i) => M.write32(M.STACK0 + 4 * i, v));
+  M.lay(M.STACK0, 4, 4, [0x10, 0x600, 0x23202, 0x1000, 0x800, 0x700, 0x701, 0x702, 0x703]);
   M.passes(() => core.iret(CPU, 4));
   assert.equal([0, 1, 2, 3, 4, 5].map(M.selector), [0x700, 0x600, 0x800, 0x701, 0x702, 0x703]);
   assert.equal([state.number('PROT'), state.number('CPL'), state.get('SEG_BASE', CS), rip(), M.rsp()], [2, 3, 0x6000n, 0x10n, 0x1000]);
   M.write64(M.IDT + 8 * 0x20, M.gate(0xe, M.CODE0, 0x1234));
   M.passes(() => core.deliverInterrupt(CPU, 0x20));
   assert.equal(M.words(M.STACK0 - 36, 4, 9), [0x10, 0x600, 0x23202, 0x1000, 0x800, 0x700, 0x701, 0x702, 0x703]);
-  assert.equal([state.number('PROT'), state.number('CPL'), M.selector(CS), M.rsp(), core.readFlags(CPU)], [1, 0, M.CODE0, M.STACK0 - 36, 0x3002]);
+  assert.equal(
+    [state.number('PROT'), state.number('CPL'), M.selector(CS), M.rsp(), core.readFlags(CPU)],
+    [1, 0, M.CODE0, M.STACK0 - 36, 0x3002],
+  );
   assert.equal([0, 3, 4, 5].map(M.selector), [0, 0, 0, 0]);
 });
 
@@ -169,18 +175,18 @@ test('virtual-8086 mode: IRET needs IOPL 3', () => {
   M.vm86(0);
   M.refused(GP, 0, () => core.iret(CPU, 2));
   M.vm86(3);
-  [0x1234, 0x4321, 0x0cd7].forEach((v, i) => M.write16(0x9000 + 2 * i, v));
+  M.lay(0x9000, 2, 2, [0x1234, 0x4321, 0x0cd7]);
   M.passes(() => core.iret(CPU, 2));
   assert.equal([M.selector(CS), rip(), core.readFlags(CPU)], [0x4321, 0x1234n, 0x23cd7]);
 });
 
 test('64-bit mode: IRETQ pops SS:RSP at the same level and refuses a target that is not canonical', () => {
   M.longMode(0);
-  [0x1000n, BigInt(M.LONG0), 0x10202n, 0x7000n, BigInt(M.DATA0)].forEach((v, i) => M.write64(M.STACK0 + 8 * i, v));
+  M.lay(M.STACK0, 8, 8, [0x1000n, BigInt(M.LONG0), 0x10202n, 0x7000n, BigInt(M.DATA0)]);
   M.passes(() => core.iret(CPU, 8));
   assert.equal([rip(), M.rsp(), M.selector(SS), core.readFlags(CPU)], [0x1000n, 0x7000, M.DATA0, 0x10202]);
   M.longMode(0);
-  [0x8000_0000_0000n, BigInt(M.LONG3 | 3), 0x202n, 0x7000n, BigInt(M.DATA3 | 3)].forEach((v, i) => M.write64(M.STACK0 + 8 * i, v));
+  M.lay(M.STACK0, 8, 8, [0x8000_0000_0000n, BigInt(M.LONG3 | 3), 0x202n, 0x7000n, BigInt(M.DATA3 | 3)]);
   M.refused(GP, 0, () => core.iret(CPU, 8));
   M.setFlags(0x4002);
   M.refused(GP, 0, () => core.iret(CPU, 8), 'NT in IA-32e mode');
@@ -190,7 +196,7 @@ test('IRETQ to user code keeps the bases of null FS and GS, and goes to compatib
   M.longMode(0);
   core.loadSegment(CPU, 4, 0);
   state.set('SEG_BASE', 0x7f00_0000_1000n, 4);
-  [0x1000n, BigInt(M.CODE3 | 3), 0x202n, 0x9000n, BigInt(M.DATA3 | 3)].forEach((v, i) => M.write64(M.STACK0 + 8 * i, v));
+  M.lay(M.STACK0, 8, 8, [0x1000n, BigInt(M.CODE3 | 3), 0x202n, 0x9000n, BigInt(M.DATA3 | 3)]);
   M.passes(() => core.iret(CPU, 8));
   assert.is(state.get('SEG_BASE', 4), 0x7f0000001000n);
   assert.equal([state.number('MODE'), state.number('LONG'), state.number('CPL')], [1, 1, 3]);
@@ -199,11 +205,11 @@ test('IRETQ to user code keeps the bases of null FS and GS, and goes to compatib
 
 test('64-bit returns: a null SS is for 64-bit code below CPL 3', () => {
   M.longMode(0);
-  [0x1000n, BigInt(M.LONG0), 0x2n, 0x7000n, 0n].forEach((v, i) => M.write64(M.STACK0 + 8 * i, v));
+  M.lay(M.STACK0, 8, 8, [0x1000n, BigInt(M.LONG0), 0x2n, 0x7000n, 0n]);
   M.passes(() => core.iret(CPU, 8));
   assert.equal([M.selector(SS), state.number('CPL'), M.rsp()], [0, 0, 0x7000]);
   M.longMode(0);
-  [0x1000n, BigInt(M.LONG3 | 3), 0x2n, 0x7000n, 3n].forEach((v, i) => M.write64(M.STACK0 + 8 * i, v));
+  M.lay(M.STACK0, 8, 8, [0x1000n, BigInt(M.LONG3 | 3), 0x2n, 0x7000n, 3n]);
   M.refused(GP, 0, () => core.iret(CPU, 8));
 });
 
@@ -218,7 +224,10 @@ test('SYSCALL and SYSRET', () => {
   assert.equal([M.selector(CS), M.selector(SS), M.rights(CS), M.rights(SS)], [0x28, 0x30, 0xa09b, 0xc093]);
   assert.equal([state.number('CPL'), core.readFlags(CPU)], [0, 2]);
   M.passes(() => core.sysret(CPU, 8));
-  assert.equal([M.selector(CS), M.selector(SS), M.rights(CS), rip(), core.readFlags(CPU), state.number('CPL')], [0x23, 0x1b, 0xa0fb, 0x6002n, 0x702, 3]);
+  assert.equal(
+    [M.selector(CS), M.selector(SS), M.rights(CS), rip(), core.readFlags(CPU), state.number('CPL')],
+    [0x23, 0x1b, 0xa0fb, 0x6002n, 0x702, 3],
+  );
   M.refused(GP, 0, () => core.sysret(CPU, 8), 'from CPL 3');
   M.longMode(0);
   state.set('REGS', 0x8000_0000_0000n, 1);
@@ -252,7 +261,7 @@ function task32(): void {
   M.write32(M.TSS2 + 0x24, 0x202);
   for (let i = 0; i < 8; i++) M.write32(M.TSS2 + 0x28 + 4 * i, 0x100 * (i + 1));
   M.write32(M.TSS2 + 0x38, 0x7000);
-  [M.DATA0, M.CODE0, M.DATA0, M.DATA3 | 3, 0, 0].forEach((v, i) => M.write16(M.TSS2 + 0x48 + 4 * i, v));
+  M.lay(M.TSS2 + 0x48, 2, 4, [M.DATA0, M.CODE0, M.DATA0, M.DATA3 | 3, 0, 0]);
   M.write16(M.TSS2 + 0x60, M.LDT_SEL);
 }
 
@@ -271,7 +280,10 @@ test('CALL to a TSS nests the task, IRET returns from it; both exit', () => {
   assert.equal([core.readFlags(CPU), M.selector(7), M.selector(6)], [0x4202, M.TSS2_SEL, M.LDT_SEL]);
   assert.is(state.number('CR0') & 8, 8, 'TS');
   assert.equal([M.read16(M.TSS2), M.read8(M.GDT + M.TSS2_SEL + 5), M.read8(M.GDT + M.TSS_SEL + 5)], [M.TSS_SEL, 0x8b, 0x8b]);
-  assert.equal([M.read32(M.TSS + 0x20), M.read32(M.TSS + 0x24), M.read32(M.TSS + 0x28), M.read16(M.TSS + 0x4c)], [0x6002, 0x246, 0xabcd, M.CODE0]);
+  assert.equal(
+    [M.read32(M.TSS + 0x20), M.read32(M.TSS + 0x24), M.read32(M.TSS + 0x28), M.read16(M.TSS + 0x4c)],
+    [0x6002, 0x246, 0xabcd, M.CODE0],
+  );
   M.at(0x1300n);
   M.passes(() => core.iret(CPU, 4));
   assert.equal([M.exits(9), state.get('EXIT_QUAL')], [2, 0x40000000n | BigInt(M.TSS_SEL)]);
@@ -310,10 +322,13 @@ test('a 16-bit TSS', () => {
   M.write16(M.TSS2 + 0x10, 0x202);
   M.write16(M.TSS2 + 0x12, 0x5678);
   M.write16(M.TSS2 + 0x1a, 0x7000);
-  [M.DATA16, M.CODE16, M.DATA16, M.DATA16].forEach((v, i) => M.write16(M.TSS2 + 0x22 + 2 * i, v));
+  M.lay(M.TSS2 + 0x22, 2, 2, [M.DATA16, M.CODE16, M.DATA16, M.DATA16]);
   state.setNumber('STEPPING', 1);
   M.passes(() => core.farJump(CPU, M.TSS2_SEL, 0n, 4));
-  assert.equal([rip(), state.number('REGS', 0) & 0xffff, M.selector(CS), M.rights(7), state.get('STACK_MASK')], [0x1234n, 0x5678, M.CODE16, 0x83, 0xffffn]);
+  assert.equal(
+    [rip(), state.number('REGS', 0) & 0xffff, M.selector(CS), M.rights(7), state.get('STACK_MASK')],
+    [0x1234n, 0x5678, M.CODE16, 0x83, 0xffffn],
+  );
   assert.is(M.rights(4) & NULL, NULL);
 });
 

@@ -10,7 +10,7 @@
  * @module
  */
 import { BIOS_STUB_AT, biosStub, VECTORS } from './bios.ts';
-import { EBDA, writeE820 } from './e820.ts';
+import { EBDA, EBDA_END, writeE820 } from './e820.ts';
 import { BootError, bootGdt, type BootOptions, type EntryState, flatEntry, GDT_SIZE, longEntry, realEntry } from './entry.ts';
 import { cString, placeInitrd } from './modules.ts';
 import { megabytes, Placement } from './placement.ts';
@@ -273,8 +273,8 @@ export function loadBzImage16(options: BootOptions): EntryState {
   const append = cString(options.append, '--append');
   const room = EBDA - REAL_BASE - HEAP_END;
   const loaded = loadCommon(options, (place) => {
-    if (!place.claim(REAL_BASE, EBDA - REAL_BASE)) {
-      throw new BootError(`the real-mode entry needs RAM up to 0x${EBDA.toString(16)}, the guest has ${place.size} bytes (--memory)`);
+    if (place.size < EBDA_END || !place.claim(REAL_BASE, EBDA - REAL_BASE)) {
+      throw new BootError(`the real-mode entry needs RAM up to 0x${EBDA_END.toString(16)}, the guest has ${place.size} bytes (--memory)`);
     }
   });
   const { image, place } = loaded;

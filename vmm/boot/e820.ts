@@ -18,7 +18,7 @@ export const E820_RESERVED = 2;
 
 /** The extended BIOS data area: the last kilobyte below the video memory. */
 export const EBDA = 0x9_fc00;
-const EBDA_END = 0xa_0000;
+export const EBDA_END = 0xa_0000;
 /** The BIOS area, where the ACPI tables stand and where the RSDP is searched for (ACPI 5.2.5.1). */
 const BIOS = 0xe_0000;
 const BIOS_END = 0x10_0000;

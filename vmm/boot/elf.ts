@@ -17,6 +17,8 @@ const ET_DYN = 3;
 const PN_XNUM = 0xffff;
 /** More loadable segments than any linker makes; bounds the work on a hostile file. */
 const MAX_LOADS = 1024;
+/** Note segments that are looked into, for the same reason. */
+const MAX_NOTES = 16;
 
 /** One program header; addresses that do not fit 2^53 are only ever refused, so a number's rounding is of no consequence. */
 export interface Segment {
@@ -131,23 +133,27 @@ export function physicalEntry(elf: Elf): number {
 
 /** The descriptor of the first note of that owner and type, or undefined. */
 export function findNote(file: Uint8Array, elf: Elf, owner: string, type: number): Uint8Array | undefined {
+  for (const segment of elf.segments.filter((s) => s.type === PT_NOTE).slice(0, MAX_NOTES)) {
+    const found = noteIn(file, segment, owner, type);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function noteIn(file: Uint8Array, s: Segment, owner: string, type: number): Uint8Array | undefined {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
-  for (const s of elf.segments) {
-    if (s.type !== PT_NOTE) continue;
-    const end = Math.min(s.offset + s.filesz, file.length);
-    // Notes are padded to 4 bytes; a segment aligned to 8 pads to 8.
-    const pad = s.align === 8 ? 8 : 4;
-    const up = (n: number): number => Math.ceil(n / pad) * pad;
-    let at = s.offset;
-    while (at + 12 <= end) {
-      const nameBytes = view.getUint32(at, true);
-      const descBytes = view.getUint32(at + 4, true);
-      const desc = at + up(12 + nameBytes);
-      if (desc + descBytes > end) break;
-      const name = String.fromCharCode(...file.subarray(at + 12, at + 12 + Math.min(nameBytes, 16)));
-      if (view.getUint32(at + 8, true) === type && name.split('\0')[0] === owner) return file.subarray(desc, desc + descBytes);
-      at = desc + up(descBytes);
-    }
+  const end = Math.min(s.offset + s.filesz, file.length);
+  // Notes are padded to 4 bytes; a segment aligned to 8 pads to 8.
+  const pad = s.align === 8 ? 8 : 4;
+  const up = (n: number): number => Math.ceil(n / pad) * pad;
+  for (let at = s.offset; at + 12 <= end; ) {
+    const nameBytes = view.getUint32(at, true);
+    const descBytes = view.getUint32(at + 4, true);
+    const desc = at + up(12 + nameBytes);
+    if (desc + descBytes > end) return undefined;
+    const named = nameBytes === owner.length + 1 && [...`${owner}\0`].every((c, i) => file[at + 12 + i] === c.charCodeAt(0));
+    if (named && view.getUint32(at + 8, true) === type) return file.subarray(desc, desc + descBytes);
+    at = desc + up(descBytes);
   }
   return undefined;
 }

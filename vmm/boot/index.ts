@@ -51,7 +51,9 @@ export function loadGuest(options: BootOptions): BootResult {
     const kind = choose(options);
     return { ok: true, kind, entry: LOADERS[kind](options) };
   } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return { ok: false, reason: `${error.subject ?? options.kernelName}: ${error.message}` };
+    if (error instanceof BootError) return { ok: false, reason: `${error.subject ?? options.kernelName}: ${error.message}` };
+    // A mistake of ours in reading a hostile file must not take the process down; the fuzz test looks for this text.
+    const what = error instanceof Error ? `${error.name} ${error.message}` : String(error);
+    return { ok: false, reason: `${options.kernelName}: the loader itself failed (${what.replaceAll('\n', ' ')})` };
   }
 }

@@ -10,6 +10,8 @@ const LEGACY_MAGIC = 0x184c2102;
 /** Uncompressed size of every block but the last. */
 const BLOCK_MAX = 8 * 1024 * 1024;
 const MIN_MATCH = 4;
+/** Copies up to this length are faster byte by byte than by a call (measured on Debian's kernel). */
+const SHORT = 32;
 
 /** Decompresses one block into `out` from `at`; the end, or -1 when the block is damaged or `out` is full. */
 function block(input: Uint8Array, out: Uint8Array, at: number): number {
@@ -28,9 +30,13 @@ function block(input: Uint8Array, out: Uint8Array, at: number): number {
       } while (more === 255);
     }
     if (i + literals > length || o + literals > out.length) return -1;
-    out.set(input.subarray(i, i + literals), o);
-    i += literals;
-    o += literals;
+    if (literals > SHORT) {
+      out.set(input.subarray(i, i + literals), o);
+      i += literals;
+      o += literals;
+    } else {
+      for (const end = i + literals; i < end; ) out[o++] = input[i++] as number;
+    }
     // The last sequence has no match.
     if (i === length) return o;
     if (i + 2 > length) return -1;
@@ -47,7 +53,7 @@ function block(input: Uint8Array, out: Uint8Array, at: number): number {
     }
     // Blocks of a legacy frame are independent: a match does not reach before its own block.
     if (offset === 0 || offset > o - at || o + match > out.length) return -1;
-    if (offset >= match) {
+    if (match > SHORT && offset >= match) {
       out.copyWithin(o, o - offset, o - offset + match);
       o += match;
     } else {

@@ -122,8 +122,9 @@ export class Placement {
     return this.claims.find((c) => start < c.end && start + bytes > c.start);
   }
 
+  /** The last line of defence: no check of a loader lets this happen. */
   private check(gpa: number, bytes: number): void {
-    if (gpa < 0 || gpa + bytes > this.ram.size) throw new BootError(`loader wrote outside guest memory at 0x${gpa.toString(16)}`);
+    if (gpa < 0 || gpa + bytes > this.ram.size) throw new RangeError(`write of ${bytes} bytes at ${gpa}, outside guest memory`);
   }
 
   private noRoom(bytes: number, what: string): BootError {

@@ -41,6 +41,7 @@ function loadModules(options: BootOptions, place: Placement): Loaded[] {
   const initrd = placeInitrd(options, place, place.size);
   if (initrd.bytes > 0) modules.push({ paddr: initrd.at, bytes: initrd.bytes, name: baseName(options.initrdName ?? 'initrd') });
   for (const m of options.modules ?? []) {
+    if (m.bytes.length === 0) throw new BootError('the module is empty', m.name);
     const paddr = place.high(m.bytes.length, PAGE, `the module ${m.name}`, place.size);
     place.write(paddr, m.bytes);
     modules.push({ paddr, bytes: m.bytes.length, name: baseName(m.name) });

@@ -11,6 +11,7 @@ import module from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import v8 from 'node:v8';
 
 const xdg = process.env['XDG_CACHE_HOME'];
 const cache = join(xdg?.startsWith('/') ? xdg : join(homedir(), '.cache'), 'lucid', 'modules');
@@ -18,6 +19,7 @@ const cache = join(xdg?.startsWith('/') ? xdg : join(homedir(), '.cache'), 'luci
 module.enableCompileCache(cache);
 process.env['NODE_COMPILE_CACHE'] ??= cache;
 
+v8.setFlagsFromString('--max-semi-space-size=1');
 const { main } = await import('./main.ts');
 const status = await main(process.argv.slice(2));
 process.exitCode = status;

@@ -38,7 +38,7 @@ export function prepare(): void {
 }
 
 function startThread(): Worker {
-  const worker = new Worker(new URL('../worker.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 4 } });
+  const worker = new Worker(new URL('../worker.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 2 } });
   // Until a session runs it, it must not keep the process alive.
   worker.unref();
   return worker;

@@ -15,7 +15,7 @@
 import { EXIT_EXCEPTION_NMI, EXIT_TRIPLE_FAULT, vmentry, vmexit } from './exits';
 import {
   EXC_HAS_ERROR, EXC_LEAVE, EXC_STEP, EXC_VALID, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR, VEC_BP, VEC_DB, VEC_DE, VEC_DF, VEC_GP,
-  VEC_MC, VEC_NMI, VEC_NP, VEC_OF, VEC_PF, VEC_SS, VEC_TS, failed, raiseError,
+  VEC_MC, VEC_NMI, VEC_NP, VEC_OF, VEC_PF, VEC_TS, failed, raiseError,
 } from './fault';
 import { AC, IF, IOPL, NT, RF, TF, VIF, VM, readFlags, writeFlags } from './flags';
 import { framePointer, innerSP, innerSS, innerStackDescriptor, onCurrentStack, onFlatStack, onStack, push, readInnerStack } from './frame';
@@ -25,8 +25,8 @@ import {
 } from './segment';
 import {
   ACTIVITY, CPL, CR2, CR4, DEBUGCTL, DR, EXC, EXC_CR2, EXC_DR6, EXC_ERROR, EXIT_INTR_ERROR, EXIT_INTR_INFO, IDTR_BASE, IDTR_LIMIT, IRQ_COUNT,
-  KS_IRQ_INJECTIONS, KS_NMI_INJECTIONS, LONG, NEXT_RIP, NMI_BLOCKED, PROT, REGS, RFLAGS, RIP, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SEL, STATUS_TEXT,
-  STEPPING, VM_EXC_BITMAP,
+  KS_IRQ_INJECTIONS, KS_NMI_INJECTIONS, LONG, NEXT_RIP, NMI_BLOCKED, PROT, REGS, RFLAGS, RIP, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
+  SEG_SEL, SHADOW_AT, STATUS_TEXT, STEPPING, VM_EXC_BITMAP,
 } from './state.gen';
 import { TASK_GATE, checkTss, taskSwitch } from './task';
 import { checkTarget } from './transfer';
@@ -109,6 +109,8 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
     const exc = load<u32>(cpu, EXC);
     if ((exc & EXC_VALID) == 0) {
       if (exc != 0) giveUp(cpu);
+      // A delivered event ends the shadow of STI and MOV SS.
+      else store<u64>(cpu, u64.MAX_VALUE, SHADOW_AT);
       break;
     }
     const second = exc & 0xff;
@@ -199,7 +201,7 @@ function deliver(cpu: usize, vector: u32, kind: u32, error: i64, rip: u64): void
   if (second >= VEC_TS && second <= VEC_GP) store<u32>(cpu, load<u32>(cpu, EXC_ERROR) | ERROR_EXT, EXC_ERROR);
 }
 
-/** Exceptions that restart their instruction, for which RF is pushed set (SDM vol. 3 section 17.3.1.1): not traps, aborts, instruction breakpoints. */
+/** Exceptions that restart their instruction push RF set (SDM vol. 3 section 17.3.1.1): not traps, aborts and instruction breakpoints. */
 function isFault(cpu: usize, vector: u32): bool {
   if (vector == VEC_DB) return (load<u64>(cpu, EXC_DR6) & DR6_BD) != 0;
   return vector != VEC_BP && vector != VEC_OF && vector != VEC_DF && vector != VEC_MC;

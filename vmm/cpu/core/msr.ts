@@ -345,10 +345,15 @@ function writeLow(cpu: usize, index: u32, value: u64): void {
   }
 }
 
-/** Moves the TSC; TSC_ADJUST moves with it (SDM vol. 3 section 17.17.3). */
+/**
+ * Moves the TSC; TSC_ADJUST moves with it (SDM vol. 3 section 17.17.3). The monitor is told, because an armed TSC deadline moves too; its answer
+ * does not matter.
+ */
 function writeTsc(cpu: usize, delta: u64): void {
   store<u64>(cpu, load<u64>(cpu, TSC_OFFSET) + delta, TSC_OFFSET);
   store<u64>(cpu, load<u64>(cpu, TSC_ADJUST) + delta, TSC_ADJUST);
+  store<u64>(cpu, tsc(cpu), IO_DATA);
+  msr(cpu, MSR_TSC, 1);
 }
 
 function writeExtended(cpu: usize, index: u32, value: u64): void {

@@ -6,7 +6,9 @@
  * what a failed transfer has pushed lies below the stack pointer. Where a target outside its segment and a stack fault coincide,
  * the target is checked first. Left out: CET (shadow stacks, indirect branch tracking).
  */
-import { EXC_LEAVE, EXC_STEP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR, VEC_GP, VEC_NP, VEC_SS, VEC_TS, failed, raiseError } from './fault';
+import {
+  EXC_LEAVE, EXC_STEP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR, VEC_GP, VEC_NP, VEC_SS, VEC_TS, failed, raiseError,
+} from './fault';
 import { AC, ARITH, DF, ID, IF, IOPL, NT, RF, TF, VIF, VIP, VM, readFlags, writeFlags } from './flags';
 import {
   framePointer, innerSP, innerSS, innerStackDescriptor, isCanonical, movePointer, onCurrentStack, onFlatStack, onStack, peek, pop, push,
