@@ -6,10 +6,33 @@
  */
 import { writeFileSync } from 'node:fs';
 
-const cases: { name: string; body: string }[] = [];
+const cases: { name: string; body: string; slow?: string }[] = [];
 const bases: [string, number][] = [];
+/** A micro-op without a memory operand of its own. */
 function op(name: string, body: string): void {
   cases.push({ name, body });
+}
+
+/**
+ * How a micro-op reaches memory. In the fast switch a TLB miss just leaves the switch, so nothing has to be kept across a call; the
+ * micro-op then runs once in the slow switch, where every access may walk, cross a page or ask a device.
+ */
+interface Memory {
+  readonly fast: boolean;
+  /** Leaves `h`, the host address of the operand. */
+  read(bits: Bits, ea?: string): string;
+  write(bits: Bits, ea?: string): string;
+  modify(bits: Bits, ea?: string): string;
+  /** After the store to `h`. */
+  readonly stored: string;
+  readonly next: string;
+  readonly fail: string;
+  /** Goes to rip-space address \`t\`. */
+  readonly goTo: string;
+}
+/** A micro-op with a memory operand or stack access. */
+function memoryOp(name: string, body: (m: Memory) => string): void {
+  cases.push({ name, body: body(FAST), slow: body(SLOW) });
 }
 function base(name: string): void {
   bases.push([name, cases.length]);
@@ -24,16 +47,40 @@ const setReg = (bits: Bits, at: number, v: string) =>
     ? `store<u64>(cpu + load<u8>(pc, ${at}), <u64><u32>(${v}));`
     : `store<u${bits}>(cpu + load<u8>(pc, ${at}), <u${bits}>(${v}));`;
 const sx = (bits: Bits, v: string) => (bits === 64 ? `(${v})` : `<i64><i${bits}>(${v})`);
+/** Effective address of the micro-op's memory operand, in \`lin\`. */
 const ea = (bits: number, write: 0 | 1) =>
   `const f = <u32>load<u8>(pc, 7); let lin = load<u64>(cpu + load<u8>(pc, 5)) + (load<u64>(cpu + load<u8>(pc, 6)) << <u64>(f & 3)) + <u64><i64>load<i32>(pc, 8);
       if (f & 4) lin = eaFix(cpu, lin, f, ${bits / 8}, ${write});`;
-const readM = (bits: Bits) => `${ea(bits, 0)}
-      const h = readAt(cpu, lin, ${bits / 8}, f); if (h == 0) break;`;
-const writeM = (bits: Bits) => `${ea(bits, 1)}
-      const h = writeAt(cpu, lin, ${bits / 8}, f); if (h == 0) break;`;
-const modifyM = (bits: Bits) => `${ea(bits, 1)}
-      const h = modifyAt(cpu, lin, ${bits / 8}, f); if (h == 0) break;`;
-const stored = 'if (h < RAM_BASE) { if (!commit(cpu)) break; }';
+/** The same when it is a base and a displacement. */
+const eaSimple = 'const lin = load<u64>(cpu + load<u8>(pc, 5)) + <u64><i64>load<i32>(pc, 8);';
+const STACK_EA = 'const lin = sp; const f: u32 = 0x10;';
+
+const probe = (bits: Bits, tag: number) =>
+  `const e = load<u32>(cpu, TLB_NOW) + ((<u32>(lin >> 12) & 1023) << 5);
+      if (load<u64>(e${tag ? `, ${tag}` : ''}) != (${bits === 8 ? 'lin' : `(lin + ${bits / 8 - 1})`} & ~0xfff)) break;
+      const h = <usize>(<u32>lin + load<u32>(e, 16));`;
+const FAST: Memory = {
+  fast: true,
+  read: (bits, at = ea(bits, 0)) => `${at} ${probe(bits, 0)}`,
+  write: (bits, at = ea(bits, 1)) => `${at} ${probe(bits, 8)}`,
+  modify: (bits, at = ea(bits, 1)) => `${at} ${probe(bits, 8)}`,
+  stored: '',
+  next: 'pc += 16; continue;',
+  fail: 'break;',
+  goTo: '{ const rest = left - <i32>((pc - start) >> 4) - 1; const u = jump(cpu, t, rest); if (u == 0) return; left = rest; pc = u; start = u; continue; }',
+};
+const slowAccess = (how: string) => (bits: Bits, at = ea(bits, how === 'read' ? 0 : 1)) =>
+  `${at === eaSimple ? ea(bits, how === 'read' ? 0 : 1) : at} const h = ${how}At(cpu, lin, ${bits / 8}, f); if (h == 0) return 0;`;
+const SLOW: Memory = {
+  fast: false,
+  read: slowAccess('read'),
+  write: slowAccess('write'),
+  modify: slowAccess('modify'),
+  stored: 'if (h < RAM_BASE) { if (!commit(cpu)) return 0; }',
+  next: 'return 1;',
+  fail: 'return 0;',
+  goTo: 'store<u64>(cpu, t, RIP); return 2;',
+};
 const nextOp = 'pc += 16; continue;';
 const flags3 = (kind: string, res: string, a: string, b: string) =>
   `store<u32>(cpu, ${kind}, FLAG_OP); store<i64>(cpu, ${res}, FLAG_RES); store<i64>(cpu, ${a}, FLAG_A); store<i64>(cpu, ${b}, FLAG_B);`;
@@ -66,18 +113,19 @@ for (const name of ALU) {
   for (const form of ['RR', 'RM', 'MR', 'RI', 'MI']) {
     for (const bits of SIZES) {
       const { compute, flags } = alu(name, bits);
-      let body: string;
+      const full = `${name}_${form}_${bits}`;
       if (form === 'RR' || form === 'RI') {
-        body = `const a = ${reg(bits, 4)}; const b = ${form === 'RR' ? reg(bits, 5) : imm}; ${compute} ${flags} ${keep ? setReg(bits, 4, 'r') : ''} ${nextOp}`;
+        op(full, `const a = ${reg(bits, 4)}; const b = ${form === 'RR' ? reg(bits, 5) : imm}; ${compute} ${flags} ${keep ? setReg(bits, 4, 'r') : ''} ${nextOp}`);
       } else if (form === 'RM') {
-        body = `${readM(bits)} const a = ${reg(bits, 4)}; const b = <i64>load<i${bits}>(h); ${compute} ${flags} ${keep ? setReg(bits, 4, 'r') : ''} ${nextOp}`;
+        memoryOp(full, (m) => `${m.read(bits)} const a = ${reg(bits, 4)}; const b = <i64>load<i${bits}>(h); ${compute} ${flags} ${keep ? setReg(bits, 4, 'r') : ''} ${m.next}`);
       } else {
         const b = form === 'MR' ? reg(bits, 4) : imm;
-        body = keep
-          ? `${modifyM(bits)} const a = <i64>load<i${bits}>(h); const b = ${b}; ${compute} store<u${bits}>(h, <u${bits}>r); ${stored} ${flags} ${nextOp}`
-          : `${readM(bits)} const a = <i64>load<i${bits}>(h); const b = ${b}; ${compute} ${flags} ${nextOp}`;
+        memoryOp(full, (m) =>
+          keep
+            ? `${m.modify(bits)} const a = <i64>load<i${bits}>(h); const b = ${b}; ${compute} store<u${bits}>(h, <u${bits}>r); ${m.stored} ${flags} ${m.next}`
+            : `${m.read(bits)} const a = <i64>load<i${bits}>(h); const b = ${b}; ${compute} ${flags} ${m.next}`,
+        );
       }
-      op(`${name}_${form}_${bits}`, body);
     }
   }
 }
@@ -87,25 +135,21 @@ for (const form of ['RR', 'MR', 'RI', 'MI']) {
   for (const bits of SIZES) {
     const b = form.endsWith('I') ? imm : reg(bits, 4);
     const bb = form === 'RI' ? imm : form === 'RR' ? reg(bits, 5) : b;
-    const body = form.startsWith('R')
-      ? `const r = ${reg(bits, 4)} & ${bb}; ${flagsLogic('r')} ${nextOp}`
-      : `${readM(bits)} const r = <i64>load<i${bits}>(h) & ${b}; ${flagsLogic('r')} ${nextOp}`;
-    op(`TEST_${form}_${bits}`, body);
+    const full = `TEST_${form}_${bits}`;
+    if (form.startsWith('R')) op(full, `const r = ${reg(bits, 4)} & ${bb}; ${flagsLogic('r')} ${nextOp}`);
+    else memoryOp(full, (m) => `${m.read(bits)} const r = <i64>load<i${bits}>(h) & ${b}; ${flagsLogic('r')} ${m.next}`);
   }
 }
 
 base('MOV');
 for (const form of ['RR', 'RM', 'MR', 'RI', 'MI']) {
   for (const bits of SIZES) {
-    let body: string;
-    if (form === 'RR') body = `${setReg(bits, 4, `load<u${bits}>(cpu + load<u8>(pc, 5))`)} ${nextOp}`;
-    else if (form === 'RI') body = `${setReg(bits, 4, bits === 64 ? '<i64>load<i32>(pc, 12)' : 'load<u32>(pc, 12)')} ${nextOp}`;
-    else if (form === 'RM') body = `${readM(bits)} ${setReg(bits, 4, `load<u${bits}>(h)`)} ${nextOp}`;
-    else {
-      const v = form === 'MR' ? `load<u${bits}>(cpu + load<u8>(pc, 4))` : `<u${bits}>load<i32>(pc, 12)`;
-      body = `${writeM(bits)} store<u${bits}>(h, ${v}); ${stored} ${nextOp}`;
-    }
-    op(`MOV_${form}_${bits}`, body);
+    const full = `MOV_${form}_${bits}`;
+    const v = form === 'MI' ? `<u${bits}>load<i32>(pc, 12)` : `load<u${bits}>(cpu + load<u8>(pc, 4))`;
+    if (form === 'RR') op(full, `${setReg(bits, 4, `load<u${bits}>(cpu + load<u8>(pc, 5))`)} ${nextOp}`);
+    else if (form === 'RI') op(full, `${setReg(bits, 4, bits === 64 ? '<i64>load<i32>(pc, 12)' : 'load<u32>(pc, 12)')} ${nextOp}`);
+    else if (form === 'RM') memoryOp(full, (m) => `${m.read(bits)} ${setReg(bits, 4, `load<u${bits}>(h)`)} ${m.next}`);
+    else memoryOp(full, (m) => `${m.write(bits)} store<u${bits}>(h, ${v}); ${m.stored} ${m.next}`);
   }
 }
 op('MOVABS', `store<u64>(cpu + load<u8>(pc, 4), load<u64>(pc, 8)); ${nextOp}`);
@@ -125,7 +169,7 @@ for (const [name, from, to] of [
 ] as [string, Bits, Bits][]) {
   const t = name === 'MOVZX' ? `u${from}` : `i${from}`;
   op(`${name}_R_${from}_${to}`, `${setReg(to, 4, `<i64>load<${t}>(cpu + load<u8>(pc, 5))`)} ${nextOp}`);
-  op(`${name}_M_${from}_${to}`, `${readM(from)} ${setReg(to, 4, `<i64>load<${t}>(h)`)} ${nextOp}`);
+  memoryOp(`${name}_M_${from}_${to}`, (m) => `${m.read(from)} ${setReg(to, 4, `<i64>load<${t}>(h)`)} ${m.next}`);
 }
 base('LEA');
 for (const bits of [16, 32, 64] as Bits[]) {
@@ -173,38 +217,19 @@ for (const bits of [32, 64] as Bits[]) {
     `const n = <i64>load<u8>(pc, 12); const a = ${reg(bits, 4)}; const r = a >> n; ${shiftFlags('<u64>(a >> (n - 1)) & 1', '<u64>0')} ${setReg(bits, 4, 'r')} ${nextOp}`,
   );
   op(`IMUL_RR_${bits}`, `imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 4)}, ${reg(bits, 5)}); ${nextOp}`);
-  op(`IMUL_RM_${bits}`, `${readM(bits)} imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 4)}, <i64>load<i${bits}>(h)); ${nextOp}`);
+  memoryOp(`IMUL_RM_${bits}`, (m) => `${m.read(bits)} imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 4)}, <i64>load<i${bits}>(h)); ${m.next}`);
   op(`IMUL_RRI_${bits}`, `imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 5)}, ${imm}); ${nextOp}`);
-  op(`IMUL_RMI_${bits}`, `${readM(bits)} imul${bits}(cpu, load<u8>(pc, 4), <i64>load<i${bits}>(h), ${imm}); ${nextOp}`);
+  memoryOp(`IMUL_RMI_${bits}`, (m) => `${m.read(bits)} imul${bits}(cpu, load<u8>(pc, 4), <i64>load<i${bits}>(h), ${imm}); ${m.next}`);
   op(`BSWAP_${bits}`, `${setReg(bits, 4, `bswap<u${bits}>(load<u${bits}>(cpu + load<u8>(pc, 4)))`)} ${nextOp}`);
 }
 
 // Stack in 64-bit mode.
-op(
-  'PUSH_R',
-  `const sp = load<u64>(cpu, 32) - 8; const h = hostWrite(cpu, sp, 8, A_STACK); if (h == 0) break;
-      store<u64>(h, load<u64>(cpu + load<u8>(pc, 4))); ${stored} store<u64>(cpu, sp, 32); ${nextOp}`,
-);
-op(
-  'PUSH_I',
-  `const sp = load<u64>(cpu, 32) - 8; const h = hostWrite(cpu, sp, 8, A_STACK); if (h == 0) break;
-      store<i64>(h, ${imm}); ${stored} store<u64>(cpu, sp, 32); ${nextOp}`,
-);
-op(
-  'PUSH_M',
-  `${readM(64)} const v = load<u64>(h); const sp = load<u64>(cpu, 32) - 8; const w = hostWrite(cpu, sp, 8, A_STACK); if (w == 0) break;
-      store<u64>(w, v); if (w < RAM_BASE) { if (!commit(cpu)) break; } store<u64>(cpu, sp, 32); ${nextOp}`,
-);
-op(
-  'POP_R',
-  `const sp = load<u64>(cpu, 32); const h = hostRead(cpu, sp, 8, A_STACK); if (h == 0) break;
-      const v = load<u64>(h); store<u64>(cpu, sp + 8, 32); store<u64>(cpu + load<u8>(pc, 4), v); ${nextOp}`,
-);
-op(
-  'LEAVE',
-  `const bp = load<u64>(cpu, 40); const h = hostRead(cpu, bp, 8, A_STACK); if (h == 0) break;
-      store<u64>(cpu, bp + 8, 32); store<u64>(cpu, load<u64>(h), 40); ${nextOp}`,
-);
+const down = 'const sp = load<u64>(cpu, 32) - 8;';
+memoryOp('PUSH_R', (m) => `${down} ${m.write(64, STACK_EA)} store<u64>(h, load<u64>(cpu + load<u8>(pc, 4))); ${m.stored} store<u64>(cpu, sp, 32); ${m.next}`);
+memoryOp('PUSH_I', (m) => `${down} ${m.write(64, STACK_EA)} store<i64>(h, ${imm}); ${m.stored} store<u64>(cpu, sp, 32); ${m.next}`);
+memoryOp('PUSH_M', (m) => `let v: u64 = 0; { ${m.read(64)} v = load<u64>(h); } ${down} ${m.write(64, STACK_EA)} store<u64>(h, v); ${m.stored} store<u64>(cpu, sp, 32); ${m.next}`);
+memoryOp('POP_R', (m) => `const sp = load<u64>(cpu, 32); ${m.read(64, STACK_EA)} const v = load<u64>(h); store<u64>(cpu, sp + 8, 32); store<u64>(cpu + load<u8>(pc, 4), v); ${m.next}`);
+memoryOp('LEAVE', (m) => `const sp = load<u64>(cpu, 40); ${m.read(64, STACK_EA)} store<u64>(cpu, sp + 8, 32); store<u64>(cpu, load<u64>(h), 40); ${m.next}`);
 
 // Branches. A local target lies in the same page: byte 8 links to its line once it is known.
 const retire = 'const rest = left - <i32>((pc - start) >> 4) - 1;';
@@ -235,25 +260,18 @@ base('JCC_FAR');
 for (let c = 0; c < 16; c++) op(`JCC_FAR_${c}`, `if (!(${cc[c]})) { ${nextOp} } ${goFar}`);
 op('JMP_LOCAL', goLocal);
 op('JMP_FAR', goFar);
-const pushReturn = `const sp = load<u64>(cpu, 32) - 8; const h = hostWrite(cpu, sp, 8, A_STACK); if (h == 0) break;
-      store<u64>(h, load<u64>(cpu, RIP_BASE) + nextOffset(pc)); ${stored} store<u64>(cpu, sp, 32);`;
-op('CALL_LOCAL', `${pushReturn} ${goLocal}`);
-op('CALL_FAR', `if (!canonicalTarget(cpu, load<u64>(cpu, RIP_BASE) + <u64><i64>load<i32>(pc, 12))) break; ${pushReturn} ${goFar}`);
-const goTo = `{ ${retire} const u = jump(cpu, t, rest); if (u == 0) return; left = rest; pc = u; start = u; continue; }`;
-op(
-  'RET',
-  `const sp = load<u64>(cpu, 32); const h = hostRead(cpu, sp, 8, A_STACK); if (h == 0) break;
-      const t = load<u64>(h); if (!canonicalTarget(cpu, t)) break; store<u64>(cpu, sp + 8 + <u64>load<u16>(pc, 12), 32); ${goTo}`,
-);
-op('JMP_R', `const t = load<u64>(cpu + load<u8>(pc, 5)); if (!canonicalTarget(cpu, t)) break; ${goTo}`);
-op('JMP_M', `${readM(64)} const t = load<u64>(h); if (!canonicalTarget(cpu, t)) break; ${goTo}`);
-op('CALL_R', `const t = load<u64>(cpu + load<u8>(pc, 5)); if (!canonicalTarget(cpu, t)) break; ${pushReturn} ${goTo}`);
-op(
-  'CALL_M',
-  `${readM(64).replaceAll('const h', 'const m').replaceAll('h == 0', 'm == 0')} const t = load<u64>(m); if (!canonicalTarget(cpu, t)) break; ${pushReturn} ${goTo}`,
-);
+const pushReturn = (m: Memory) => `${down} ${m.write(64, STACK_EA)} store<u64>(h, load<u64>(cpu, RIP_BASE) + nextOffset(pc)); ${m.stored} store<u64>(cpu, sp, 32);`;
+const checked = (m: Memory) => `if (<u64>((<i64>(t << 16)) >> 16) != t) { nonCanonical(cpu); ${m.fail} }`;
+const relativeTarget = 'const t = load<u64>(cpu, RIP_BASE) + <u64><i64>load<i32>(pc, 12);';
+memoryOp('CALL_LOCAL', (m) => (m.fast ? `${pushReturn(m)} ${goLocal}` : `${relativeTarget} ${pushReturn(m)} ${m.goTo}`));
+memoryOp('CALL_FAR', (m) => `${relativeTarget} ${checked(m)} ${pushReturn(m)} ${m.goTo}`);
+memoryOp('RET', (m) => `const sp = load<u64>(cpu, 32); ${m.read(64, STACK_EA)} const t = load<u64>(h); ${checked(m)} store<u64>(cpu, sp + 8 + <u64>load<u16>(pc, 12), 32); ${m.goTo}`);
+op('JMP_R', `const t = load<u64>(cpu + load<u8>(pc, 5)); ${checked(FAST)} ${FAST.goTo}`);
+memoryOp('JMP_M', (m) => `${m.read(64)} const t = load<u64>(h); ${checked(m)} ${m.goTo}`);
+memoryOp('CALL_R', (m) => `const t = load<u64>(cpu + load<u8>(pc, 5)); ${checked(m)} ${pushReturn(m)} ${m.goTo}`);
+memoryOp('CALL_M', (m) => `let t: u64 = 0; { ${m.read(64)} t = load<u64>(h); } ${checked(m)} ${pushReturn(m)} ${m.goTo}`);
 // Near branches of 16- and 32-bit code, LOOP and JCXZ: the function stores RIP and says whether it branched.
-op('BRANCH_FN', `const r = branchFn(cpu, pc); if (r == 0) break; if (r == 1) { ${nextOp} } { const t = load<u64>(cpu, RIP); ${goTo} }`);
+op('BRANCH_FN', `const r = branchFn(cpu, pc); if (r == 0) break; if (r == 1) { ${nextOp} } { const t = load<u64>(cpu, RIP); ${FAST.goTo} }`);
 // The end of a line inside its page, and at the page's end: no instruction of their own.
 op(
   'CHECK',
@@ -330,19 +348,19 @@ op(
 );
 
 // cmp/test followed by jcc: one dispatch for both; the second slot keeps the plain jcc, whose link is used.
-const fusedForms: [string, Bits, string, string][] = [];
+const fusedForms: [string, Bits, string, string | ((m: Memory) => string)][] = [];
 for (const bits of [8, 32, 64] as Bits[]) {
   fusedForms.push(['CMP', bits, 'RR', `const a = ${reg(bits, 4)}; const b = ${reg(bits, 5)};`]);
   fusedForms.push(['CMP', bits, 'RI', `const a = ${reg(bits, 4)}; const b = ${imm};`]);
+  fusedForms.push(['CMP', bits, 'MI', (m) => `${m.read(bits)} const a = <i64>load<i${bits}>(h); const b = ${imm};`]);
+  fusedForms.push(['CMP', bits, 'RM', (m) => `${m.read(bits)} const a = ${reg(bits, 4)}; const b = <i64>load<i${bits}>(h);`]);
+  fusedForms.push(['CMP', bits, 'MR', (m) => `${m.read(bits)} const a = <i64>load<i${bits}>(h); const b = ${reg(bits, 4)};`]);
   fusedForms.push(['TEST', bits, 'RR', `const r = ${reg(bits, 4)} & ${reg(bits, 5)};`]);
 }
-fusedForms.push(['CMP', 32, 'MI', `${readM(32)} const a = <i64>load<i32>(h); const b = ${imm};`]);
-fusedForms.push(['CMP', 64, 'MI', `${readM(64)} const a = load<i64>(h); const b = ${imm};`]);
-fusedForms.push(['CMP', 8, 'MI', `${readM(8)} const a = <i64>load<i8>(h); const b = ${imm};`]);
-fusedForms.push(['CMP', 64, 'RM', `${readM(64)} const a = ${reg(64, 4)}; const b = load<i64>(h);`]);
-fusedForms.push(['CMP', 32, 'RM', `${readM(32)} const a = ${reg(32, 4)}; const b = <i64>load<i32>(h);`]);
 fusedForms.push(['TEST', 8, 'RI', `const r = ${reg(8, 4)} & ${imm};`]);
-fusedForms.push(['TEST', 8, 'MI', `${readM(8)} const r = <i64>load<i8>(h) & ${imm};`]);
+fusedForms.push(['TEST', 32, 'RI', `const r = ${reg(32, 4)} & ${imm};`]);
+fusedForms.push(['TEST', 8, 'MI', (m) => `${m.read(8)} const r = <i64>load<i8>(h) & ${imm};`]);
+fusedForms.push(['TEST', 32, 'MI', (m) => `${m.read(32)} const r = <i64>load<i32>(h) & ${imm};`]);
 const subCC: Record<number, string> = {
   2: '<u64>a < <u64>b',
   3: '<u64>a >= <u64>b',
@@ -358,16 +376,29 @@ const subCC: Record<number, string> = {
   15: 'a > b',
 };
 const logicCC: Record<number, string> = { 4: 'r == 0', 5: 'r != 0', 8: 'r < 0', 9: 'r >= 0', 14: 'r <= 0', 15: 'r > 0' };
-const fused: string[] = [];
 const go2 = `{ const rest = left - <i32>((pc - start) >> 4) - 2; pc += 16; let t = <usize>load<u32>(pc, 8); if (t == 0 || rest <= MARGIN) { t = link(cpu, pc, rest); if (t == 0) return; } left = rest; pc = t; start = t; continue; }`;
 for (const [name, bits, form, operands] of fusedForms) {
   const table = name === 'CMP' ? subCC : logicCC;
   for (const [c, text] of Object.entries(table)) {
     const flags = name === 'CMP' ? `const r = ${sx(bits, 'a - b')}; ${flags3('FLAGS_SUB', 'r', 'a', 'b')}` : flagsLogic('r');
-    fused.push(`    case ${name}_${form}_${bits}: { if (c == ${c}) return ${name}_${form}_${bits}_J${c}; break; }`);
-    op(`${name}_${form}_${bits}_J${c}`, `${operands} ${flags} if (!(${text})) { pc += 32; continue; } ${go2}`);
+    const full = `${name}_${form}_${bits}_J${c}`;
+    const jump = `if (!(${text})) { pc += 32; continue; } ${go2}`;
+    if (typeof operands === 'string') op(full, `${operands} ${flags} ${jump}`);
+    // Slowly only the comparison is done: the jump's own slot comes next.
+    else memoryOp(full, (m) => `${operands(m)} ${flags} ${m.fast ? jump : m.next}`);
   }
 }
+
+// The commonest memory operands once more, for base and displacement alone.
+const simple: [string, (m: Memory) => string][] = [];
+for (const bits of [8, 32, 64] as Bits[]) {
+  simple.push([`MOV_RM_${bits}`, (m) => `${m.read(bits, eaSimple)} ${setReg(bits, 4, `load<u${bits}>(h)`)} ${m.next}`]);
+  simple.push([`MOV_MR_${bits}`, (m) => `${m.write(bits, eaSimple)} store<u${bits}>(h, load<u${bits}>(cpu + load<u8>(pc, 4))); ${m.stored} ${m.next}`]);
+}
+simple.push(['MOVZX_M_8_32', (m) => `${m.read(8, eaSimple)} ${setReg(32, 4, '<i64>load<u8>(h)')} ${m.next}`]);
+simple.push(['MOVZX_M_16_32', (m) => `${m.read(16, eaSimple)} ${setReg(32, 4, '<i64>load<u16>(h)')} ${m.next}`]);
+for (const [name, body] of simple) memoryOp(`${name}_S`, body);
+op('LEA_64_S', `${eaSimple} ${setReg(64, 4, 'lin')} ${nextOp}`);
 
 const names = cases.map((c, i) => `export const ${c.name}: u32 = ${i};`);
 for (const [n, i] of bases) names.push(`export const ${n}: u32 = ${i};`);
@@ -395,21 +426,30 @@ ${heads.join('\n')}
   }
   return row < 0 ? 0 : <u32>load<u16>(FUSED + (((<u32>row << 4) + c) << 1));
 }`);
+names.push(`/** The micro-op for the same with a memory operand of base and displacement alone. */
+export function simpleOp(op: u32): u32 {
+  switch (op) {
+${[...simple.map(([n]) => n), 'LEA_64'].map((n) => `    case ${n}: return ${n}_S;`).join('\n')}
+    default: return op;
+  }
+}`);
 const header = '// Generated by scripts/gen-interp.ts; do not edit.\n';
 const out = new URL('../vmm/cpu/core/', import.meta.url);
 writeFileSync(new URL('uop.gen.ts', out), `${header}${names.join('\n')}\n`);
 const body = cases.map((c, i) => `      case ${i}: { // ${c.name}\n      ${c.body}\n      }`).join('\n');
-writeFileSync(
-  new URL('interp.gen.ts', out),
-  `${header}import { bswap16Fn, bcdFn, bitFn, boundFn, branchFn, cmovFn, cmpxchg8bFn, cmpxchgFn, convertFn, enterFn, flagFn, imul16Fn, imul32, imul64, leaveFn, moffsFn, mulDivFn, popaFn, popFn, pushaFn, pushFn, scanFn, setccFn, shiftdFn, shiftFn, sseFn, unaryFn, x87Fn, xaddFn, xchgFn, xlatFn } from './operations';
+const slowBody = cases.flatMap((c, i) => (c.slow === undefined ? [] : [`    case ${i}: { // ${c.name}\n      ${c.slow}\n    }`])).join('\n');
+const imports = `import { bswap16Fn, bcdFn, bitFn, boundFn, branchFn, cmovFn, cmpxchg8bFn, cmpxchgFn, convertFn, enterFn, flagFn, imul16Fn, imul32, imul64, leaveFn, moffsFn, mulDivFn, popaFn, popFn, pushaFn, pushFn, scanFn, setccFn, shiftdFn, shiftFn, sseFn, unaryFn, x87Fn, xaddFn, xchgFn, xlatFn } from './operations';
 import { stringFn } from './string';
 import { sys, SYS_FAILED, SYS_LEAVE, SYS_MOVED, SYS_NEXT } from './sys';
-import { below, canonicalTarget, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modifyAt, nextOffset, readAt, refresh, writeAt } from './flow';
+import { below, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modifyAt, nextOffset, nonCanonical, readAt, refresh, writeAt } from './flow';
 import { EXC_STEP, failed, raise, raiseError, VEC_GP, VEC_UD } from './fault';
 import { FLAGS_ADD, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getPF, getSF, getZF } from './flags';
-import { A_STACK, commit, hostRead, hostWrite } from './mmu';
-import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, MODE, NEXT_RIP, RAM_BASE, RIP, RIP_BASE, STEPPING } from './state.gen';
-
+import { commit } from './mmu';
+import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, MODE, NEXT_RIP, RAM_BASE, RIP, RIP_BASE, STEPPING, TLB_NOW } from './state.gen';
+`;
+writeFileSync(
+  new URL('interp.gen.ts', out),
+  `${header}${imports}
 /**
  * Runs micro-ops from \`pc\` until something needs attention; \`left\` instructions may be retired before the next stop.
  * On return RIP and ICOUNT are exact; EXC says why, if it is not 0.
@@ -421,10 +461,24 @@ export function interp(cpu: usize, pc: usize, left: i32): void {
 ${body}
       default: unreachable();
     }
-    // The instruction at pc did not complete.
+    // The micro-op at pc raised something, or its memory operand is not a plain hit in the TLB.
+    if (!failed(cpu)) {
+      const done = slow(cpu, pc);
+      if (done == 1) { pc += 16; continue; }
+      if (done == 2) { const t = load<u64>(cpu, RIP); ${FAST.goTo} }
+    }
     here(cpu, pc, left - <i32>((pc - start) >> 4));
     return;
   }
+}
+
+/** One micro-op with memory, by the general road: 0 = EXC is set, 1 = complete, 2 = complete and RIP holds where to go. */
+function slow(cpu: usize, pc: usize): i32 {
+  switch (<u32>load<u16>(pc)) {
+${slowBody}
+    default: unreachable();
+  }
+  return 0;
 }
 `,
 );

@@ -34,7 +34,7 @@ interface Manifest {
   readonly files: { readonly vmlinuz: CachedFile; readonly busybox: CachedFile };
 }
 
-/** Paths of the reference guest's files; `version` is the kernel package's. */
+/** Paths of the reference guest's files; `version` is the kernel package's version. */
 export type Obtained =
   | { readonly ok: true; readonly vmlinuz: string; readonly initramfs: string; readonly version: string; readonly fromCache: boolean }
   | { readonly ok: false; readonly reason: string };
@@ -286,7 +286,7 @@ async function obtain(cache: string, offline: boolean, progress: (line: string) 
     ok: true,
     vmlinuz: join(target, 'vmlinuz'),
     initramfs: initramfsPath(target),
-    version: `${manifest.kernel.package} ${manifest.kernel.version}`,
+    version: manifest.kernel.version,
     fromCache: cached !== undefined,
   };
 }

@@ -48,7 +48,7 @@ test('kernel and busybox are fetched once, then come from the cache', async () =
   const first = await obtain(lines);
   assert.ok(first.ok);
   if (!first.ok) return;
-  assert.equal([first.fromCache, first.version], [false, 'linux-image-1.2.3-cloud-amd64 1.2.3-4']);
+  assert.equal([first.fromCache, first.version], [false, '1.2.3-4']);
   assert.equal(lines, ['downloading linux-image-1.2.3-cloud-amd64', 'downloading busybox-static']);
   assert.is(readFileSync(first.vmlinuz, 'utf8'), 'kernel');
   assert.is(readFileSync(first.initramfs, 'latin1').slice(0, 6), '070701');

@@ -186,6 +186,8 @@ function put(op: u32, reg: u32, b5: u32, b6: u32, b7: u32, disp: i32, imm: i32):
 }
 /** With the memory operand just decoded. */
 function putM(op: u32, reg: u32, imm: i32): void {
+  // A rip-relative displacement this large may yet need the index (see decodeOne).
+  if (eaIndex == ZERO_SLOT && (eaFlags & 4) == 0 && eaDisp < 0x7fffe000) op = U.simpleOp(op);
   put(op, reg, eaBase, eaIndex, eaFlags, eaDisp, imm);
 }
 /** With two registers. */

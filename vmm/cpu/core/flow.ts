@@ -75,9 +75,13 @@ export function link(cpu: usize, pc: usize, left: i32): usize {
 @inline
 export function jump(cpu: usize, rip: u64, left: i32): usize {
   const at = cpu + (<usize>((<u32>rip ^ (<u32>rip >> 12)) & 4095) << 4);
-  if (load<u64>(at, AREA_JUMPS) == rip && load<u32>(at, AREA_JUMPS + 8) == load<u32>(cpu, JUMP_GEN) && left > MARGIN) {
-    store<u64>(cpu, rip - <u64>(<u32>(rip + load<u64>(cpu, CODE_BASE)) & 0xfff), RIP_BASE);
-    return load<u32>(at, AREA_JUMPS + 12);
+  if (load<u64>(at, AREA_JUMPS) == rip) {
+    if (load<u32>(at, AREA_JUMPS + 8) == load<u32>(cpu, JUMP_GEN)) {
+      if (left > MARGIN) {
+        store<u64>(cpu, rip - <u64>(<u32>(rip + load<u64>(cpu, CODE_BASE)) & 0xfff), RIP_BASE);
+        return load<u32>(at, AREA_JUMPS + 12);
+      }
+    }
   }
   return jumpSlow(cpu, rip, left);
 }
@@ -106,12 +110,8 @@ export function enter(cpu: usize, rip: u64): usize {
 }
 
 /** A near branch to a non-canonical address faults at the branch. */
-// @ts-ignore: decorator
-@inline
-export function canonicalTarget(cpu: usize, rip: u64): bool {
-  if (<u64>((<i64>(rip << 16)) >> 16) == rip) return true;
+export function nonCanonical(cpu: usize): void {
   raiseError(cpu, VEC_GP, 0);
-  return false;
 }
 
 /** Target of a near branch in 16- or 32-bit code: truncated to the operand size, checked against the CS limit. */
@@ -129,7 +129,8 @@ export function eaFix(cpu: usize, sum: u64, f: u32, size: u32, write: u32): u64 
   const ea = f & 0x80 ? sum & 0xffff : f & 0x40 ? sum & 0xffffffff : sum;
   const seg = (f >> 3) & 7;
   if (load<u32>(cpu, MODE) == 2) return seg >= 4 ? ea + load<u64>(cpu + (<usize>seg << 5), SEG_BASE) : ea;
-  return segAddr(cpu, seg, ea, size, write);
+  const linear = segAddr(cpu, seg, ea, size, write);
+  return failed(cpu) ? 0x8000000000000000 : linear;
 }
 
 // @ts-ignore: decorator

@@ -90,7 +90,7 @@ function setCount(cpu: usize, v: u64): void {
 }
 
 function advance(cpu: usize, reg: usize, by: i64): void {
-  if (asz == 2) store<u16>(cpu, <u16>(load<u16>(cpu + reg) + <u16>by));
+  if (asz == 2) store<u16>(cpu + reg, <u16>(load<u16>(cpu + reg) + <u16>by));
   else store<u64>(cpu + reg, (load<u64>(cpu + reg) + <u64>by) & mask);
 }
 
