@@ -14,8 +14,8 @@ function op(name: string, body: string): void {
 }
 
 /**
- * How a micro-op reaches memory. In the fast switch a TLB miss just leaves the switch, so nothing has to be kept across a call; the
- * micro-op then runs once in the slow switch, where every access may walk, cross a page or ask a device.
+ * How a micro-op reaches memory. In the fast switch a TLB miss just leaves the switch, so nothing has to be kept across a call; the TLB is
+ * refilled and the micro-op runs again. Where that cannot help (two pages, a device) it runs once in the slow switch.
  */
 interface Memory {
   readonly fast: boolean;
@@ -55,15 +55,17 @@ const ea = (bits: number, write: 0 | 1) =>
 const eaSimple = 'const lin = load<u64>(cpu + load<u8>(pc, 5)) + <u64><i64>load<i32>(pc, 8);';
 const STACK_EA = 'const lin = sp; const f: u32 = 0x10;';
 
-const probe = (bits: Bits, tag: number) =>
+const probe = (bits: Bits, tag: number, stack: string) =>
   `const e = load<u32>(cpu, TLB_NOW) + ((<u32>(lin >> 12) & 1023) << 5);
-      if (load<u64>(e${tag ? `, ${tag}` : ''}) != (${bits === 8 ? 'lin' : `(lin + ${bits / 8 - 1})`} & ~0xfff)) break;
+      if (load<u64>(e${tag ? `, ${tag}` : ''}) != (${bits === 8 ? 'lin' : `(lin + ${bits / 8 - 1})`} & ~0xfff)) { missed = lin; miss = ${(bits / 8) | (tag ? 0x10 : 0)}${stack}; break; }
       const h = <usize>(<u32>lin + load<u32>(e, 16));`;
+const inFast = (tag: number) => (bits: Bits, at = ea(bits, tag ? 1 : 0)) =>
+  `${at} ${probe(bits, tag, at === eaSimple ? '' : at === STACK_EA ? ' | 0x20' : ' | ((f & 0x38) == 0x10 ? 0x20 : 0)')}`;
 const FAST: Memory = {
   fast: true,
-  read: (bits, at = ea(bits, 0)) => `${at} ${probe(bits, 0)}`,
-  write: (bits, at = ea(bits, 1)) => `${at} ${probe(bits, 8)}`,
-  modify: (bits, at = ea(bits, 1)) => `${at} ${probe(bits, 8)}`,
+  read: inFast(0),
+  write: inFast(8),
+  modify: inFast(8),
   stored: '',
   next: 'pc += 16; continue;',
   fail: 'break;',
@@ -216,6 +218,9 @@ for (const bits of [32, 64] as Bits[]) {
     `SAR_RI_${bits}`,
     `const n = <i64>load<u8>(pc, 12); const a = ${reg(bits, 4)}; const r = a >> n; ${shiftFlags('<u64>(a >> (n - 1)) & 1', '<u64>0')} ${setReg(bits, 4, 'r')} ${nextOp}`,
   );
+  // Rotates by an immediate change CF and OF alone.
+  op(`ROL_RI_${bits}`, `const n = <u${bits}>load<u8>(pc, 12); const r = rotl<u${bits}>(load<u${bits}>(cpu + load<u8>(pc, 4)), n); setCarries(cpu, CF | OF, (<u32>r & 1) | (((<u32>r ^ <u32>(r >> ${bits - 1})) & 1) << 11)); ${setReg(bits, 4, '<u64>r')} ${nextOp}`);
+  op(`ROR_RI_${bits}`, `const n = <u${bits}>load<u8>(pc, 12); const r = rotr<u${bits}>(load<u${bits}>(cpu + load<u8>(pc, 4)), n); setCarries(cpu, CF | OF, <u32>(r >> ${bits - 1}) | (<u32>((r >> ${bits - 1}) ^ (r >> ${bits - 2})) & 1) << 11); ${setReg(bits, 4, '<u64>r')} ${nextOp}`);
   op(`IMUL_RR_${bits}`, `imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 4)}, ${reg(bits, 5)}); ${nextOp}`);
   memoryOp(`IMUL_RM_${bits}`, (m) => `${m.read(bits)} imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 4)}, <i64>load<i${bits}>(h)); ${m.next}`);
   op(`IMUL_RRI_${bits}`, `imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 5)}, ${imm}); ${nextOp}`);
@@ -389,6 +394,28 @@ for (const [name, bits, form, operands] of fusedForms) {
   }
 }
 
+// Register operations whose flags the next instruction overwrites, without them (see noFlags in the decoder).
+const quiet: string[] = [];
+for (const name of ['ADD', 'SUB', 'AND', 'OR', 'XOR']) {
+  for (const form of ['RR', 'RI']) {
+    for (const bits of [32, 64] as Bits[]) {
+      const o = { ADD: '+', SUB: '-', AND: '&', OR: '|', XOR: '^' }[name];
+      quiet.push(`${name}_${form}_${bits}`);
+      op(`${name}_${form}_${bits}_Q`, `${setReg(bits, 4, `${reg(bits, 4)} ${o} ${form === 'RR' ? reg(bits, 5) : imm}`)} ${nextOp}`);
+    }
+  }
+}
+for (const bits of [32, 64] as Bits[]) {
+  const u = `<u64>load<u${bits}>(cpu + load<u8>(pc, 4))`;
+  for (const [name, text] of [
+    ['SHL_RI', `${u} << <u64>load<u8>(pc, 12)`], ['SHR_RI', `${u} >> <u64>load<u8>(pc, 12)`], ['SAR_RI', `${reg(bits, 4)} >> <i64>load<u8>(pc, 12)`],
+    ['INC_R', `${reg(bits, 4)} + 1`], ['DEC_R', `${reg(bits, 4)} - 1`],
+  ] as const) {
+    quiet.push(`${name}_${bits}`);
+    op(`${name}_${bits}_Q`, `${setReg(bits, 4, text)} ${nextOp}`);
+  }
+}
+
 // The commonest memory operands once more, for base and displacement alone.
 const simple: [string, (m: Memory) => string][] = [];
 for (const bits of [8, 32, 64] as Bits[]) {
@@ -433,6 +460,23 @@ ${[...simple.map(([n]) => n), 'LEA_64'].map((n) => `    case ${n}: return ${n}_S
     default: return op;
   }
 }`);
+/** What an operation on registers alone does with the flags: bit 0 = replaces all, bit 1 = neither reads nor writes them (and cannot fault). */
+const flagUse = (n: string): number => {
+  if (/^(ADD|SUB|AND|OR|XOR|CMP)_(RR|RI)_\d+(_J\d+)?$/.test(n) || /^TEST_(RR|RI)_\d+(_J\d+)?$/.test(n) || /^(SHL|SHR|SAR)_RI_\d+$/.test(n) || /^(NEG_R|IMUL_RRI?)_\d+$/.test(n)) return 1;
+  if (/^MOV_(RR|RI)_\d+$/.test(n) || /^(MOVABS|NOP)$/.test(n) || /^MOV[ZS]X_R_/.test(n) || /^LEA_\d+(_S)?$/.test(n) || /^(NOT_R|BSWAP)_\d+$/.test(n)) return 2;
+  return 0;
+};
+names.push(`const FLAG_USE: usize = memory.data<u8>([${cases.map((c) => flagUse(c.name)).join(', ')}]);
+export function flagUse(op: u32): u32 {
+  return <u32>load<u8>(FLAG_USE + op);
+}
+/** The micro-op that does the same without setting flags, or 0. */
+export function quietOp(op: u32): u32 {
+  switch (op) {
+${quiet.map((n) => `    case ${n}: return ${n}_Q;`).join('\n')}
+    default: return 0;
+  }
+}`);
 const header = '// Generated by scripts/gen-interp.ts; do not edit.\n';
 const out = new URL('../vmm/cpu/core/', import.meta.url);
 writeFileSync(new URL('uop.gen.ts', out), `${header}${names.join('\n')}\n`);
@@ -443,8 +487,8 @@ import { stringFn } from './string';
 import { sys, SYS_FAILED, SYS_LEAVE, SYS_MOVED, SYS_NEXT } from './sys';
 import { below, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modifyAt, nextOffset, nonCanonical, readAt, refresh, writeAt } from './flow';
 import { EXC_STEP, failed, raise, raiseError, VEC_GP, VEC_UD } from './fault';
-import { FLAGS_ADD, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getPF, getSF, getZF } from './flags';
-import { commit } from './mmu';
+import { CF, FLAGS_ADD, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getPF, getSF, getZF, OF, setCarries } from './flags';
+import { commit, refill } from './mmu';
 import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, MODE, NEXT_RIP, RAM_BASE, RIP, RIP_BASE, STEPPING, TLB_NOW } from './state.gen';
 `;
 writeFileSync(
@@ -456,6 +500,8 @@ writeFileSync(
  */
 export function interp(cpu: usize, pc: usize, left: i32): void {
   let start = pc;
+  let missed: u64 = 0;
+  let miss: u32 = 0;
   while (true) {
     switch (<u32>load<u16>(pc)) {
 ${body}
@@ -463,7 +509,8 @@ ${body}
     }
     // The micro-op at pc raised something, or its memory operand is not a plain hit in the TLB.
     if (!failed(cpu)) {
-      const done = slow(cpu, pc);
+      if (refill(cpu, missed, miss)) continue;
+      const done = failed(cpu) ? 0 : slow(cpu, pc);
       if (done == 1) { pc += 16; continue; }
       if (done == 2) { const t = load<u64>(cpu, RIP); ${FAST.goTo} }
     }

@@ -89,6 +89,7 @@ export interface SavedVm {
 const QUIET_MAX = 200_000;
 /** The same with interrupts disabled: only an NMI or INIT could end it. */
 const DEAF_MAX = 64;
+const DEAF = 'halted with interrupts disabled';
 /** How often an idle VM looks outside: every so many deadlines. */
 const IDLE_LOOK = 64;
 
@@ -265,7 +266,7 @@ export class Vm {
       }
       const until = this.onIdle === undefined ? this.clock.next : this.onIdle(this.clock.next);
       if (Number.isNaN(until) || until === Number.POSITIVE_INFINITY) {
-        this.haltDetail = 'halted, with no timer armed and no input attached';
+        this.haltDetail = vcpu.interruptsEnabled ? 'halted, with no timer armed and no input attached' : DEAF;
         return false;
       }
       if (until < 0) {
@@ -278,7 +279,7 @@ export class Vm {
   }
 
   #neverWakes(vcpu: Vcpu, quiet: number): string | undefined {
-    if (!vcpu.interruptsEnabled && quiet >= DEAF_MAX) return 'halted with interrupts disabled';
+    if (!vcpu.interruptsEnabled && quiet >= DEAF_MAX) return DEAF;
     if (quiet >= QUIET_MAX) return `halted: ${QUIET_MAX} timer events passed and none of them is an interrupt that it would take`;
     return undefined;
   }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { CODE, CODE_BYTES, IN, type Mode, type Shape } from './host-layout.ts';
+import { CODE, CODE_BYTES, DATA, IN, type Mode, type Shape } from './host-layout.ts';
 import { interesting, Random } from './host-random.ts';
 
 /** Numbers of the general registers. */
@@ -194,17 +194,26 @@ export class Writer {
     return this.random.below(this.mode.bits === 64 ? 16 : 8);
   }
 
-  /** A linear address for an operand of `size` bytes that `reach` accepts. */
-  target(size: number, reach: (linear: number) => boolean): number {
+  /** A linear address for an operand of `size` bytes that `reach` accepts; undefined when no window has one. */
+  target(size: number, reach: (linear: number) => boolean): number | undefined {
     const r = this.random;
-    for (let tries = 0; tries < 8; tries++) {
-      const w = r.pick(this.shape.windows);
-      let t = w.address + r.below(Math.max(1, w.length - size + 1));
-      if (r.oneIn(2)) t &= -size;
-      if (r.oneIn(12)) t = r.oneIn(2) ? w.address - r.below(size + 1) : w.address + w.length - r.below(size + 1);
-      if (reach(t)) return t;
-    }
-    return r.pick(this.shape.windows).address;
+    const windows = this.shape.windows.filter((w) => reach(w.address) && reach(w.address + w.length - 1));
+    if (windows.length === 0) return undefined;
+    const w = r.pick(windows);
+    let t = w.address + r.below(Math.max(1, w.length - size + 1));
+    if (r.oneIn(2)) t &= -size;
+    // Beyond a window at its page's end there is a missing page, one that nothing writes, or another window.
+    if (w.address % 4096 === 0) {
+      if (r.oneIn(8)) t = w.address - r.below(size + 1);
+    } else if (t < w.address) t = w.address;
+    if ((w.address + w.length) % 4096 === 0 && r.oneIn(8)) t = w.address + w.length - r.below(size + 1);
+    return t;
+  }
+
+  /** An operand's place when no window can be reached: the page that is missing. */
+  nowhere(segment: number): number {
+    const base = this.#segmentBase(segment);
+    return (base === 0 ? DATA : base) + 0x3000 + this.random.below(4000);
   }
 
   #segmentBase(segment: number): number {
@@ -222,7 +231,7 @@ export class Writer {
     const segment = override >= 0 && (this.mode.bits !== 64 || override >= FS) ? override : stack ? SS : DS;
     const segmentBase = this.#segmentBase(segment);
     const span = asz === 2 ? 0x10000 : 0x1_0000_0000;
-    let t = options.target ?? this.target(size, (at) => at >= segmentBase && at - segmentBase < span);
+    let t = options.target ?? this.target(size, (at) => at >= segmentBase && at - segmentBase < span) ?? this.nowhere(segment);
     if (options.align && !r.oneIn(8)) t &= -options.align;
     if (r.oneIn(2) && size <= 8) this.poke(t, interesting(r), size);
     const wild = this.mode.bits === 64 && asz === 8 && options.target === undefined && r.oneIn(100);

@@ -25,7 +25,8 @@ const STACK_TOP = 0x5000;
 const HANDLERS = 0x6000;
 const TABLES = 0x10000;
 const FIRST_FREE = 0x40000;
-/** The supervisor's memory is mapped at its physical addresses. */
+/** The supervisor's memory is mapped where Linux has its own. */
+const SUPERVISOR = 0xffff_ffff_8000_0000n;
 const SUPERVISOR_BYTES = 0x8000;
 
 const KERNEL_CS = 0x10;
@@ -96,14 +97,14 @@ export class HostCore {
     this.#core.tlbFlush(CPU, 1);
   }
 
-  #page(linear: number, gpa: number, bits: bigint): void {
+  #page(linear: bigint, gpa: number, bits: bigint): void {
     let table = TABLES;
     for (const shift of [39n, 30n, 21n]) {
-      const at = table + 8 * Number((BigInt(linear) >> shift) & 511n);
+      const at = table + 8 * Number((linear >> shift) & 511n);
       if (this.#view.getBigUint64(RAM + at, true) === 0n) this.#write64(at, BigInt(this.#newTable()) | 7n);
       table = Number(this.#view.getBigUint64(RAM + at, true) & ~0xfffn);
     }
-    this.#write64(table + 8 * ((linear >>> 12) & 511), BigInt(gpa) | bits);
+    this.#write64(table + 8 * Number((linear >> 12n) & 511n), BigInt(gpa) | bits);
   }
 
   #tables = TABLES;
@@ -114,11 +115,11 @@ export class HostCore {
 
   #mapMemory(): void {
     const NX = 1n << 63n;
-    for (let at = 0; at < SUPERVISOR_BYTES; at += 0x1000) this.#page(at, at, 3n);
+    for (let at = 0; at < SUPERVISOR_BYTES; at += 0x1000) this.#page(SUPERVISOR + BigInt(at), at, 3n);
     let gpa = FIRST_FREE;
     for (const map of MAPS) {
       this.#mapped.push(RAM + gpa - map.address);
-      for (let k = 0; k < map.length; k += 0x1000) this.#page(map.address + k, gpa + k, 5n | (map.write ? 2n : 0n) | (map.execute ? 0n : NX));
+      for (let k = 0; k < map.length; k += 0x1000) this.#page(BigInt(map.address + k), gpa + k, 5n | (map.write ? 2n : 0n) | (map.execute ? 0n : NX));
       for (let k = 0; k < map.length; k++) this.#bytes[RAM + gpa + k] = background(map.address + k, map.execute);
       gpa += map.length;
     }
@@ -130,14 +131,16 @@ export class HostCore {
       const level = vector === 3 || vector === 4 ? 3n : 0n;
       const handler = HANDLERS + 2 * vector;
       this.#bytes[RAM + handler] = FILLER;
-      this.#write64(IDT + 16 * vector, BigInt(handler) | (BigInt(KERNEL_CS) << 16n) | ((0x8en | (level << 5n)) << 40n));
+      const middle = (SUPERVISOR >> 16n) & 0xffffn;
+      this.#write64(IDT + 16 * vector, BigInt(handler) | (BigInt(KERNEL_CS) << 16n) | ((0x8en | (level << 5n)) << 40n) | (middle << 48n));
+      this.#write64(IDT + 16 * vector + 8, SUPERVISOR >> 32n);
     }
-    this.#write64(TSS + 4, BigInt(STACK_TOP));
-    this.#field('GDTR_BASE', BigInt(GDT));
+    this.#write64(TSS + 4, SUPERVISOR + BigInt(STACK_TOP));
+    this.#field('GDTR_BASE', SUPERVISOR + BigInt(GDT));
     this.#small('GDTR_LIMIT', 0xfff);
-    this.#field('IDTR_BASE', BigInt(IDT));
+    this.#field('IDTR_BASE', SUPERVISOR + BigInt(IDT));
     this.#small('IDTR_LIMIT', 0xfff);
-    this.#field('SEG_BASE', BigInt(TSS), 7);
+    this.#field('SEG_BASE', SUPERVISOR + BigInt(TSS), 7);
     this.#small('SEG_LIMIT', 0x67, 7);
     this.#small('SEG_AR', 0x8b, 7);
     this.#small('SEG_SEL', TASK, 7);
@@ -213,7 +216,7 @@ export class HostCore {
     const view = this.#view;
     outputs.set(bytes.subarray(CPU + AT.regs, CPU + AT.regs + 128), to);
     const rip = this.#u32[(CPU + AT.rip) >> 2] as number;
-    const vector = code === RUN.HLT ? (rip - HANDLERS - 1) >> 1 : RUNAWAY;
+    const vector = code === RUN.HLT ? ((rip & 0xffff) - HANDLERS - 1) >> 1 : RUNAWAY;
     output.setUint32(OUT.VECTOR, vector, true);
     output.setUint32(OUT.STRAY, 0, true);
     if (vector !== RUNAWAY) {

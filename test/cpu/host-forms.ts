@@ -202,7 +202,6 @@ function others(): void {
   form([0x0f, 0x0d], 'Mb', { group: 1 });
   form([0x0f, 0x18], 'Mb', { group: 1 });
   form([0x0f, 0x0b], '');
-  form([0x0f, 0xb9], 'Gv,Ev');
   form(0xcc, '');
   form(0xce, '', { only: 32, reads: O });
   form(0x62, 'Gv,Mv', { only: 32 });

@@ -43,7 +43,8 @@ export interface Window {
 const edges = (base: number, length: number): Window[] => [
   { address: base, length },
   { address: base + 0x1000 - length, length: 2 * length },
-  { address: base + 0x2000 - length, length: 2 * length },
+  { address: base + 0x2000 - length, length },
+  { address: base + 0x2000, length },
   { address: base + 0x3000 - length, length },
   { address: base + 0x4000, length },
   { address: base + AREA_BYTES - length, length },

@@ -14,6 +14,9 @@ export const S = 0x80;
 export const O = 0x800;
 export const ALL = C | P | A | Z | S | O;
 
+/** In place of undefined flags: not even the result is defined, so nothing is compared. */
+export const EVERYTHING = 0xffff_ffff;
+
 /** What decides the undefined flags of one execution. */
 export interface Operands {
   /** Shifts: the count after masking. */

@@ -14,18 +14,18 @@ const LOOP = [0xeb, 0xfe];
 
 test('a guest powers off by ACPI S5', () => {
   const { machine } = machineWith(multiboot([...POWER_OFF, HLT]));
-  assert.equal(machine.run(), { kind: 'power-off' });
+  assert.equal(machine.run({ insns: 100_000_000 }), { kind: 'power-off' });
 });
 
 test('the debug-exit port ends the run with the value', () => {
   const { machine } = machineWith(multiboot([...out(0xf4, 3), HLT]), { debugExit: 0xf4 });
-  assert.equal(machine.run(), { kind: 'debug-exit', value: 3 });
+  assert.equal(machine.run({ insns: 100_000_000 }), { kind: 'debug-exit', value: 3 });
 });
 
 test('a triple fault is a death with registers, disassembly and last exits', async () => {
   // ud2 without an IDT
   const { machine } = machineWith(multiboot([...out(0x80, 1), 0x0f, 0x0b]));
-  const outcome = machine.run();
+  const outcome = machine.run({ insns: 100_000_000 });
   assert.equal(outcome, { kind: 'died', why: 'triple fault' });
   const report = await deathReport(machine.vm, machine.vcpu, 'triple fault');
   assert.match(report, /^the guest died: triple fault\n/);
@@ -37,22 +37,22 @@ test('a triple fault is a death with registers, disassembly and last exits', asy
 
 test('a guest that halts for ever with interrupts off is dead', () => {
   const { machine } = machineWith(multiboot([0xfa, HLT]));
-  assert.equal(machine.run(), { kind: 'died', why: 'halted with interrupts disabled' });
+  assert.equal(machine.run({ insns: 100_000_000 }), { kind: 'died', why: 'halted with interrupts disabled' });
 });
 
 test('a guest that halts with nothing to wake it is dead, unless someone may type', () => {
   const kernel = multiboot([0xfb, HLT, ...LOOP]);
-  assert.match(JSON.stringify(machineWith(kernel).machine.run()), /no timer armed and no input attached/);
+  assert.match(JSON.stringify(machineWith(kernel).machine.run({ insns: 100_000_000 })), /no timer armed and no input attached/);
   let asked = 0;
   const outside: Outside = { attached: true, look: () => false, idle: () => (++asked === 3 ? -1 : 0) };
-  assert.equal(machineWith(kernel).machine.run({}, outside), { kind: 'interrupted' });
+  assert.equal(machineWith(kernel).machine.run({ insns: 5_000_000 }, outside), { kind: 'interrupted' });
   assert.is(asked, 3);
 });
 
 test('a jump to where no RAM is ends in a death that says so', () => {
   // mov eax, 0xe0000000; jmp eax
   const { machine } = machineWith(multiboot([0xb8, 0, 0, 0, 0xe0, 0xff, 0xe0]));
-  const outcome = machine.run();
+  const outcome = machine.run({ insns: 100_000_000 });
   assert.equal(outcome, { kind: 'died', why: 'instruction fetch from an address that is not RAM' });
 });
 
@@ -86,15 +86,16 @@ test('a reset loads the guest again; memory, time and counters go on', () => {
   // inc dword [200000h]; cmp dword [200000h], 3; je +7; reset by CF9h; hlt; power off
   const code = [0xff, 0x05, 0, 0, 0x20, 0, 0x83, 0x3d, 0, 0, 0x20, 0, 3, 0x74, 8, ...out(0xcf9, 6), HLT, ...POWER_OFF, HLT];
   const { machine } = machineWith(multiboot(code));
-  assert.equal(machine.run(), { kind: 'power-off' });
+  assert.equal(machine.run({ insns: 100_000_000 }), { kind: 'power-off' });
   const report = reportOf(machine.vm);
   assert.is(report.exits.find((e) => e.name === 'IO_INSTRUCTION')?.count, 3);
   assert.is(report.instructions, 2 * 6 + 6);
 });
 
 test('the console carries both ways', () => {
-  // Wait for data ready at 3FDh, read 3F8h, write it back; power off after an 'x'.
+  // 8 data bits; wait for data ready at 3FDh, read 3F8h, write it back; power off after an 'x'.
   const code = [
+    ...out(0x3fb, 3),
     0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb, // poll
     0x66, 0xba, 0xf8, 0x03, 0xec, 0xee, 0x3c, 0x78, 0x75, 0xed, // echo
     ...POWER_OFF, HLT,
@@ -110,7 +111,7 @@ test('the console carries both ways', () => {
     },
     idle: (until) => until,
   };
-  assert.equal(machine.run({}, outside), { kind: 'power-off' });
+  assert.equal(machine.run({ insns: 5_000_000 }, outside), { kind: 'power-off' });
   assert.is(console(), 'hello x');
   // Each arrival from outside is an external-interrupt exit.
   assert.is(reportOf(machine.vm).exits.find((e) => e.name === 'EXTERNAL_INTERRUPT')?.count, 3);
@@ -119,7 +120,7 @@ test('the console carries both ways', () => {
 test('an engine failure is an outcome, not an exception', () => {
   const { machine } = machineWith(multiboot(out(0x99, 0)));
   machine.vm.ports.addPorts(0x99, 1, { portRead: () => 0, portWrite: () => assert.unreachable('boom') }, 'broken');
-  const outcome = machine.run();
+  const outcome = machine.run({ insns: 100_000_000 });
   assert.is(outcome.kind, 'died');
   assert.match(JSON.stringify(outcome), /the engine failed: .*boom/);
 });

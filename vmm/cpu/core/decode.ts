@@ -256,14 +256,14 @@ function group1(index: u32, imm8: bool): void {
 function group2(index: u32, count: i32): void {
   const kind = regField & 7;
   const masked = count & (index == 3 ? 63 : 31);
-  if (mod == 3 && index >= 2 && count >= 0 && kind >= 4) {
+  if (mod == 3 && index >= 2 && count >= 0 && (kind >= 4 || kind < 2)) {
     if (masked == 0) {
       // Count 0 changes nothing, but a 32-bit destination is zero-extended.
       if (index == 2) putR(U.MOV + 2, gpr(rmField), gpr(rmField), 0);
       else put(U.NOP, 0, 0, 0, 0, 0, 0);
       return;
     }
-    const o = kind == 5 ? (index == 2 ? U.SHR_RI_32 : U.SHR_RI_64) : kind == 7 ? (index == 2 ? U.SAR_RI_32 : U.SAR_RI_64) : index == 2 ? U.SHL_RI_32 : U.SHL_RI_64;
+    const o = kind == 0 ? (index == 2 ? U.ROL_RI_32 : U.ROL_RI_64) : kind == 1 ? (index == 2 ? U.ROR_RI_32 : U.ROR_RI_64) : kind == 5 ? (index == 2 ? U.SHR_RI_32 : U.SHR_RI_64) : kind == 7 ? (index == 2 ? U.SAR_RI_32 : U.SAR_RI_64) : index == 2 ? U.SHL_RI_32 : U.SHL_RI_64;
     putR(o, gpr(rmField), 0, masked);
     return;
   }
@@ -1063,6 +1063,7 @@ export function decodeLine(cpu: usize, host: usize, codeMode: u32, at: usize): u
   end = page + 4096;
   out = at;
   let previous: usize = 0;
+  let setter: usize = 0;
   let n: u32 = 0;
   while (true) {
     pageOffset = <u32>(p - page);
@@ -1083,6 +1084,11 @@ export function decodeLine(cpu: usize, host: usize, codeMode: u32, at: usize): u
     }
     n++;
     const op = <u32>load<u16>(out);
+    // Flags that nobody can see before they are replaced need not be kept: only register operations stand in between, and a line is
+    // entered at its first micro-op alone.
+    const use = U.flagUse(op);
+    if (use == 1 && setter != 0) store<u16>(setter, <u16>U.quietOp(<u32>load<u16>(setter)));
+    if (use != 2) setter = U.quietOp(op) != 0 ? out : 0;
     if (previous != 0 && op >= U.JCC_LOCAL && op < U.JCC_LOCAL + 16) {
       const both = U.fusedOp(<u32>load<u16>(previous), op - U.JCC_LOCAL);
       if (both) store<u16>(previous, <u16>both);

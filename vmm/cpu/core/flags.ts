@@ -121,3 +121,21 @@ export function setArith(cpu: usize, arith: u32): void {
   store<u32>(cpu, (load<u32>(cpu, RFLAGS) & ~ARITH) | arith, RFLAGS);
   store<u32>(cpu, FLAGS_EAGER, FLAG_OP);
 }
+
+/** Replaces the flags of `mask` (of CF, OF, AF) by those of `bits`; SF, ZF and PF stay whatever they follow from. */
+export function setCarries(cpu: usize, mask: u32, bits: u32): void {
+  const op = load<u32>(cpu, FLAG_OP);
+  if (op == FLAGS_EAGER) {
+    store<u32>(cpu, (load<u32>(cpu, RFLAGS) & ~mask) | bits, RFLAGS);
+    return;
+  }
+  let carries: u32 = 0;
+  if (op == FLAGS_BITS) carries = load<u32>(cpu, FLAG_A);
+  else if (op != FLAGS_LOGIC) {
+    if ((mask & CF) == 0) carries = getCF(cpu);
+    if ((mask & OF) == 0) carries |= getOF(cpu) << 11;
+    if ((mask & AF) == 0) carries |= getAF(cpu) << 4;
+  }
+  store<u32>(cpu, FLAGS_BITS, FLAG_OP);
+  store<u64>(cpu, <u64>((carries & ~mask) | bits), FLAG_A);
+}

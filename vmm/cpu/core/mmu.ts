@@ -355,6 +355,16 @@ function fill(cpu: usize, table: usize, linear: u64, host: usize, writable: bool
   store<u32>(at, walkGlobal ? 1 : 0, 20);
 }
 
+/**
+ * After a miss of the interpreter's fast switch: true when the TLB now has the page, so that the micro-op can run again.
+ * `what`: size in bits 3:0, 10h = write, 20h = stack. False: EXC is set, or only the general road will do.
+ */
+export function refill(cpu: usize, linear: u64, what: u32): bool {
+  if ((<u32>linear & 0xfff) + (what & 15) > 4096 || load<u32>(cpu, TLB_NOW) == <u32>(cpu + AREA_DTLB + 3 * DTLB_BYTES)) return false;
+  const host = translatePage(cpu, linear, (what & 0x10) != 0, what & 0x20 ? A_STACK : 0);
+  return host > DEVICE;
+}
+
 /** A read that missed. `size` up to 64 bytes. */
 export function readSlow(cpu: usize, linear: u64, size: u32, kind: u32): usize {
   if (failed(cpu)) return 0;
@@ -375,8 +385,13 @@ function readPart(cpu: usize, linear: u64, size: u32, kind: u32, into: usize): b
   const host = translatePage(cpu, linear, false, kind);
   if (host == 0) return false;
   if (host == DEVICE) return deviceRead(cpu, walkGpa, size, into);
-  memory.copy(into, host, size);
+  copySmall(into, host, size);
   return true;
+}
+
+/** A handful of bytes: cheaper than the call that memory.copy is. */
+function copySmall(to: usize, from: usize, bytes: u32): void {
+  for (let i: u32 = 0; i < bytes; i++) store<u8>(to + i, load<u8>(from + i));
 }
 
 // @ts-ignore: decorator
@@ -419,8 +434,8 @@ export function writeSlow(cpu: usize, linear: u64, size: u32, kind: u32): usize 
   store<u32>(cpu, room, SCRATCH_SIZE);
   store<u64>(cpu, second == DEVICE ? walkGpa | (<u64>1 << 63) : <u64>second, SCRATCH_AT + 8);
   store<u32>(cpu, size - room, SCRATCH_SIZE + 4);
-  if (first != DEVICE) memory.copy(scratch, first, room);
-  if (second != DEVICE) memory.copy(scratch + room, second, size - room);
+  if (first != DEVICE) copySmall(scratch, first, room);
+  if (second != DEVICE) copySmall(scratch + room, second, size - room);
   return scratch;
 }
 
@@ -452,7 +467,7 @@ export function commit(cpu: usize): bool {
   for (let i: usize = 0; i < parts; i++) {
     const place = load<u64>(cpu + (i << 3), SCRATCH_AT);
     const bytes = load<u32>(cpu + (i << 2), SCRATCH_SIZE);
-    if (<i64>place >= 0) memory.copy(<usize>place, from, bytes);
+    if (<i64>place >= 0) copySmall(<usize>place, from, bytes);
     else if (!deviceWrite(cpu, place & ~(<u64>1 << 63), bytes, from)) return false;
     from += bytes;
   }

@@ -4,7 +4,7 @@
  */
 import { REGISTER, SSE_ALIGNED, SSE_MMX, SSE_SPECIAL, SSE_STORE, SSE_WIDE, SSE_XMM } from './decode';
 import { failed, raise, raiseError, SEG_SS, VEC_BR, VEC_DE, VEC_GP, VEC_NM, VEC_UD } from './fault';
-import { AF, CF, DF, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getArith, getCF, getOF, getPF, getSF, getZF, OF, PF, readFlags, setArith, SF, ZF } from './flags';
+import { AF, CF, DF, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getArith, getCF, getOF, getPF, getSF, getZF, OF, PF, readFlags, setArith, setCarries, SF, ZF } from './flags';
 import { below, eaFix, legacyTarget, less, nextOffset } from './flow';
 import { A_STACK, commit, hostModify, hostRead, hostWrite, modifySlow, readMem, segAddr, writeMem } from './mmu';
 import { CLASS_GPR32, CLASS_GPRW, CLASS_MMX, CLASS_XMM, INFO_GROUP, INFO_MASKMOV, INFO_RM, INFO_RM_SHIFT } from './sse-table';
@@ -196,7 +196,7 @@ export function shiftFn(cpu: usize, pc: usize): bool {
       cf = <u32>(a >> <i64>(n - 1)) & 1;
   }
   if (!put(cpu, pc, at, index, r)) return false;
-  if (k < 4) setArith(cpu, (getArith(cpu) & ~(CF | OF)) | cf | (ofl << 11));
+  if (k < 4) setCarries(cpu, CF | OF, cf | (ofl << 11));
   else bitsFlags(cpu, r, cf | (ofl << 11));
   return true;
 }
@@ -409,7 +409,7 @@ export function bitFn(cpu: usize, pc: usize): bool {
     const r = (k & 3) == 1 ? v | mask : (k & 3) == 2 ? v & ~mask : v ^ mask;
     if (!put(cpu, pc, at, index, r)) return false;
   }
-  setArith(cpu, (getArith(cpu) & ~CF) | u32((v & mask) != 0));
+  setCarries(cpu, CF, u32((v & mask) != 0));
   return true;
 }
 
@@ -725,9 +725,9 @@ export function flagFn(cpu: usize, pc: usize): bool {
   switch (kind(pc)) {
     case 0: setArith(cpu, (getArith(cpu) & OF) | (<u32>load<u8>(cpu, 1) & 0xd5)); break;
     case 1: store<u8>(cpu, <u8>((getArith(cpu) & 0xd5) | 2), 1); break;
-    case 2: setArith(cpu, getArith(cpu) ^ CF); break;
-    case 3: setArith(cpu, getArith(cpu) & ~CF); break;
-    case 4: setArith(cpu, getArith(cpu) | CF); break;
+    case 2: setCarries(cpu, CF, getCF(cpu) ^ 1); break;
+    case 3: setCarries(cpu, CF, 0); break;
+    case 4: setCarries(cpu, CF, CF); break;
     case 5: store<u32>(cpu, load<u32>(cpu, RFLAGS) & ~DF, RFLAGS); break;
     case 6: store<u32>(cpu, load<u32>(cpu, RFLAGS) | DF, RFLAGS); break;
     default: store<u8>(cpu, getCF(cpu) ? 0xff : 0, RAX);

@@ -1,0 +1,91 @@
+/**
+ * Compares an outcome of the core with the host's, and says what differs.
+ *
+ * @module
+ */
+import iced from 'iced-x86';
+import type { Writer } from './host-code.ts';
+import { IN, OUT } from './host-layout.ts';
+import { EVERYTHING } from './host-undefined.ts';
+
+const GENERAL = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+const PAGE_FAULT = 14;
+/** End of what Linux gives to programs (TASK_SIZE_MAX). */
+const LINUX_FROM = 0x7ffffffff000n;
+
+const view = (b: Uint8Array, at: number) => new DataView(b.buffer, b.byteOffset + at);
+const hex = (v: bigint | number) => v.toString(16);
+
+/** What differs between outcome `n` of the host and the core's at the start of `core`; '' when nothing does. */
+export function compare(w: Writer, n: number, host: Uint8Array, core: Uint8Array): string {
+  if (w.undefinedFlags[n] === EVERYTHING) return '';
+  const size = w.shape.outputSize;
+  const a = view(host, n * size);
+  const b = view(core, 0);
+  const found: string[] = [];
+  const differ = (what: string, x: bigint | number, y: bigint | number) => {
+    if (x !== y) found.push(`${what} ${hex(x)}, core ${hex(y)}`);
+  };
+  const vector = a.getUint32(OUT.VECTOR, true);
+  differ('vector', vector, b.getUint32(OUT.VECTOR, true));
+  // Registers of 16- and 32-bit code have 32 bits; the rest is not its business (SDM vol. 1, 3.4.1.1).
+  const bits = w.mode.bits === 64 ? 64 : 32;
+  const get = (v: DataView, at: number) => BigInt.asUintN(bits, v.getBigUint64(at, true));
+  differ('rip', get(a, OUT.RIP), get(b, OUT.RIP));
+  for (let i = 0; i < (bits === 64 ? 16 : 8); i++) differ(GENERAL[i] as string, get(a, 8 * i), get(b, 8 * i));
+  const faulted = a.getBigUint64(OUT.RIP, true) === view(w.inputs, n * w.shape.inputSize).getBigUint64(IN.RIP, true);
+  const known = ~(faulted ? 0 : (w.undefinedFlags[n] as number));
+  differ('flags', (a.getUint32(OUT.FLAGS, true) & known) >>> 0, (b.getUint32(OUT.FLAGS, true) & known) >>> 0);
+  let error = a.getUint32(OUT.ERROR, true);
+  let coreError = b.getUint32(OUT.ERROR, true);
+  if (vector === PAGE_FAULT) {
+    const cr2 = a.getBigUint64(OUT.CR2, true);
+    differ('cr2', cr2, b.getBigUint64(OUT.CR2, true));
+    // Linux says "present" of every address of its own.
+    if (cr2 >= LINUX_FROM) {
+      error &= ~1;
+      coreError &= ~1;
+    }
+  }
+  if (vector === b.getUint32(OUT.VECTOR, true)) differ('error code', error, coreError);
+  let at = OUT.WINDOWS as number;
+  for (const window of w.shape.windows) {
+    for (let i = 0; i < window.length; i++, at++) if (a.getUint8(at) !== b.getUint8(at)) differ(`[${hex(window.address + i)}]`, a.getUint8(at), b.getUint8(at));
+  }
+  return found.slice(0, 8).join('; ');
+}
+
+/** The case in words: code, registers, and what came of it. */
+export function describe(w: Writer, n: number, host: Uint8Array, core: Uint8Array, difference: string): string {
+  const input = view(w.inputs, n * w.shape.inputSize);
+  const a = view(host, n * w.shape.outputSize);
+  const b = view(core, 0);
+  const length = input.getUint32(IN.CODE_LENGTH, true);
+  const start = n * w.shape.inputSize + IN.CODE;
+  const code = w.inputs.subarray(start, start + length);
+  const registers = (v: DataView) => GENERAL.map((name, i) => `${name}=${hex(v.getBigUint64(8 * i, true))}`).join(' ');
+  const line = (v: DataView) =>
+    `rip=${hex(v.getBigUint64(OUT.RIP, true))} flags=${hex(v.getUint32(OUT.FLAGS, true))} vector=${v.getUint32(OUT.VECTOR, true)} ${registers(v)}`;
+  return [
+    difference,
+    `  ${disassemble(code, w.mode.bits, input.getBigUint64(IN.RIP, true))}   (${w.mode.name}, ${Buffer.from(code).toString('hex')})`,
+    `  before rip=${hex(input.getBigUint64(IN.RIP, true))} flags=${hex(input.getUint32(IN.FLAGS, true))} ${registers(input)}`,
+    `  host   ${line(a)}`,
+    `  core   ${line(b)}`,
+  ].join('\n');
+}
+
+export function disassemble(code: Uint8Array, bits: number, rip: bigint): string {
+  const decoder = new iced.Decoder(bits, code, iced.DecoderOptions.None);
+  decoder.ip = rip;
+  const formatter = new iced.Formatter(iced.FormatterSyntax.Nasm);
+  const text: string[] = [];
+  while (decoder.canDecode) {
+    const instruction = decoder.decode();
+    text.push(formatter.format(instruction));
+    instruction.free();
+  }
+  formatter.free();
+  decoder.free();
+  return text.join('; ');
+}
