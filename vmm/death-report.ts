@@ -18,7 +18,20 @@ const RING = 64;
 /** RFLAGS bits that are set, by name. */
 function flagNames(rflags: bigint): string {
   const names: Readonly<Record<number, string>> = {
-    0: 'CF', 2: 'PF', 4: 'AF', 6: 'ZF', 7: 'SF', 8: 'TF', 9: 'IF', 10: 'DF', 11: 'OF', 14: 'NT', 16: 'RF', 17: 'VM', 18: 'AC', 21: 'ID',
+    0: 'CF',
+    2: 'PF',
+    4: 'AF',
+    6: 'ZF',
+    7: 'SF',
+    8: 'TF',
+    9: 'IF',
+    10: 'DF',
+    11: 'OF',
+    14: 'NT',
+    16: 'RF',
+    17: 'VM',
+    18: 'AC',
+    21: 'ID',
   };
   return Object.entries(names)
     .filter(([bit]) => (rflags >> BigInt(bit)) & 1n)
@@ -32,7 +45,11 @@ export function registerLines(vcpu: Vcpu): string[] {
   const sregs = vcpu.getSregs();
   const lines: string[] = [];
   for (let i = 0; i < GENERAL.length; i += 4) {
-    lines.push(GENERAL.slice(i, i + 4).map((name) => `${name.padEnd(3)} ${hex(regs[name], 16)}`).join('  '));
+    lines.push(
+      GENERAL.slice(i, i + 4)
+        .map((name) => `${name.padEnd(3)} ${hex(regs[name], 16)}`)
+        .join('  '),
+    );
   }
   lines.push(`rip ${hex(regs.rip, 16)}  rflags ${hex(regs.rflags, 8)} [${flagNames(regs.rflags)}]`);
   const names = ['cs', 'ss', 'ds', 'es', 'fs', 'gs', 'ldtr', 'tr'] as const;
@@ -47,8 +64,12 @@ export function registerLines(vcpu: Vcpu): string[] {
         .join('  '),
     );
   }
-  lines.push(`gdtr base ${hex(sregs.gdtr.base, 16)} limit ${hex(sregs.gdtr.limit, 4)}  idtr base ${hex(sregs.idtr.base, 16)} limit ${hex(sregs.idtr.limit, 4)}`);
-  lines.push(`cr0 ${hex(sregs.cr0, 8)}  cr2 ${hex(sregs.cr2, 16)}  cr3 ${hex(sregs.cr3, 12)}  cr4 ${hex(sregs.cr4, 8)}  efer ${hex(sregs.efer, 4)}`);
+  lines.push(
+    `gdtr base ${hex(sregs.gdtr.base, 16)} limit ${hex(sregs.gdtr.limit, 4)}  idtr base ${hex(sregs.idtr.base, 16)} limit ${hex(sregs.idtr.limit, 4)}`,
+  );
+  lines.push(
+    `cr0 ${hex(sregs.cr0, 8)}  cr2 ${hex(sregs.cr2, 16)}  cr3 ${hex(sregs.cr3, 12)}  cr4 ${hex(sregs.cr4, 8)}  efer ${hex(sregs.efer, 4)}`,
+  );
   return lines;
 }
 
@@ -103,8 +124,15 @@ export function exitRingLines(vm: Vm, vcpu: Vcpu, count = 16): string[] {
   const lines: string[] = [];
   for (let n = Math.max(0, next - Math.min(count, RING)); n < next; n++) {
     const at = offsetOf('EXIT_RING', (n % RING) * 4) / 8;
-    const [reason, rip, qualification, icount] = [words[at], words[at + 1], words[at + 2], words[at + 3]] as [bigint, bigint, bigint, bigint];
-    lines.push(`${String(icount).padStart(14)}  ${exitReasonName(Number(reason)).padEnd(18)} rip ${hex(rip, 16)}  qualification ${hex(qualification, 1)}`);
+    const [reason, rip, qualification, icount] = [words[at], words[at + 1], words[at + 2], words[at + 3]] as [
+      bigint,
+      bigint,
+      bigint,
+      bigint,
+    ];
+    lines.push(
+      `${String(icount).padStart(14)}  ${exitReasonName(Number(reason)).padEnd(18)} rip ${hex(rip, 16)}  qualification ${hex(qualification, 1)}`,
+    );
   }
   return lines;
 }

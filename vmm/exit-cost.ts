@@ -96,7 +96,8 @@ function nanoseconds(source: string, key: string, value: unknown): number {
 }
 
 function table(source: string, key: string, value: unknown): Record<string, number> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ExitCostError(`${source}: ${key} must be an object of nanoseconds`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ExitCostError(`${source}: ${key} must be an object of nanoseconds`);
   return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, nanoseconds(source, `${key}.${k}`, v)]));
 }
 
@@ -107,12 +108,14 @@ export function exitCostsFrom(source: string, json: unknown): ExitCosts {
   }
   const given = json as Record<string, unknown>;
   for (const key of Object.keys(given)) {
-    if (!(key in DEFAULT_EXIT_COSTS)) throw new ExitCostError(`${source}: unknown key '${key}'; known are ${Object.keys(DEFAULT_EXIT_COSTS).join(', ')}`);
+    if (!(key in DEFAULT_EXIT_COSTS))
+      throw new ExitCostError(`${source}: unknown key '${key}'; known are ${Object.keys(DEFAULT_EXIT_COSTS).join(', ')}`);
   }
   const d = DEFAULT_EXIT_COSTS;
   const reasons = given.reasons === undefined ? {} : table(source, 'reasons', given.reasons);
   for (const key of Object.keys(reasons)) {
-    if (!/^\d+$/.test(key) || Number(key) >= EXIT_REASON_LIMIT) throw new ExitCostError(`${source}: reasons.${key}: not a basic exit reason (0 to ${EXIT_REASON_LIMIT - 1})`);
+    if (!/^\d+$/.test(key) || Number(key) >= EXIT_REASON_LIMIT)
+      throw new ExitCostError(`${source}: reasons.${key}: not a basic exit reason (0 to ${EXIT_REASON_LIMIT - 1})`);
   }
   return {
     reasons: { ...d.reasons, ...reasons },
@@ -131,7 +134,9 @@ export function loadExitCosts(choice: string): ExitCosts {
   try {
     text = readFileSync(choice, 'utf8');
   } catch (error) {
-    throw new ExitCostError(`--exit-cost ${choice}: cannot read it (${(error as NodeJS.ErrnoException).code}); give none, default or a JSON file`);
+    throw new ExitCostError(
+      `--exit-cost ${choice}: cannot read it (${(error as NodeJS.ErrnoException).code}); give none, default or a JSON file`,
+    );
   }
   let json: unknown;
   try {

@@ -30,13 +30,30 @@
  * @module
  */
 export type {
-  AccessSize, Clock, Deadline, DeviceState, GuestMemory, IrqLine, MmioBus, MmioDevice, PortBus, PortDevice, Saveable,
+  AccessSize,
+  Clock,
+  Deadline,
+  DeviceState,
+  GuestMemory,
+  IrqLine,
+  MmioBus,
+  MmioDevice,
+  PortBus,
+  PortDevice,
+  Saveable,
 } from './bus.ts';
 export { StateError } from './bus.ts';
 export { CoreError } from './cpu/core.ts';
 export { CORE_FEATURES, defaultCpuid, type Feature } from './cpu/cpuid.ts';
 export type {
-  CpuidEntry, DebugRegisters, DescriptorTable, FpuState, Registers, Segment, SpecialRegisters, VcpuEvents,
+  CpuidEntry,
+  DebugRegisters,
+  DescriptorTable,
+  FpuState,
+  Registers,
+  Segment,
+  SpecialRegisters,
+  VcpuEvents,
 } from './cpu/registers.ts';
 export { type RunExit, type RunExitReason, Vcpu } from './cpu/vcpu.ts';
 export { deathReport } from './death-report.ts';

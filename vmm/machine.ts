@@ -26,6 +26,7 @@
  */
 import { buildAcpi } from '../devices/acpi/tables.ts';
 import { DebugExit } from '../devices/debug-exit.ts';
+import { FWCFG_CPUS, FWCFG_MAX_CPUS, FWCFG_RAM_SIZE, FwCfg } from '../devices/fwcfg.ts';
 import { Dma } from '../devices/dma.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { HostBridge, Pci } from '../devices/pci.ts';
@@ -36,6 +37,7 @@ import { Post } from '../devices/post.ts';
 import { ResetControl } from '../devices/reset.ts';
 import { Rtc } from '../devices/rtc.ts';
 import { Serial } from '../devices/serial.ts';
+import { LINES, TestDevice } from '../devices/testdev.ts';
 import { type BootKind, type BootMemory, type BootResult, e820, type EntryState, loadGuest } from './boot/index.ts';
 import type { Deadline, PortDevice, Saveable } from './bus.ts';
 import { MEMORY_MAP } from './cpu/layout.ts';
@@ -170,6 +172,14 @@ export class Machine {
     this.#attach('reset', new ResetControl({ reset }));
     this.#attach('dma', new Dma());
     this.#attach('post', new Post());
+    const config = new FwCfg();
+    config.addNumber(FWCFG_RAM_SIZE, vm.ram.size, 8);
+    config.addNumber(FWCFG_CPUS, 1, 2);
+    config.addNumber(FWCFG_MAX_CPUS, 1, 2);
+    this.#attach('fwcfg', config);
+    const test = new TestDevice({ lines: Array.from({ length: LINES }, (_, n) => line(n)) });
+    test.attachMemory(vm.mmio);
+    this.#attach('testdev', test);
     const pci = new Pci({ lines: PCI_LINES.map(line) });
     pci.add(0, 0, new HostBridge());
     this.#attach('pci', pci);

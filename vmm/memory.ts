@@ -96,9 +96,11 @@ export class GuestRam implements GuestMemory {
     const sorted = [...slots].sort((a, b) => a.gpa - b.gpa);
     let end = 0;
     for (const s of sorted) {
-      if (s.gpa % PAGE !== 0 || s.bytes % PAGE !== 0 || s.host % PAGE !== 0 || s.bytes <= 0) throw new RangeError('memory slot: not in whole pages of 4 KiB');
+      if (s.gpa % PAGE !== 0 || s.bytes % PAGE !== 0 || s.host % PAGE !== 0 || s.bytes <= 0)
+        throw new RangeError('memory slot: not in whole pages of 4 KiB');
       if (s.gpa < end) throw new RangeError(`memory slot at 0x${s.gpa.toString(16)}: overlaps another`);
-      if (s.host < MEMORY_MAP.RAM_BASE || s.host + s.bytes > MEMORY_MAP.RAM_BASE + this.size) throw new RangeError('memory slot: outside the RAM of this VM');
+      if (s.host < MEMORY_MAP.RAM_BASE || s.host + s.bytes > MEMORY_MAP.RAM_BASE + this.size)
+        throw new RangeError('memory slot: outside the RAM of this VM');
       end = s.gpa + s.bytes;
     }
     this.#slots = sorted;

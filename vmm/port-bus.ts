@@ -49,7 +49,8 @@ export class IoPorts implements PortBus {
   }
 
   addPorts(first: number, count: number, device: PortDevice, name: string): void {
-    if (!Number.isInteger(first) || first < 0 || count < 1 || first + count > 0x10000) throw new RangeError(`${name}: ports ${first}+${count} are outside 0-ffff`);
+    if (!Number.isInteger(first) || first < 0 || count < 1 || first + count > 0x10000)
+      throw new RangeError(`${name}: ports ${first}+${count} are outside 0-ffff`);
     for (let port = first; port < first + count; port++) {
       const taken = this.#map[port] as number;
       if (taken !== 0) throw new Error(`${name}: port ${port.toString(16)} belongs to ${this.#names[taken]}`);

@@ -57,16 +57,41 @@ export class InterceptError extends Error {
 }
 
 /** Exceptions by mnemonic (SDM vol. 3, table 7-1). */
-const EXCEPTIONS = { de: 0, db: 1, bp: 3, of: 4, br: 5, ud: 6, nm: 7, df: 8, ts: 10, np: 11, ss: 12, gp: 13, pf: 14, mf: 16, ac: 17, mc: 18, xm: 19 } as const;
+const EXCEPTIONS = {
+  de: 0,
+  db: 1,
+  bp: 3,
+  of: 4,
+  br: 5,
+  ud: 6,
+  nm: 7,
+  df: 8,
+  ts: 10,
+  np: 11,
+  ss: 12,
+  gp: 13,
+  pf: 14,
+  mf: 16,
+  ac: 17,
+  mc: 18,
+  xm: 19,
+} as const;
 
 /** `cr3,pf,ud` to switches; throws InterceptError naming the unknown word and the known ones. */
 export function parseIntercepts(list: string): Intercepts {
   let switches = 0;
   let exceptions = 0;
-  for (const word of list.toLowerCase().split(',').map((w) => w.trim()).filter((w) => w !== '')) {
+  for (const word of list
+    .toLowerCase()
+    .split(',')
+    .map((w) => w.trim())
+    .filter((w) => w !== '')) {
     if (word in INTERCEPT) switches |= INTERCEPT[word as keyof typeof INTERCEPT];
     else if (word in EXCEPTIONS) exceptions |= 1 << EXCEPTIONS[word as keyof typeof EXCEPTIONS];
-    else throw new InterceptError(`--intercept ${word}: not known; known are ${Object.keys(INTERCEPT).join(', ')} and the exceptions ${Object.keys(EXCEPTIONS).join(', ')}`);
+    else
+      throw new InterceptError(
+        `--intercept ${word}: not known; known are ${Object.keys(INTERCEPT).join(', ')} and the exceptions ${Object.keys(EXCEPTIONS).join(', ')}`,
+      );
   }
   return { switches, exceptions: exceptions >>> 0 };
 }
@@ -142,7 +167,11 @@ export class Vm {
     this.name = options.name ?? 'vm';
     this.vmid = vmids++;
     this.memory = createMemory(bytes);
-    this.kstats = new KstatRegistry({ buffer: this.memory.buffer, clock: clockWords(), mirror: { at: MEMORY_MAP.TRACE, end: MEMORY_MAP.TRACE + KSTAT_MIRROR } });
+    this.kstats = new KstatRegistry({
+      buffer: this.memory.buffer,
+      clock: clockWords(),
+      mirror: { at: MEMORY_MAP.TRACE, end: MEMORY_MAP.TRACE + KSTAT_MIRROR },
+    });
     this.u32 = new Uint32Array(this.memory.buffer);
     this.ram = new GuestRam(this.memory, bytes);
     const costs = options.exitCosts ?? DEFAULT_EXIT_COSTS;
@@ -175,7 +204,8 @@ export class Vm {
 
   /** Makes vCPU `index`, the next one, in its power-on state. */
   createVcpu(index: number): Vcpu {
-    if (index !== this.vcpus.length || index >= VCPUS_MAX) throw new RangeError(`vCPU ${index}: the next one is ${this.vcpus.length}, of at most ${VCPUS_MAX}`);
+    if (index !== this.vcpus.length || index >= VCPUS_MAX)
+      throw new RangeError(`vCPU ${index}: the next one is ${this.vcpus.length}, of at most ${VCPUS_MAX}`);
     const vcpu = new Vcpu(this, index, MEMORY_MAP.VCPU_BASE + index * MEMORY_MAP.VCPU_STRIDE);
     this.vcpus.push(vcpu);
     vcpu.reset();
@@ -221,7 +251,10 @@ export class Vm {
     const sorted = [...entries].sort((a, b) => Number(a.subleaf === undefined) - Number(b.subleaf === undefined));
     this.#cpuid = sorted.map((e) => ({ ...e }));
     sorted.forEach((e, i) => {
-      this.u32.set([e.leaf, e.subleaf ?? 0xffffffff, e.eax, e.ebx, e.ecx, e.edx], (MEMORY_MAP.VM_BASE + VM_AREA.CPUID + i * CPUID_ROW) >>> 2);
+      this.u32.set(
+        [e.leaf, e.subleaf ?? 0xffffffff, e.eax, e.ebx, e.ecx, e.edx],
+        (MEMORY_MAP.VM_BASE + VM_AREA.CPUID + i * CPUID_ROW) >>> 2,
+      );
     });
     this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.CPUID_COUNT) >>> 2] = entries.length;
   }
@@ -333,7 +366,8 @@ export class Vm {
       throw new StateError('saved by another version of Lucid: the state layout differs');
     }
     if (saved.ramBytes !== this.ram.size) throw new StateError(`saved with ${saved.ramBytes} bytes of RAM, this VM has ${this.ram.size}`);
-    if (saved.vcpus.length !== this.vcpus.length) throw new StateError(`saved with ${saved.vcpus.length} vCPUs, this VM has ${this.vcpus.length}`);
+    if (saved.vcpus.length !== this.vcpus.length)
+      throw new StateError(`saved with ${saved.vcpus.length} vCPUs, this VM has ${this.vcpus.length}`);
     this.ram.setSlots(saved.slots);
     this.setCpuid(saved.cpuid);
     this.setIntercepts(saved.intercepts);

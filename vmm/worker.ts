@@ -174,7 +174,8 @@ function readGuestFile(option: string, path: string, room: Room): Uint8Array {
     }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    const what = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'is a directory, not a file' : `cannot read it (${code})`;
+    const what =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'is a directory, not a file' : `cannot read it (${code})`;
     throw new Refusal(`${option} ${path}: ${what}`);
   }
 }

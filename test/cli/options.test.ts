@@ -22,14 +22,38 @@ test('limits are read with their units', () => {
 });
 
 test('bad values are refused in one line that names the option', () => {
-  assert.match(refusal(() => parseLimits('cycles=3')), /--limit cycles=3: unknown/);
-  assert.match(refusal(() => parseLimits('insns')), /--limit insns/);
-  assert.match(refusal(() => parseLimits('insns=0')), /more than 0/);
-  assert.match(refusal(() => parseLimits('time=soon')), /--limit time soon: not a time/);
-  assert.match(refusal(() => parsePort('--debug-exit', '0x10000')), /--debug-exit 0x10000: not a port/);
-  assert.match(refusal(() => parsePort('--debug-exit', '')), /not a port/);
-  assert.match(refusal(() => parseEpoch('--rtc', 'yesterday')), /--rtc yesterday/);
-  assert.match(refusal(() => parseSeed('--seed', '-1')), /--seed -1/);
+  assert.match(
+    refusal(() => parseLimits('cycles=3')),
+    /--limit cycles=3: unknown/,
+  );
+  assert.match(
+    refusal(() => parseLimits('insns')),
+    /--limit insns/,
+  );
+  assert.match(
+    refusal(() => parseLimits('insns=0')),
+    /more than 0/,
+  );
+  assert.match(
+    refusal(() => parseLimits('time=soon')),
+    /--limit time soon: not a time/,
+  );
+  assert.match(
+    refusal(() => parsePort('--debug-exit', '0x10000')),
+    /--debug-exit 0x10000: not a port/,
+  );
+  assert.match(
+    refusal(() => parsePort('--debug-exit', '')),
+    /not a port/,
+  );
+  assert.match(
+    refusal(() => parseEpoch('--rtc', 'yesterday')),
+    /--rtc yesterday/,
+  );
+  assert.match(
+    refusal(() => parseSeed('--seed', '-1')),
+    /--seed -1/,
+  );
 });
 
 test('ports, dates and seeds are read', () => {

@@ -35,16 +35,34 @@ test('a file that is no table is refused in one line that names it', () => {
   const file = join(folder, 'costs.json');
   try {
     writeFileSync(file, '{"reasons": {"10": -1}}');
-    assert.match(reason(() => loadExitCosts(file)), /costs\.json: reasons\.10 must be nanoseconds/);
+    assert.match(
+      reason(() => loadExitCosts(file)),
+      /costs\.json: reasons\.10 must be nanoseconds/,
+    );
     writeFileSync(file, '{"reasons": {"99": 1}}');
-    assert.match(reason(() => loadExitCosts(file)), /not a basic exit reason/);
+    assert.match(
+      reason(() => loadExitCosts(file)),
+      /not a basic exit reason/,
+    );
     writeFileSync(file, '{"cpuid": 1}');
-    assert.match(reason(() => loadExitCosts(file)), /unknown key 'cpuid'/);
+    assert.match(
+      reason(() => loadExitCosts(file)),
+      /unknown key 'cpuid'/,
+    );
     writeFileSync(file, '[1]');
-    assert.match(reason(() => loadExitCosts(file)), /is an object/);
+    assert.match(
+      reason(() => loadExitCosts(file)),
+      /is an object/,
+    );
     writeFileSync(file, '{');
-    assert.match(reason(() => loadExitCosts(file)), /not JSON/);
-    assert.match(reason(() => loadExitCosts(join(folder, 'missing'))), /cannot read it \(ENOENT\)/);
+    assert.match(
+      reason(() => loadExitCosts(file)),
+      /not JSON/,
+    );
+    assert.match(
+      reason(() => loadExitCosts(join(folder, 'missing'))),
+      /cannot read it \(ENOENT\)/,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }

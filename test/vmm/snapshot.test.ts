@@ -44,9 +44,18 @@ test('a state of another VM is refused', () => {
   const a = machineWith(kernel, options).machine.vm;
   const b = machineWith(kernel, { memory: '16M' }).machine.vm;
   const saved = b.saveState();
-  assert.throws(() => a.restoreState(saved), (e: Error) => e instanceof StateError && /16777216 bytes/.test(e.message));
-  assert.throws(() => b.restoreState({ ...saved, layoutHash: 1 }), (e: Error) => e instanceof StateError && /layout/.test(e.message));
-  assert.throws(() => b.restoreState({ ...saved, devices: {} }), (e: Error) => e instanceof StateError && /no saved state/.test(e.message));
+  assert.throws(
+    () => a.restoreState(saved),
+    (e: Error) => e instanceof StateError && /16777216 bytes/.test(e.message),
+  );
+  assert.throws(
+    () => b.restoreState({ ...saved, layoutHash: 1 }),
+    (e: Error) => e instanceof StateError && /layout/.test(e.message),
+  );
+  assert.throws(
+    () => b.restoreState({ ...saved, devices: {} }),
+    (e: Error) => e instanceof StateError && /no saved state/.test(e.message),
+  );
 });
 
 test.run();

@@ -39,7 +39,8 @@ async function chooseGuest(builtin: boolean): Promise<Guest | undefined> {
   if (builtin) return builtinGuest();
   const { obtainLinux } = await import('../../images/linux/fetch.ts');
   const linux = await obtainLinux(say);
-  if (linux.ok) return { name: `debian-${linux.version}`, kernel: linux.vmlinuz, initrd: linux.initramfs };
+  if (linux.ok)
+    return { name: `debian-linux-${/\d[\w.-]*/.exec(linux.version)?.[0] ?? 'guest'}`, kernel: linux.vmlinuz, initrd: linux.initramfs };
   if (required) {
     say(`Debian's Linux is required (LUCID_REQUIRE_LINUX=1) and could not be obtained: ${linux.reason}`);
     return undefined;

@@ -36,7 +36,11 @@ function startsGuest(args: readonly string[]): boolean {
 /** Runs one command line; the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   if (startsGuest(args)) prepare();
-  const [{ default: yargs }, { runCommand }, { demoCommand }] = await Promise.all([import('yargs'), import('./run.ts'), import('./demo.ts')]);
+  const [{ default: yargs }, { runCommand }, { demoCommand }] = await Promise.all([
+    import('yargs'),
+    import('./run.ts'),
+    import('./demo.ts'),
+  ]);
   let status = 0;
   const done = (code: number): void => {
     status = code;
@@ -69,7 +73,7 @@ export async function main(args: readonly string[]): Promise<number> {
 /** Says what went wrong; the exit status. */
 function explain(error: Error): number {
   if (error instanceof UsageError || error.name === 'YError') {
-    process.stderr.write(`lucid: ${error.message}\n`);
+    process.stderr.write(`lucid: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
     return 2;
   }
   process.stderr.write(`lucid: ${error.name === 'CoreError' ? error.message : (error.stack ?? error.message)}\n`);

@@ -23,7 +23,8 @@ const SCALE: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, '': 1e9, m: 60e9, h: 3600e9 };
 
 function positive(option: string, text: string, value: number): number {
-  if (!Number.isFinite(value) || value <= 0 || value > Number.MAX_SAFE_INTEGER) throw new UsageError(`${option} ${text}: must be more than 0`);
+  if (!Number.isFinite(value) || value <= 0 || value > Number.MAX_SAFE_INTEGER)
+    throw new UsageError(`${option} ${text}: must be more than 0`);
   return value;
 }
 

@@ -47,9 +47,22 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
     .option('memory', { type: 'string', default: '256M', requiresArg: true, describe: 'guest RAM: 64M, 2G; at most 3584M' })
     .option('serial', { type: 'string', default: 'stdio', requiresArg: true, describe: 'COM1: stdio, a file, or null' })
     .option('exits', { type: 'boolean', describe: 'print what the guest did when it ends (the default on a terminal; --no-exits)' })
-    .option('exit-cost', { type: 'string', default: 'default', requiresArg: true, describe: 'modelled time of VM exits: none, default, or a JSON file' })
-    .option('intercept', { type: 'string', requiresArg: true, describe: 'more exits: cr3,invlpg,rdtsc,pause,dr,cr8 and exceptions (pf,ud,...)' })
-    .option('debug-exit', { type: 'string', requiresArg: true, describe: 'port at which the guest ends the run with a status, such as 0xf4' })
+    .option('exit-cost', {
+      type: 'string',
+      default: 'default',
+      requiresArg: true,
+      describe: 'modelled time of VM exits: none, default, or a JSON file',
+    })
+    .option('intercept', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'more exits: cr3,invlpg,rdtsc,pause,dr,cr8 and exceptions (pf,ud,...)',
+    })
+    .option('debug-exit', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'port at which the guest ends the run with a status, such as 0xf4',
+    })
     .option('limit', { type: 'string', requiresArg: true, describe: 'end after insns=N, time=S of the guest, wall=S of the host' })
     .option('clock', { choices: ['virtual', 'host'], default: 'virtual', describe: 'what moves guest time: instructions, or the host too' })
     .option('idle', { choices: ['skip', 'pace'], describe: 'what happens when the guest waits (pace with a person at the console)' })
@@ -57,9 +70,11 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
     .option('seed', { type: 'string', default: '0', requiresArg: true, describe: 'of everything that is random in the machine' })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
     .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
-    .option('json', { type: 'boolean', default: false, describe: 'print the summary as JSON on standard output (the console goes to standard error)' }) as Argv<
-    T & GuestArguments
-  >;
+    .option('json', {
+      type: 'boolean',
+      default: false,
+      describe: 'print the summary as JSON on standard output (the console goes to standard error)',
+    }) as Argv<T & GuestArguments>;
 }
 
 /** Everything but the guest's files. */
@@ -70,7 +85,8 @@ function asUsage<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    if (error instanceof MemorySizeError || error instanceof ExitCostError || error instanceof InterceptError) throw new UsageError(`${error.message}`);
+    if (error instanceof MemorySizeError || error instanceof ExitCostError || error instanceof InterceptError)
+      throw new UsageError(`${error.message}`);
     throw error;
   }
 }
@@ -78,7 +94,9 @@ function asUsage<T>(parse: () => T): T {
 /** Turns the arguments into what the VM's thread takes. Throws UsageError. */
 export function settingsOf(args: GuestArguments, defaultName: string): Settings {
   if (args.engine !== 'interp') {
-    throw new UsageError(`--engine ${args.engine}: ${['jit', 'mixed', 'check'].includes(args.engine) ? 'not built yet' : 'unknown'}; there is interp`);
+    throw new UsageError(
+      `--engine ${args.engine}: ${['jit', 'mixed', 'check'].includes(args.engine) ? 'not built yet' : 'unknown'}; there is interp`,
+    );
   }
   parseSeed('--seed', args.seed);
   const attached = args.serial === 'stdio';
@@ -124,7 +142,12 @@ export function runCommand(done: (status: number) => void): CommandModule<object
     builder: (yargs) =>
       guestOptions(
         yargs
-          .option('kernel', { type: 'string', demandOption: true, requiresArg: true, describe: 'bzImage, or an ELF with a PVH note or a multiboot header' })
+          .option('kernel', {
+            type: 'string',
+            demandOption: true,
+            requiresArg: true,
+            describe: 'bzImage, or an ELF with a PVH note or a multiboot header',
+          })
           .option('initrd', { type: 'string', requiresArg: true, describe: 'initial ramdisk, or the multiboot module' })
           .option('append', { type: 'string', default: '', requiresArg: true, describe: 'the command line of the guest' })
           .option('entry', { choices: ENTRIES, describe: 'enter the kernel by this protocol' }),

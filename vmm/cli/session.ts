@@ -64,6 +64,8 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
   const terminal = run.attached ? openTerminal((message) => port1.postMessage(message), wake, quit) : undefined;
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of signals) process.on(name, quit);
+  // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
+  output.on('error', quit);
   try {
     const ended = await follow(worker, new RingReader(ring), output, quit);
     const cpu = process.cpuUsage();
@@ -78,6 +80,7 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
     return { outcome: ended.outcome, report: ended.report, host, death: ended.death };
   } finally {
     for (const name of signals) process.off(name, quit);
+    output.off('error', quit);
     terminal?.restore();
     port1.close();
     await worker.terminate();
@@ -122,8 +125,6 @@ function follow(worker: Worker, ring: RingReader, output: NodeJS.WriteStream, qu
         pump();
       });
     };
-    // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
-    output.on('error', quit);
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'refused') reject(new UsageError(message.reason));
       else if (message.kind === 'failed') reject(new Error(message.reason));

@@ -60,7 +60,9 @@ export function exitTable(report: VmReport): string[] {
   const lines = [row(['VM exit', 'count', 'share', 'time', 'min', 'avg', 'max'], widths)];
   const share = (n: number): string => `${((n * 100) / Math.max(1, report.exitsTotal)).toFixed(1)} %`;
   for (const e of report.exits) {
-    lines.push(row([e.name, count(e.count), share(e.count), time(e.timeNs), time(e.minNs), time(e.timeNs / e.count), time(e.maxNs)], widths));
+    lines.push(
+      row([e.name, count(e.count), share(e.count), time(e.timeNs), time(e.minNs), time(e.timeNs / e.count), time(e.maxNs)], widths),
+    );
   }
   const average = report.exitTimeNs / Math.max(1, report.exitsTotal);
   lines.push(row(['all', count(report.exitsTotal), '', time(report.exitTimeNs), '', time(average), ''], widths));

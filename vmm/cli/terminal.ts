@@ -32,14 +32,19 @@ export class Terminal {
 
   /** Starts to read; from here on `restore` must run before the process ends, which the 'exit' event does. */
   open(): void {
-    process.on('exit', () => this.restore());
-    process.on('SIGCONT', () => this.#enterRaw());
+    process.on('exit', this.#onExit);
+    process.on('SIGCONT', this.#onContinue);
     this.#enterRaw();
-    process.stdin.on('data', (chunk: Buffer) => this.#keys(chunk));
-    process.stdin.on('end', () => this.#handlers.end());
-    process.stdin.on('error', () => this.#handlers.end());
+    process.stdin.on('data', this.#onData);
+    process.stdin.on('end', this.#onEnd);
+    process.stdin.on('error', this.#onEnd);
     process.stdin.resume();
   }
+
+  readonly #onExit = (): void => this.restore();
+  readonly #onContinue = (): void => this.#enterRaw();
+  readonly #onData = (chunk: Buffer): void => this.#keys(chunk);
+  readonly #onEnd = (): void => this.#handlers.end();
 
   #enterRaw(): void {
     if (!this.isTty) return;
@@ -62,6 +67,11 @@ export class Terminal {
 
   /** Puts the terminal back and stops reading. Safe to call at any time, any number of times. */
   restore(): void {
+    process.off('exit', this.#onExit);
+    process.off('SIGCONT', this.#onContinue);
+    process.stdin.off('data', this.#onData);
+    process.stdin.off('end', this.#onEnd);
+    process.stdin.off('error', this.#onEnd);
     if (this.#raw) {
       this.#raw = false;
       try {

@@ -95,7 +95,8 @@ function missing(): CoreError {
 
 /** The memory of a VM with `ramBytes` of guest RAM. Throws CoreError when the host does not give it. */
 export function createMemory(ramBytes: number): WebAssembly.Memory {
-  if (ramBytes > MAX_RAM) throw new CoreError(`guest memory of ${ramBytes} bytes: at most ${MAX_RAM} (3584M) fit a 32-bit WebAssembly memory`);
+  if (ramBytes > MAX_RAM)
+    throw new CoreError(`guest memory of ${ramBytes} bytes: at most ${MAX_RAM} (3584M) fit a 32-bit WebAssembly memory`);
   const pages = Math.ceil((MEMORY_MAP.RAM_BASE + ramBytes) / PAGE);
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

@@ -14,7 +14,17 @@ import type { Vm } from '../vm.ts';
 import { type CoreExports, RUN } from './core.ts';
 import { type Field, FIELDS, offsetOf } from './layout.ts';
 import {
-  ACTIVITIES, type CpuidEntry, type DebugRegisters, EVENT, type FpuState, GENERAL, MSR_FIELDS, type Registers, SEGMENTS, type SpecialRegisters, StateView,
+  ACTIVITIES,
+  type CpuidEntry,
+  type DebugRegisters,
+  EVENT,
+  type FpuState,
+  GENERAL,
+  MSR_FIELDS,
+  type Registers,
+  SEGMENTS,
+  type SpecialRegisters,
+  StateView,
   type VcpuEvents,
 } from './registers.ts';
 
@@ -70,7 +80,9 @@ export const SLICE = 100_000;
 const TWO32 = 0x1_0000_0000;
 
 /** Fields that a reset of the processor does not touch: time, and what was counted. */
-const GOES_ON: readonly Field[] = FIELDS.filter((f) => /^(ICOUNT|CLOCK_OFFSET|ENTRY_CLOCK|EXIT_(HASH|RING|RING_NEXT|COUNT|TIME|MIN|MAX)|IRQ_COUNT|KS_.*|ENG_.*)$/.test(f.name));
+const GOES_ON: readonly Field[] = FIELDS.filter((f) =>
+  /^(ICOUNT|CLOCK_OFFSET|ENTRY_CLOCK|EXIT_(HASH|RING|RING_NEXT|COUNT|TIME|MIN|MAX)|IRQ_COUNT|KS_.*|ENG_.*)$/.test(f.name),
+);
 
 /** A virtual CPU. `Vm.createVcpu` makes it. */
 export class Vcpu {
@@ -101,7 +113,20 @@ export class Vcpu {
   }
 
   readonly #field = {
-    event: 0, activity: 0, rflags: 0, sliceEnd: 0, icount: 0, ioData: 0, ioPort: 0, ioSize: 0, ioWrite: 0, ioGpa: 0, answers: 0, answer: 0, statusText: 0, nmiBlocked: 0,
+    event: 0,
+    activity: 0,
+    rflags: 0,
+    sliceEnd: 0,
+    icount: 0,
+    ioData: 0,
+    ioPort: 0,
+    ioSize: 0,
+    ioWrite: 0,
+    ioGpa: 0,
+    answers: 0,
+    answer: 0,
+    statusText: 0,
+    nmiBlocked: 0,
   };
 
   /** Power-on state (SDM vol. 3, table 10-1). Instruction count, clock and counters go on. */
@@ -301,7 +326,12 @@ export class Vcpu {
       apicBase: s.get('APIC_BASE'),
     } as SpecialRegisters;
     SEGMENTS.forEach((name, i) => {
-      sregs[name] = { selector: s.number('SEG_SEL', i), base: s.get('SEG_BASE', i), limit: s.number('SEG_LIMIT', i), accessRights: s.number('SEG_AR', i) };
+      sregs[name] = {
+        selector: s.number('SEG_SEL', i),
+        base: s.get('SEG_BASE', i),
+        limit: s.number('SEG_LIMIT', i),
+        accessRights: s.number('SEG_AR', i),
+      };
     });
     return sregs;
   }

@@ -1,0 +1,241 @@
+/**
+ * Cases of one instruction that uses the stack, or goes elsewhere: PUSH POP ENTER LEAVE PUSHF POPF PUSHA POPA, near branches, LOOP.
+ *
+ * Not generated: 66h before near branches in 64-bit code, whose operand size Intel ignores and AMD obeys (design/cpu-engine.md, 12).
+ *
+ * @module
+ */
+import { type Address, type Bytes, RBP, RCX, RSP, SS, type Writer } from './host-code.ts';
+import { CODE, CODE_BYTES, DATA, STACK } from './host-layout.ts';
+import { interesting } from './host-random.ts';
+
+type Size = 2 | 4 | 8;
+type Kind = (w: Writer) => void;
+
+/** Operand size of PUSH and the like: in 64-bit code 64 or 16 bits. */
+function pushSize(w: Writer): Size {
+  return w.mode.bits === 64 ? (w.random.oneIn(4) ? 2 : 8) : w.random.pick([2, 4]);
+}
+
+/** Operand size of near branches. */
+function branchSize(w: Writer): Size {
+  return w.mode.bits === 64 ? 8 : w.random.oneIn(4) ? (w.word === 4 ? 2 : 4) : w.word;
+}
+
+function stackBase(w: Writer): number {
+  return w.mode.bits === 64 ? 0 : (w.mode.segments[SS]?.base ?? 0);
+}
+
+/** Sets the stack pointer: `bytes` above it, or below it, lie in a window. Returns the linear address of the lowest of them. */
+function stack(w: Writer, bytes: number, below: boolean): number {
+  const base = stackBase(w);
+  const small = w.mode.stackBits === 16;
+  const t = w.target(bytes, (at) => at >= base && (!small || at - base < 0x10000)) ?? w.nowhere(SS);
+  const sp = BigInt(t - base + (below ? bytes : 0));
+  const wild = w.mode.bits === 64 && w.random.oneIn(64);
+  w.set(RSP, wild ? (1n << 47n) - BigInt(w.random.below(2 * bytes)) : sp, small ? 2 : 8);
+  w.fixed.add(RSP);
+  return t;
+}
+
+/** A memory operand beside the stack pointer that `stack` set; POP computes its address after the pointer moved. */
+function besideStack(w: Writer, bytes: number, moved: number): Address {
+  const sp = w.get(RSP);
+  w.set(RSP, sp + BigInt(moved), w.mode.stackBits / 8);
+  const a = w.memory(bytes);
+  w.set(RSP, sp);
+  return a;
+}
+
+function pushes(w: Writer): void {
+  const r = w.random;
+  const osz = pushSize(w);
+  stack(w, osz, true);
+  switch (r.below(5)) {
+    case 0:
+    case 1:
+      w.instruction({ opcode: [0x50], osz, wide: true, low: r.oneIn(6) ? RSP : w.register() });
+      return;
+    case 2:
+      w.instruction({ opcode: [0x68], osz, wide: true, imm: interesting(r), immBytes: osz === 2 ? 2 : 4 });
+      return;
+    case 3:
+      w.instruction({ opcode: [0x6a], osz, wide: true, imm: interesting(r), immBytes: 1 });
+      return;
+    default:
+      w.instruction({ opcode: [0xff], osz, wide: true, reg: 6, rm: r.oneIn(4) ? w.register() : besideStack(w, osz, 0) });
+  }
+}
+
+function pops(w: Writer): void {
+  const r = w.random;
+  const osz = pushSize(w);
+  stack(w, osz, false);
+  if (r.oneIn(2)) w.instruction({ opcode: [0x58], osz, wide: true, low: r.oneIn(6) ? RSP : w.register() });
+  else w.instruction({ opcode: [0x8f], osz, wide: true, reg: 0, rm: r.oneIn(4) ? w.register() : besideStack(w, osz, osz) });
+}
+
+function flags(w: Writer): void {
+  const r = w.random;
+  const osz = pushSize(w);
+  if (r.oneIn(3)) {
+    stack(w, osz, true);
+    w.instruction({ opcode: [0x9c], osz, wide: true });
+    return;
+  }
+  const t = stack(w, osz, false);
+  w.poke(t, BigInt(r.oneIn(8) ? r.u32() : r.u32() & ~0x100), osz);
+  w.instruction({ opcode: [0x9d], osz, wide: true });
+}
+
+/** PUSHA, POPA, PUSH of segment registers. */
+function legacy(w: Writer): void {
+  const r = w.random;
+  const osz = w.random.pick([2, 4] as const);
+  switch (r.below(3)) {
+    case 0:
+      stack(w, 8 * osz, true);
+      w.instruction({ opcode: [0x60], osz });
+      return;
+    case 1:
+      stack(w, 8 * osz, false);
+      w.instruction({ opcode: [0x61], osz });
+      return;
+    default:
+      stack(w, osz, true);
+      w.instruction({ opcode: r.pick([[0x06], [0x0e], [0x16], [0x1e], [0x0f, 0xa0], [0x0f, 0xa8]]), osz });
+  }
+}
+
+function pushSegment(w: Writer): void {
+  const osz = pushSize(w);
+  stack(w, osz, true);
+  w.instruction({ opcode: [0x0f, w.random.pick([0xa0, 0xa8])], osz, wide: true });
+}
+
+/** Room below the stack pointer for the deepest ENTER: in the long window. */
+const DEEP = STACK + 0x700;
+
+function enter(w: Writer): void {
+  const r = w.random;
+  const osz = pushSize(w);
+  const level = r.oneIn(3) ? r.below(32) : r.below(3);
+  const base = stackBase(w);
+  const pointer = (w.mode.stackBits / 8) as Bytes;
+  if (level < 3 && r.oneIn(2)) stack(w, 3 * osz, true);
+  else w.set(RSP, BigInt(DEEP + 272 + r.below(16) - base), pointer === 2 ? 2 : 8);
+  w.set(RBP, BigInt(DEEP + (r.oneIn(2) ? 256 : 0) + r.below(240) - base), pointer === 2 ? 2 : 8);
+  if (r.oneIn(4)) w.set(RBP, w.get(RSP) - BigInt(r.below(8)));
+  const room = r.oneIn(2) ? r.below(64) : r.oneIn(2) ? r.below(0x10000) : r.pick([0x700, 0x800, 0x8000, 0xffff]);
+  w.instruction({ opcode: [0xc8], osz, wide: true, imm: BigInt(room) | (BigInt(level | (r.below(8) << 5)) << 16n), immBytes: 3 });
+}
+
+function leave(w: Writer): void {
+  const osz = pushSize(w);
+  stack(w, osz, false);
+  w.set(RBP, w.get(RSP));
+  if (!w.random.oneIn(4)) w.set(RSP, interesting(w.random));
+  w.instruction({ opcode: [0xc9], osz, wide: true });
+}
+
+/** Somewhere to go: mostly into the code pages, past the case's own code. */
+function destination(w: Writer, osz: Size): bigint {
+  const r = w.random;
+  const base = w.codeBase;
+  switch (r.below(16)) {
+    case 0:
+      return interesting(r);
+    case 1:
+      return BigInt(DATA - base);
+    case 2:
+      return (1n << 47n) - BigInt(r.below(3));
+    default: {
+      const own = w.rip - w.length;
+      for (;;) {
+        const t = CODE - base + r.below(CODE_BYTES);
+        if (t < own || t >= own + 24) return BigInt.asUintN(8 * osz, BigInt(t));
+      }
+    }
+  }
+}
+
+function relative(w: Writer, opcode: readonly number[], osz: Size, short: boolean, asz?: Size): void {
+  const r = w.random;
+  const bytes = short ? 1 : osz === 2 ? 2 : 4;
+  // A displacement that ends inside this instruction could loop, or run anything.
+  const i = { opcode, osz, wide: true, immBytes: bytes, ...(asz === undefined ? {} : { asz }) } as const;
+  let distance = short ? r.below(256) - 128 : r.oneIn(8) ? r.u32() | 0 : r.below(0x3000) - 0x1800;
+  if (distance < 0 && distance >= -16) distance = 0;
+  w.instruction({ ...i, imm: BigInt.asUintN(8 * bytes, BigInt(distance)) });
+}
+
+function jumps(w: Writer): void {
+  const r = w.random;
+  const osz = branchSize(w);
+  const c = r.below(16);
+  switch (r.below(6)) {
+    case 0:
+      return relative(w, [0xeb], osz, true);
+    case 1:
+      return relative(w, [0xe9], osz, false);
+    case 2:
+    case 3:
+      return relative(w, [0x70 + c], osz, true);
+    default:
+      return relative(w, [0x0f, 0x80 + c], osz, false);
+  }
+}
+
+function loops(w: Writer): void {
+  const r = w.random;
+  const asz = r.oneIn(3) ? (w.word === 4 ? 2 : 4) : w.word;
+  if (!r.oneIn(3)) w.set(RCX, r.pick([0n, 1n, 2n, 0x10000n, 0x10001n, 0x1_0000_0000n, 0x1_0000_0001n]), r.oneIn(2) ? asz : 8);
+  relative(w, [0xe0 + r.below(4)], branchSize(w), true, asz);
+}
+
+function indirect(w: Writer): void {
+  const r = w.random;
+  const osz = branchSize(w);
+  const call = r.oneIn(2);
+  if (call) stack(w, osz, true);
+  const to = destination(w, osz);
+  if (r.oneIn(2)) {
+    const n = w.register();
+    if (n !== RSP) w.set(n, to, osz);
+    w.instruction({ opcode: [0xff], osz, wide: true, reg: call ? 2 : 4, rm: n });
+    return;
+  }
+  const a = call ? besideStack(w, osz, 0) : w.memory(osz);
+  pokeAt(w, a, to, osz);
+  w.instruction({ opcode: [0xff], osz, wide: true, reg: call ? 2 : 4, rm: a });
+}
+
+function pokeAt(w: Writer, a: Address, value: bigint, bytes: number): void {
+  const sum = (a.ripTarget ?? 0n) + BigInt(a.disp) + (a.base >= 0 ? w.get(a.base) : 0n) + (a.index >= 0 ? w.get(a.index) << BigInt(a.scale) : 0n);
+  const base = w.mode.bits === 64 && a.segment < 4 ? 0 : (w.mode.segments[a.segment]?.base ?? 0);
+  w.poke(Number(BigInt.asUintN(8 * Math.min(a.size, 4), sum)) + base, value, bytes);
+}
+
+function calls(w: Writer): void {
+  const r = w.random;
+  const osz = branchSize(w);
+  if (r.oneIn(2)) {
+    stack(w, osz, true);
+    return relative(w, [0xe8], osz, false);
+  }
+  const t = stack(w, osz, false);
+  w.poke(t, destination(w, osz), osz);
+  if (r.oneIn(2)) w.instruction({ opcode: [0xc3], osz, wide: true });
+  else w.instruction({ opcode: [0xc2], osz, wide: true, imm: BigInt(r.oneIn(2) ? r.below(64) : r.below(0x10000)), immBytes: 2 });
+}
+
+const KINDS: readonly Kind[] = [pushes, pushes, pops, pops, flags, flags, enter, leave, jumps, jumps, loops, indirect, calls];
+
+export const STACK_KINDS = (bits: 64 | 32 | 16): readonly Kind[] => [...KINDS, ...(bits === 64 ? [pushSegment] : [legacy, legacy])];
+
+/** A case of one such instruction. */
+export function stacking(w: Writer, kind: Kind): void {
+  w.begin();
+  kind(w);
+  w.end(0);
+}
