@@ -332,7 +332,13 @@ op(
   'STRING',
   `here(cpu, pc, left - <i32>((pc - start) >> 4)); const n = stringFn(cpu, pc, left - <i32>((pc - start) >> 4));
       // n iterations were retired; bit 31: the instruction is complete.
-      if (n < 0) { left -= (n & 0x7fffffff) - 1; ${nextOp} }
+      if (n < 0) {
+        left -= (n & 0x7fffffff) - 1;
+        const rest = left - <i32>((pc - start) >> 4) - 1;
+        // The iterations may have used up what the rest of the line was promised.
+        if (rest <= MARGIN) { leave(cpu, load<u64>(cpu, NEXT_RIP), rest); return; }
+        ${nextOp}
+      }
       left -= n + <i32>((pc - start) >> 4);
       if (failed(cpu) || left <= MARGIN || load<u32>(cpu, STEPPING) != 0) { leave(cpu, load<u64>(cpu, RIP), left); return; }
       start = pc; continue;`,
@@ -340,13 +346,15 @@ op(
 op(
   'SYS',
   `here(cpu, pc, left - <i32>((pc - start) >> 4));
+      const code = load<u32>(cpu, JUMP_GEN);
       const r = sys(cpu, pc);
       if (r == SYS_NEXT) { ${nextOp} }
       if (r == SYS_FAILED) return;
       store<u64>(cpu, load<u64>(cpu, ICOUNT) + 1, ICOUNT);
       if (r == SYS_MOVED) return;
       store<u64>(cpu, load<u64>(cpu, NEXT_RIP), RIP);
-      if (r == SYS_LEAVE || load<u32>(cpu, EVENT) != 0) return;
+      // A device that was asked may have written this very code.
+      if (r == SYS_LEAVE || load<u32>(cpu, EVENT) != 0 || load<u32>(cpu, JUMP_GEN) != code) return;
       left = refresh(cpu);
       if (left <= MARGIN || load<u32>(cpu, STEPPING) != 0) return;
       pc += 16; start = pc; continue;`,
@@ -489,7 +497,7 @@ import { below, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modi
 import { EXC_STEP, failed, raise, raiseError, VEC_GP, VEC_UD } from './fault';
 import { CF, FLAGS_ADD, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getPF, getSF, getZF, OF, setCarries } from './flags';
 import { commit, refill } from './mmu';
-import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, MODE, NEXT_RIP, RAM_BASE, RIP, RIP_BASE, STEPPING, TLB_NOW } from './state.gen';
+import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, RAM_BASE, RIP, RIP_BASE, STEPPING, TLB_NOW } from './state.gen';
 `;
 writeFileSync(
   new URL('interp.gen.ts', out),

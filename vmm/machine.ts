@@ -40,6 +40,7 @@ import { Serial } from '../devices/serial.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
 import { type BootKind, type BootMemory, type BootResult, e820, type EntryState, loadGuest } from './boot/index.ts';
 import type { Deadline, PortDevice, Saveable } from './bus.ts';
+import { PHYSICAL_BITS } from './cpu/cpuid.ts';
 import { MEMORY_MAP } from './cpu/layout.ts';
 import type { Segment } from './cpu/registers.ts';
 import { SLICE, type Vcpu } from './cpu/vcpu.ts';
@@ -245,7 +246,21 @@ export class Machine {
     word(BDA_EBDA_SEGMENT, EBDA_SEGMENT);
     word(BDA_BASE_MEMORY, EBDA_SEGMENT >> 6);
     for (const lapic of this.#irqchip.lapics) lapic.virtualWire();
+    this.#memoryTypes();
     this.#irqchip.pic.portWrite(ELCR_HIGH, 1, 1 << (SCI_LINE - 8));
+  }
+
+  /**
+   * MTRRs as firmware leaves them (SDM vol. 3, 12.11): write-back by default, uncached the VGA window and the hole below 4 GiB where devices are.
+   * The engine has no caches; kernels want to read this.
+   */
+  #memoryTypes(): void {
+    const { state } = this.vcpu;
+    const writeBack = 0x0606_0606_0606_0606n;
+    for (let i = 0; i < 11; i++) state.set('MTRR_FIXED', i === 2 ? 0n : writeBack, i);
+    state.set('MTRR_VAR', BigInt(LOW_RAM_END), 0);
+    state.set('MTRR_VAR', ((1n << BigInt(PHYSICAL_BITS)) - (0x1_0000_0000n - BigInt(LOW_RAM_END))) | 0x800n, 1);
+    state.set('MTRR_DEF_TYPE', 0xc06n);
   }
 
   #enter(entry: EntryState): void {

@@ -14,7 +14,7 @@ import process from 'node:process';
 import { type DeviceState, type Saveable, StateError } from './bus.ts';
 import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';
-import { ARCH_CAPABILITIES, defaultCpuid } from './cpu/cpuid.ts';
+import { ARCH_CAPABILITIES, defaultCpuid, simdLevel } from './cpu/cpuid.ts';
 import { INTERCEPT, LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, VM_AREA } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
 import { SLICE, Vcpu } from './cpu/vcpu.ts';
@@ -194,7 +194,7 @@ export class Vm {
     this.u32.set(costsByReason(costs), (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_COST) >>> 2);
     this.#intercepts = options.intercepts ?? { switches: 0, exceptions: 0 };
     this.#storeIntercepts();
-    this.setCpuid(defaultCpuid());
+    this.#storeCpuid(defaultCpuid());
     this.kstats.add(vmKstat(this.#kstatOwner()));
   }
 
@@ -243,20 +243,28 @@ export class Vm {
     return this.#cpuid;
   }
 
-  /** Replaces the CPUID table, as KVM_SET_CPUID2. A row for subleaf `undefined` answers every subleaf that has no row of its own. */
+  /**
+   * Replaces the CPUID table, as KVM_SET_CPUID2. A row for subleaf `undefined` answers every subleaf that has no row of its own. Instructions
+   * and control bits of features that it does not enumerate are not there.
+   */
   setCpuid(entries: readonly CpuidEntry[]): void {
+    this.#storeCpuid(entries);
+    this.core.dropAllCode();
+  }
+
+  #storeCpuid(entries: readonly CpuidEntry[]): void {
     const room = (VM_AREA.PROBES - VM_AREA.CPUID) / CPUID_ROW;
     if (entries.length > room) throw new RangeError(`${entries.length} CPUID rows: at most ${room}`);
     // The core takes the first row that fits.
     const sorted = [...entries].sort((a, b) => Number(a.subleaf === undefined) - Number(b.subleaf === undefined));
     this.#cpuid = sorted.map((e) => ({ ...e }));
+    const word = (offset: number): number => (MEMORY_MAP.VM_BASE + offset) >>> 2;
     sorted.forEach((e, i) => {
-      this.u32.set(
-        [e.leaf, e.subleaf ?? 0xffffffff, e.eax, e.ebx, e.ecx, e.edx],
-        (MEMORY_MAP.VM_BASE + VM_AREA.CPUID + i * CPUID_ROW) >>> 2,
-      );
+      const row = [e.leaf, e.subleaf ?? ANY_SUBLEAF, e.eax, e.ebx, e.ecx, e.edx];
+      this.u32.set(row, word(VM_AREA.CPUID + i * CPUID_ROW));
     });
-    this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.CPUID_COUNT) >>> 2] = entries.length;
+    this.u32[word(VM_AREA.CPUID_COUNT)] = entries.length;
+    this.u32[word(VM_AREA.SIMD_LEVEL)] = simdLevel(entries);
   }
 
   /** Asks `run()` to return 'system-event' at the next instruction boundary. For devices: power-off, reset. */
@@ -392,6 +400,7 @@ let vmids = 0;
 /** Bytes for the kstats that JavaScript counts, at the head of the trace area. */
 const KSTAT_MIRROR = 0x1000;
 const CPUID_ROW = 24;
+const ANY_SUBLEAF = 0xffff_ffff;
 const IO_DATA = offsetOf('IO_DATA');
 const CR8 = offsetOf('CR8');
 

@@ -208,6 +208,8 @@ function pageTables(second: boolean): void {
   memory.setBigUint64(at('CR0'), 0x80000011n, true);
   memory.setBigUint64(at('CR3'), 0x8000n, true);
   for (const n of [1, 2]) memory.setUint32(at('SEG_AR', n), 0xc093, true);
+  // Touched already: a first access is an exit, which needs an exact instruction boundary.
+  bytes.fill(1, MEMORY_MAP.PAGE_FLAGS, MEMORY_MAP.PAGE_FLAGS + 16);
   core.tlbInit(CPU);
   core.modeChanged(CPU);
 }

@@ -73,6 +73,7 @@ export type Feature = keyof typeof FEATURES;
 /** What the core executes today. */
 export const CORE_FEATURES: readonly Feature[] = [
   'fpu',
+  'vme',
   'de',
   'pse',
   'tsc',
@@ -108,6 +109,19 @@ export const CORE_FEATURES: readonly Feature[] = [
   'constant_tsc',
 ];
 
+/** SIMD extensions in the order of VM_AREA.SIMD_LEVEL: each needs those before it. */
+const SIMD: readonly (readonly Feature[])[] = [['sse3'], ['ssse3'], ['sse4_1'], ['sse4_2', 'popcnt']];
+
+/** VM_AREA.SIMD_LEVEL for a table: 0 = SSE2, up to 4 = SSE4.2 with POPCNT. */
+export function simdLevel(table: readonly CpuidEntry[]): number {
+  const has = (name: Feature): boolean => {
+    const [leaf, register, bit] = FEATURES[name];
+    return table.some((e) => e.leaf === leaf && ((e[register] >>> bit) & 1) !== 0);
+  };
+  const missing = SIMD.findIndex((names) => !names.every(has));
+  return missing < 0 ? SIMD.length : missing;
+}
+
 /** TSC and crystal frequency in Hz. */
 export const TSC_HZ = 1_000_000_000;
 
@@ -119,7 +133,7 @@ export const ARCH_CAPABILITIES = 0x0d10_e179;
 
 /** Family 6, model 15, stepping 11. */
 const SIGNATURE = 0x0000_06fb;
-const PHYSICAL_BITS = 40;
+export const PHYSICAL_BITS = 40;
 const LINEAR_BITS = 48;
 const BRAND = 'Lucid x86-64 CPU at 1.00GHz';
 

@@ -401,6 +401,8 @@ export function movToDr(cpu: usize, dr: u32, value: u64, reg: u32 = 0): void {
     value = n == 6 ? (value & DR6_WRITABLE) | DR6_FIXED : (value & DR7_WRITABLE) | DR7_FIXED;
   }
   store<u64>(cpu + (<usize>n << 3), value, DR);
+  // Data breakpoints choose the TLB.
+  if (n == 7) modeChanged(cpu);
 }
 
 // ---- TLB and caches ----

@@ -35,7 +35,7 @@ export const EXIT_EPT_MISCONFIG: u32 = 49;
 export const EXIT_WBINVD: u32 = 54;
 export const EXIT_XSETBV: u32 = 55;
 
-/** Opens a VM exit. RIP and ICOUNT are those of the exiting instruction; NEXT_RIP - RIP is its length where it has one. */
+/** Opens a VM exit. RIP and ICOUNT are those of the exiting instruction; NEXT_RIP - RIP is its length (0: the exit is no instruction's). */
 export function vmexit(cpu: usize, reason: u32, qualification: u64): void {
   const rip = load<u64>(cpu, RIP);
   const icount = load<u64>(cpu, ICOUNT);
@@ -60,10 +60,22 @@ export function vmexit(cpu: usize, reason: u32, qualification: u64): void {
   store<u64>(cpu, next + 1, EXIT_RING_NEXT);
 }
 
+/** The handler of the exit that was closed last goes on (a further access of the same instruction): more of its time passes. */
+export function vmlonger(cpu: usize): void {
+  const more = <u64>load<u32>(cpu, EXIT_EXTRA);
+  store<u32>(cpu, 0, EXIT_EXTRA);
+  const offset = load<u64>(cpu, CLOCK_OFFSET) + more;
+  store<u64>(cpu, offset, CLOCK_OFFSET);
+  store<u64>(cpu, load<u64>(cpu, ICOUNT) + offset, ENTRY_CLOCK);
+  const at = cpu + (<usize>load<u32>(cpu, EXIT_REASON) << 3);
+  store<u64>(at, load<u64>(at, EXIT_TIME) + more, EXIT_TIME);
+}
+
 /** Closes the exit that `vmexit` opened: its modelled time passes on the VM's clock. */
 export function vmentry(cpu: usize): void {
   const reason = load<u32>(cpu, EXIT_REASON);
   const cost = <u64>load<u32>(VM_EXIT_COST + (<usize>reason << 2)) + <u64>load<u32>(cpu, EXIT_EXTRA);
+  store<u32>(cpu, 0, EXIT_EXTRA);
   const offset = load<u64>(cpu, CLOCK_OFFSET) + cost;
   store<u64>(cpu, offset, CLOCK_OFFSET);
   store<u64>(cpu, load<u64>(cpu, ICOUNT) + offset, ENTRY_CLOCK);

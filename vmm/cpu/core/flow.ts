@@ -54,6 +54,16 @@ export function refresh(cpu: usize): i32 {
   return <i32>left;
 }
 
+/**
+ * The page to fetch from at `linear`, as `fetchPage`; 0 also when it was met for the first time: that is an exit, so time has moved,
+ * and the outer loop is to look at the deadline before anything else runs.
+ */
+export function fetchInTime(cpu: usize, linear: u64): usize {
+  const time = load<u64>(cpu, CLOCK_OFFSET);
+  const page = fetchPage(cpu, linear);
+  return load<u64>(cpu, CLOCK_OFFSET) == time ? page : 0;
+}
+
 /** The line of a branch's target in the same page, linked into the micro-op; 0 after leaving. */
 export function link(cpu: usize, pc: usize, left: i32): usize {
   const rip = load<u64>(cpu, RIP_BASE) + <u64><i64>load<i32>(pc, 12);
@@ -61,7 +71,7 @@ export function link(cpu: usize, pc: usize, left: i32): usize {
   if (left <= MARGIN || load<u32>(cpu, STEPPING) != 0) return 0;
   let linear = rip + load<u64>(cpu, CODE_BASE);
   if (load<u32>(cpu, MODE) != 2) linear &= 0xffffffff;
-  const page = fetchPage(cpu, linear);
+  const page = fetchInTime(cpu, linear);
   if (page <= DEVICE_CODE) return 0;
   const before = epoch;
   const line = lineAt(cpu, page + (<usize>linear & 0xfff));
@@ -92,11 +102,11 @@ function jumpSlow(cpu: usize, rip: u64, left: i32): usize {
   return enter(cpu, rip);
 }
 
-/** Finds or decodes the code at `rip`. 0: EXC is set, or the instruction must be run alone (EXC_STEP). */
+/** Finds or decodes the code at `rip`. 0: the outer loop is to go on; EXC may say why (a fault, or "run this instruction alone"). */
 export function enter(cpu: usize, rip: u64): usize {
   let linear = rip + load<u64>(cpu, CODE_BASE);
   if (load<u32>(cpu, MODE) != 2) linear &= 0xffffffff;
-  const host = fetchPage(cpu, linear);
+  const host = fetchInTime(cpu, linear);
   if (host == 0) return 0;
   if (host == DEVICE_CODE || !pageInsideLimit(cpu, rip)) {
     store<u32>(cpu, EXC_STEP, EXC);

@@ -104,6 +104,8 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
   let serial: u32 = 0;
   while (true) {
     store<u32>(cpu, 0, EXC);
+    // No exit on the way is that of an instruction with a length.
+    store<u64>(cpu, load<u64>(cpu, RIP), NEXT_RIP);
     if (kind == TYPE_EXCEPTION) arrive(cpu, vector, error);
     deliver(cpu, vector, kind, error, load<u64>(cpu, RIP));
     const exc = load<u32>(cpu, EXC);

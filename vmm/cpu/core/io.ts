@@ -1,13 +1,14 @@
 /**
  * Port I/O: who may (SDM vol. 1 chapter 19), and the exit it is.
  */
+import { notePort } from './breakpoint';
 import { pio } from './env';
 import { EXIT_IO_INSTRUCTION, vmentry, vmexit } from './exits';
 import { EXC_LEAVE, failed, raiseError, SEG_TR, VEC_GP } from './fault';
 import { A_SUPER, readMem } from './mmu';
 import { RUN_IO } from './string';
 import {
-  ANSWER, ANSWERS, CPL, EXC, IO_COUNT, IO_DATA, IO_PORT, IO_SIZE, IO_WRITE, PROT, RFLAGS, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
+  ANSWER, ANSWER_NEXT, ANSWERS, CPL, EXC, IO_COUNT, IO_DATA, IO_PORT, IO_SIZE, IO_WRITE, PROT, RFLAGS, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
 } from './state.gen';
 
 /** Checks IOPL and the TSS's permission bitmap; raises #GP(0). */
@@ -36,23 +37,34 @@ export function ioAllowed(cpu: usize, port: u32, size: u32): bool {
   return allowed;
 }
 
-/** One access; data in IO_DATA. False: EXC is set. The qualification is SDM table 28-5's. */
-export function portAccess(cpu: usize, port: u32, size: u32, write: u32, immediate: bool): bool {
-  if (load<u32>(cpu, ANSWERS) != 0) {
-    store<u64>(cpu, load<u64>(cpu, ANSWER), IO_DATA);
-    store<u32>(cpu, 0, ANSWERS);
-    return true;
-  }
-  if (!ioAllowed(cpu, port, size)) return false;
-  vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(size - 1) | (write ? 0 : 8) | (immediate ? 64 : 0) | (<u64>port << 16));
-  const answer = pio(cpu, port, size, write);
-  vmentry(cpu);
-  if (answer != 2) return true;
+/** Takes the answer that an access of this instruction got when it was run before (see `Vcpu.run`) into IO_DATA; false when it is a new one. */
+export function nextAnswer(cpu: usize): bool {
+  const next = load<u32>(cpu, ANSWER_NEXT);
+  if (next >= load<u32>(cpu, ANSWERS)) return false;
+  store<u64>(cpu, load<u64>(cpu + (<usize>next << 3), ANSWER), IO_DATA);
+  store<u32>(cpu, next + 1, ANSWER_NEXT);
+  return true;
+}
+
+/** Leaves run() with a port access; its data stands in IO_DATA. */
+export function leaveForPort(cpu: usize, port: u32, size: u32, write: u32): void {
   store<u32>(cpu, port, IO_PORT);
   store<u32>(cpu, size, IO_SIZE);
   store<u32>(cpu, write, IO_WRITE);
   store<u32>(cpu, 1, IO_COUNT);
   store<u32>(cpu, RUN_IO, RUN_EXIT);
   store<u32>(cpu, EXC_LEAVE, EXC);
+}
+
+/** One access; data in IO_DATA. False: EXC is set. The qualification is SDM table 28-5's. */
+export function portAccess(cpu: usize, port: u32, size: u32, write: u32, immediate: bool): bool {
+  notePort(cpu, port, size);
+  if (nextAnswer(cpu)) return true;
+  if (!ioAllowed(cpu, port, size)) return false;
+  vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(size - 1) | (write ? 0 : 8) | (immediate ? 64 : 0) | (<u64>port << 16));
+  const answer = pio(cpu, port, size, write);
+  vmentry(cpu);
+  if (answer != 2) return true;
+  leaveForPort(cpu, port, size, write);
   return false;
 }

@@ -19,13 +19,14 @@
  * The first access to a page of RAM is an EPT violation (exits.ts); PAGE_FLAGS remembers it. Not here: PCID, protection keys, LA57.
  */
 import { mmio } from './env';
-import { EXIT_APIC_ACCESS, EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, vmentry, vmexit } from './exits';
+import { dataBreakpointsEnabled, noteData } from './breakpoint';
+import { EXIT_APIC_ACCESS, EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, vmentry, vmexit, vmlonger } from './exits';
 import { EXC_LEAVE, EXC_STEP, failed, raiseError, raisePageFault, SEG_SS, VEC_AC, VEC_GP, VEC_SS } from './fault';
 import { AC } from './flags';
 import { dropPage } from './lines';
 import {
   ANSWER, ANSWER_NEXT, ANSWERS, AREA_DTLB, AREA_DTLB_LIST, AREA_ITLB, AREA_ITLB_LIST, AREA_SCRATCH, CODE_BASE, CPL, CR0, CR3, CR4, DTLB_FILLED,
-  EFER, ENG_FLUSHES, ENG_ITLB_MISSES, ENG_TLB_MISSES, EXC, EXIT_GLA, EXIT_GPA, FETCH_USER, IO_DATA, IO_GPA, IO_SIZE, IO_WRITE, ITLB_FILLED,
+  DR, EFER, ENG_FLUSHES, ENG_ITLB_MISSES, ENG_TLB_MISSES, EXC, EXIT_GLA, EXIT_GPA, EXIT_INSN_LEN, FETCH_USER, IO_DATA, IO_GPA, IO_SIZE, IO_WRITE, ITLB_FILLED,
   JUMP_GEN, KS_INSN_EMULATION, KS_MMIO_EXITS, KS_PF_FIXED, LONG, MODE, PAGE_FLAGS, PAGING_KEY, PDPTE, PROT, RAM_BASE, RFLAGS, RUN_EXIT,
   SCRATCH_AT, SCRATCH_PARTS, SCRATCH_SIZE, SEG_AR, SEG_BASE, SEG_LIMIT, STACK_MASK, STEPPING, TLB_NOW, VCPU_BASE, VCPU_STRIDE,
   VM_APIC_GPA, VM_SLOT_COUNT, VM_SLOTS,
@@ -83,6 +84,10 @@ let walkReadOnly: bool = false;
 let walkWritable: bool = true;
 /** A debugger's walk: nothing is counted. */
 let quiet: bool = false;
+/** RIP and ICOUNT are exact, and the caller lets time move: a fetch, an instruction that ends its stretch. */
+let exact: bool = false;
+/** The walk met an untouched page where they are not: the access is to be made again while STEPPING. */
+let tooEarly: bool = false;
 
 /** Host address of a guest physical page's byte, or 0 when no memory slot holds it. */
 export function gpaToHost(gpa: u64): usize {
@@ -104,12 +109,24 @@ function pageFlags(host: usize): usize {
   return PAGE_FLAGS + ((host - RAM_BASE) >> 12);
 }
 
-/** Counts the first access to a page of RAM as the EPT violation it would be. `access`: SDM table 28-7 bits 2:0. */
-function touch(cpu: usize, host: usize, gpa: u64, linear: u64, access: u64): void {
+/** Qualification of an EPT violation (SDM table 28-7): bits 2:0 read, write, fetch; GLA valid; not an access to a paging structure. */
+const EPT_READ: u64 = 1;
+const EPT_WRITE: u64 = 2;
+const EPT_FETCH: u64 = 4;
+const EPT_GLA: u64 = 0x80;
+const EPT_FINAL: u64 = 0x100;
+
+/** Counts the first access to a page of RAM as the EPT violation it would be, at an exact boundary: see `tooEarly`. */
+function touch(cpu: usize, host: usize, gpa: u64, linear: u64, qualification: u64): void {
   const flags = pageFlags(host);
-  if (quiet || (load<u8>(flags) & PAGE_TOUCHED) != 0) return;
+  if ((load<u8>(flags) & PAGE_TOUCHED) != 0 || quiet) return;
+  if (!exact && load<u32>(cpu, STEPPING) == 0) {
+    tooEarly = true;
+    return;
+  }
   store<u8>(flags, load<u8>(flags) | PAGE_TOUCHED);
-  vmexit(cpu, EXIT_EPT_VIOLATION, access | 0x180);
+  vmexit(cpu, EXIT_EPT_VIOLATION, qualification);
+  store<u32>(cpu, 0, EXIT_INSN_LEN);
   store<u64>(cpu, gpa, EXIT_GPA);
   store<u64>(cpu, linear, EXIT_GLA);
   store<u64>(cpu, load<u64>(cpu, KS_PF_FIXED) + 1, KS_PF_FIXED);
@@ -122,10 +139,10 @@ function canonical(linear: u64): bool {
 
 /** Reads a paging structure entry; one outside RAM reads as not present. Leaves its host address in entryHost. */
 let entryHost: usize = 0;
-function entry64(cpu: usize, gpa: u64, linear: u64): u64 {
+function entry64(cpu: usize, gpa: u64, linear: u64, qualification: u64 = EPT_READ | EPT_GLA): u64 {
   entryHost = gpaToHost(gpa);
   if (entryHost == 0) return 0;
-  touch(cpu, entryHost, gpa, linear, 1);
+  touch(cpu, entryHost, gpa, linear, qualification);
   return load<u64>(entryHost);
 }
 
@@ -161,7 +178,7 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
     // 32-bit paging: two levels of four bytes (SDM 4.3).
     let at = (load<u64>(cpu, CR3) & 0xfffff000) + ((linear >> 20) & 0xffc);
     let host = gpaToHost(at);
-    if (host != 0) touch(cpu, host, at, linear, 1);
+    if (host != 0) touch(cpu, host, at, linear, EPT_READ | EPT_GLA);
     let entry32: u32 = host ? load<u32>(host) : 0;
     if ((entry32 & 1) == 0) return notPresent(cpu, linear, error);
     rights &= <u64>entry32;
@@ -173,7 +190,7 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
     } else {
       at = <u64>(entry32 & 0xfffff000) + ((linear >> 10) & 0xffc);
       host = gpaToHost(at);
-      if (host != 0) touch(cpu, host, at, linear, 1);
+      if (host != 0) touch(cpu, host, at, linear, EPT_READ | EPT_GLA);
       entry32 = host ? load<u32>(host) : 0;
       if ((entry32 & 1) == 0) return notPresent(cpu, linear, error);
       rights &= <u64>entry32;
@@ -293,7 +310,7 @@ function reach(cpu: usize, gpa: u64, linear: u64, access: u32, count: bool): usi
   if (gpa >> 12 == <u64>load<u32>(VM_APIC_GPA) >> 12 && load<u32>(VM_APIC_GPA) != 0) return DEVICE;
   const host = gpaToHost(gpa);
   if (host == 0) return DEVICE;
-  if (count) touch(cpu, host, gpa, linear, access == A_WRITE ? 2 : access == A_EXEC ? 4 : 1);
+  if (count) touch(cpu, host, gpa, linear, (access == A_WRITE ? EPT_WRITE : access == A_EXEC ? EPT_FETCH : EPT_READ) | EPT_GLA | EPT_FINAL);
   return access == A_WRITE && walkReadOnly ? DEVICE : host;
 }
 
@@ -324,9 +341,22 @@ function translatePage(cpu: usize, linear: u64, write: bool, kind: u32): usize {
   }
   const user = load<u32>(cpu, CPL) == 3 && (kind & A_SUPER) == 0;
   const smap = (load<u64>(cpu, CR4) & CR4_SMAP) != 0 && ((kind & A_SUPER) != 0 || (load<u32>(cpu, RFLAGS) & AC) == 0);
-  store<u64>(cpu, load<u64>(cpu, ENG_TLB_MISSES) + 1, ENG_TLB_MISSES);
-  const host = walk(cpu, linear, write ? A_WRITE : A_READ, user, smap, true);
-  if (host <= DEVICE) return host;
+  const table = tlbFor(cpu, kind);
+  const at = entryOf(table, linear);
+  // A store that misses only for the code in its page hits the architecture's TLB: what it sees must not depend on what was decoded.
+  const known = write && load<u64>(at) == (linear & ~0xfff) && (load<u32>(at, 20) & ENTRY_WRITABLE) != 0;
+  let host: usize;
+  if (known) host = <u32>linear + load<u32>(at, 16);
+  else {
+    store<u64>(cpu, load<u64>(cpu, ENG_TLB_MISSES) + 1, ENG_TLB_MISSES);
+    host = walk(cpu, linear, write ? A_WRITE : A_READ, user, smap, true);
+    if (tooEarly) {
+      tooEarly = false;
+      store<u32>(cpu, EXC_STEP, EXC);
+      return 0;
+    }
+    if (host <= DEVICE) return host;
+  }
   const code = (load<u8>(pageFlags(host)) & PAGE_CODE) != 0;
   if (write && code) {
     if (!load<u32>(cpu, STEPPING)) {
@@ -335,11 +365,17 @@ function translatePage(cpu: usize, linear: u64, write: bool, kind: u32): usize {
     }
     dropPage(host & ~0xfff);
   }
-  fill(cpu, tlbFor(cpu, kind), linear, host, !walkReadOnly && walkDirty && walkWritable && (write || !code));
+  if (known) store<u64>(at, linear & ~0xfff, 8);
+  else fill(cpu, table, linear, host, !walkReadOnly && walkDirty && walkWritable, write || !code);
   return host;
 }
 
-function fill(cpu: usize, table: usize, linear: u64, host: usize, writable: bool): void {
+/** Flags of a data TLB entry. */
+const ENTRY_GLOBAL: u32 = 1;
+/** Stores may use the entry, whatever its write tag says. */
+const ENTRY_WRITABLE: u32 = 2;
+
+function fill(cpu: usize, table: usize, linear: u64, host: usize, writable: bool, plain: bool): void {
   if (table == cpu + AREA_DTLB + 3 * DTLB_BYTES) return;
   const index = <u32>(linear >> 12) & 1023;
   const at = table + (index << 5);
@@ -350,9 +386,9 @@ function fill(cpu: usize, table: usize, linear: u64, host: usize, writable: bool
     store<u32>(cpu, n + 1, DTLB_FILLED);
   }
   store<u64>(at, page);
-  store<u64>(at, writable ? page : TAG_NONE, 8);
+  store<u64>(at, writable && plain ? page : TAG_NONE, 8);
   store<u32>(at, (host & ~0xfff) - <u32>page, 16);
-  store<u32>(at, walkGlobal ? 1 : 0, 20);
+  store<u32>(at, (walkGlobal ? ENTRY_GLOBAL : 0) | (writable ? ENTRY_WRITABLE : 0), 20);
 }
 
 /**
@@ -369,6 +405,7 @@ export function refill(cpu: usize, linear: u64, what: u32): bool {
 export function readSlow(cpu: usize, linear: u64, size: u32, kind: u32): usize {
   if (failed(cpu)) return 0;
   if (misaligned(cpu, linear, size, kind)) return 0;
+  if (load<u32>(cpu, TLB_NOW) == neverFilled(cpu) && (kind & A_SUPER) == 0) noteData(cpu, linear, size, false);
   const room: u32 = 4096 - (<u32>linear & 0xfff);
   if (size <= room) {
     const host = translatePage(cpu, linear, false, kind);
@@ -400,19 +437,31 @@ function wrap(cpu: usize, linear: u64): u64 {
   return load<u32>(cpu, LONG) ? linear : linear & 0xffffffff;
 }
 
+/** The data TLB in which nothing is ever found: every access is looked at, for alignment or for breakpoints. */
+// @ts-ignore: decorator
+@inline
+function neverFilled(cpu: usize): u32 {
+  return <u32>(cpu + AREA_DTLB + 3 * DTLB_BYTES);
+}
+
 /** #AC at CPL 3 with CR0.AM and RFLAGS.AC (SDM 6.15, interrupt 17). */
 function misaligned(cpu: usize, linear: u64, size: u32, kind: u32): bool {
-  if (load<u32>(cpu, TLB_NOW) != <u32>(cpu + AREA_DTLB + 3 * DTLB_BYTES) || (kind & A_SUPER) != 0) return false;
+  if (load<u32>(cpu, TLB_NOW) != neverFilled(cpu) || (kind & A_SUPER) != 0 || !alignmentChecked(cpu)) return false;
   const align: u32 = size >= 8 ? 7 : size == 4 ? 3 : size == 2 ? 1 : 0;
   if ((<u32>linear & align) == 0) return false;
   raiseError(cpu, VEC_AC, 0);
   return true;
 }
 
+function alignmentChecked(cpu: usize): bool {
+  return load<u32>(cpu, CPL) == 3 && (load<u64>(cpu, CR0) & CR0_AM) != 0 && (load<u32>(cpu, RFLAGS) & AC) != 0;
+}
+
 /** A write that missed: where to store; `commit` must follow when the result is below RAM_BASE. The place holds the present bytes. */
 export function writeSlow(cpu: usize, linear: u64, size: u32, kind: u32): usize {
   if (failed(cpu)) return 0;
   if (misaligned(cpu, linear, size, kind)) return 0;
+  if (load<u32>(cpu, TLB_NOW) == neverFilled(cpu) && (kind & A_SUPER) == 0) noteData(cpu, linear, size, true);
   const scratch = cpu + AREA_SCRATCH;
   const room: u32 = 4096 - (<u32>linear & 0xfff);
   const first = translatePage(cpu, linear, true, kind);
@@ -517,13 +566,17 @@ function device(cpu: usize, gpa: u64, size: u32, write: u32): bool {
   }
   const base = <u64>load<u32>(VM_APIC_GPA);
   const apic = base != 0 && gpa >> 12 == base >> 12;
-  if (apic) vmexit(cpu, EXIT_APIC_ACCESS, (gpa & 0xfff) | (<u64>write << 12));
-  else vmexit(cpu, EXIT_EPT_MISCONFIG, 0);
-  store<u64>(cpu, gpa, EXIT_GPA);
-  store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
+  // An instruction exits at its first access; the monitor emulates all of it.
+  if (next == 0) {
+    if (apic) vmexit(cpu, EXIT_APIC_ACCESS, (gpa & 0xfff) | (<u64>write << 12));
+    else vmexit(cpu, EXIT_EPT_MISCONFIG, 0);
+    store<u64>(cpu, gpa, EXIT_GPA);
+    store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
+  }
   const answer = mmio(cpu, <u32>gpa, <u32>(gpa >> 32), size, write);
   if (answer != 3 && !apic) store<u64>(cpu, load<u64>(cpu, KS_MMIO_EXITS) + 1, KS_MMIO_EXITS);
-  vmentry(cpu);
+  if (next == 0) vmentry(cpu);
+  else vmlonger(cpu);
   if (answer == 2) {
     store<u64>(cpu, gpa, IO_GPA);
     store<u32>(cpu, size, IO_SIZE);
@@ -652,7 +705,9 @@ export function fetchPage(cpu: usize, linear: u64): usize {
     return 0;
   }
   store<u64>(cpu, load<u64>(cpu, ENG_ITLB_MISSES) + 1, ENG_ITLB_MISSES);
+  exact = true;
   const host = walk(cpu, linear, A_EXEC, load<u32>(cpu, FETCH_USER) != 0, false, true);
+  exact = false;
   if (host <= DEVICE) return host;
   itlbInsert(cpu, tag, host & ~0xfff, walkGlobal ? 1 : 0);
   return host & ~0xfff;
@@ -721,7 +776,7 @@ export function tlbFlush(cpu: usize, global: bool): void {
   for (let i: u32 = 0; i < n; i++) {
     const index = load<u16>(cpu + (i << 1), AREA_DTLB_LIST);
     const at = cpu + AREA_DTLB + (<usize>index << 5);
-    if (!global && load<u32>(at, 20) != 0) {
+    if (!global && (load<u32>(at, 20) & ENTRY_GLOBAL) != 0) {
       store<u16>(cpu + (kept << 1), index, AREA_DTLB_LIST);
       kept++;
       continue;
@@ -782,7 +837,8 @@ export function modeChanged(cpu: usize): void {
   store<u32>(cpu, long ? 1 : 0, LONG);
   store<u64>(cpu, mode == 2 ? 0xffffffffffffffff : (ss & 0x4000) != 0 ? 0xffffffff : 0xffff, STACK_MASK);
   let table: usize = 0;
-  if (cpl == 3) table = (cr0 & CR0_AM) != 0 && (rflags & AC) != 0 ? 3 : 1;
+  if (dataBreakpointsEnabled(cpu)) table = 3;
+  else if (cpl == 3) table = (cr0 & CR0_AM) != 0 && (rflags & AC) != 0 ? 3 : 1;
   else if ((cr4 & CR4_SMAP) != 0 && (rflags & AC) == 0) table = 2;
   store<u32>(cpu, cpu + AREA_DTLB + table * DTLB_BYTES, TLB_NOW);
   const user: u32 = cpl == 3 ? 1 : 0;
@@ -802,10 +858,13 @@ export function modeChanged(cpu: usize): void {
 export function loadPdptes(cpu: usize, cr3: u64): bool {
   const at = cr3 & 0xffffffe0;
   let e0: u64 = 0, e1: u64 = 0, e2: u64 = 0, e3: u64 = 0;
-  e0 = entry64(cpu, at, 0);
-  e1 = entry64(cpu, at + 8, 0);
-  e2 = entry64(cpu, at + 16, 0);
-  e3 = entry64(cpu, at + 24, 0);
+  // The one access to a paging structure for which no linear address is reported.
+  exact = true;
+  e0 = entry64(cpu, at, 0, EPT_READ);
+  e1 = entry64(cpu, at + 8, 0, EPT_READ);
+  e2 = entry64(cpu, at + 16, 0, EPT_READ);
+  e3 = entry64(cpu, at + 24, 0, EPT_READ);
+  exact = false;
   if (badPdpte(e0) || badPdpte(e1) || badPdpte(e2) || badPdpte(e3)) {
     raiseError(cpu, VEC_GP, 0);
     return false;

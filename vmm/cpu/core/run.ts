@@ -6,20 +6,21 @@
  * whatever needs an exact boundary behind it (devices, stores into code, single step, breakpoints), run one at a time from the step line.
  */
 import { intack } from './env';
+import { breakpointsEnabled, instructionBreakpoint, takeHits } from './breakpoint';
 import { decodeAlone } from './decode';
 import { EXC_LEAVE, EXC_STEP, EXC_VALID, failed, raiseDebug, raiseError, VEC_GP } from './fault';
 import { EXIT_EXTERNAL_INTERRUPT, EXIT_NMI_WINDOW, EXIT_PENDING_INTERRUPT, vmentry, vmexit } from './exits';
 import { IF, RF, TF } from './flags';
-import { enter, MARGIN, refresh } from './flow';
+import { enter, fetchInTime, MARGIN, nextOffset, refresh } from './flow';
 import { interp } from './interp.gen';
 import { deliverInterrupt, deliverNmi, deliverPending } from './interrupt';
-import { DEVICE_CODE, fetchPage, RUN_MMIO } from './mmu';
-import { clearTrapDropped, SYS_IRET, trapDropped } from './sys';
-import { SYS } from './uop.gen';
+import { DEVICE_CODE } from './mmu';
+import { clearTrapDropped, SYS_IRET, SYS_SYSCALL, SYS_SYSRET, trapDropped } from './sys';
+import { STRING, SYS } from './uop.gen';
 import {
-  ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, CLOCK_OFFSET, CODE_BASE, DEADLINE, DR, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
-  KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NMI_BLOCKED, PENDING_DB, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SLICE_END, STATUS_TEXT, STEPPING,
-  WINDOW,
+  ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, CLOCK_OFFSET, CODE_BASE, DEADLINE, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
+  KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NEXT_RIP, NMI_BLOCKED, PENDING_DB, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SHADOW_KIND,
+  STATUS_TEXT, STEPPING, WINDOW,
 } from './state.gen';
 
 export const RUN_DEADLINE: i32 = 1;
@@ -33,6 +34,12 @@ export const EVENT_INTR: u32 = 1;
 export const EVENT_NMI: u32 = 2;
 export const EVENT_STOP: u32 = 4;
 export const EVENT_INIT: u32 = 8;
+/** A window exit was requested (WINDOW says which): it comes when the window opens, even if what waited for it has gone. */
+export const EVENT_WINDOW: u32 = 16;
+const WINDOW_INTR: u32 = 1;
+const WINDOW_NMI: u32 = 2;
+/** SHADOW_KIND of MOV SS and POP SS. */
+const SHADOW_SS: u32 = 2;
 
 /** STATUS_TEXT: an instruction was to be fetched from where there is no RAM. */
 export const INTERNAL_FETCH: u32 = 1;
@@ -59,7 +66,9 @@ export function run(cpu: usize): i32 {
       }
     }
     if (load<u32>(cpu, ACTIVITY) == 2) return RUN_SHUTDOWN;
-    if (load<u32>(cpu, EVENT) != 0 || load<u64>(cpu, PENDING_DB) != 0) {
+    // An instruction that left run() is completed before anything else happens.
+    const resumed = load<u32>(cpu, ANSWERS) != 0;
+    if (!resumed && (load<u32>(cpu, EVENT) != 0 || load<u64>(cpu, PENDING_DB) != 0)) {
       if (load<u32>(cpu, EVENT) & EVENT_STOP) {
         store<u32>(cpu, load<u32>(cpu, EVENT) & ~EVENT_STOP, EVENT);
         return RUN_EVENT;
@@ -67,19 +76,18 @@ export function run(cpu: usize): i32 {
       if (events(cpu)) continue;
     }
     const left = refresh(cpu);
-    if (left <= 0) {
+    if (left <= 0 && !resumed) {
       const now = load<u64>(cpu, ICOUNT) + load<u64>(cpu, CLOCK_OFFSET);
       const deadline = load<u64>(cpu, DEADLINE);
       if (now < deadline) return RUN_SLICE;
       // The deadline interrupted the guest, unless it passed while an exit was being handled.
       if (load<u32>(cpu, ACTIVITY) == 0 && deadline > load<u64>(cpu, ENTRY_CLOCK)) {
-        vmexit(cpu, EXIT_EXTERNAL_INTERRUPT, 0);
-        vmentry(cpu);
+        asynchronous(cpu, EXIT_EXTERNAL_INTERRUPT);
       }
       return RUN_DEADLINE;
     }
     if (load<u32>(cpu, ACTIVITY) != 0) return RUN_HLT;
-    if (alone || left <= MARGIN || mustStep(cpu)) {
+    if (alone || resumed || left <= MARGIN || mustStep(cpu)) {
       alone = false;
       if (!step(cpu, left)) return RUN_INTERNAL;
       continue;
@@ -95,7 +103,7 @@ export function run(cpu: usize): i32 {
 function mustStep(cpu: usize): bool {
   return (
     (load<u32>(cpu, RFLAGS) & (TF | RF)) != 0 ||
-    (load<u64>(cpu, DR + 56) & 0xff) != 0 ||
+    breakpointsEnabled(cpu) ||
     (load<u32>(cpu, EVENT) != 0 && load<u64>(cpu, SHADOW_AT) == load<u64>(cpu, ICOUNT))
   );
 }
@@ -104,29 +112,36 @@ function mustStep(cpu: usize): bool {
 function events(cpu: usize): bool {
   const pending = load<u64>(cpu, PENDING_DB);
   const shadow = load<u64>(cpu, SHADOW_AT) == load<u64>(cpu, ICOUNT);
-  if (pending != 0 && !shadow) {
+  // MOV SS holds off debug traps too, STI only interrupts and NMIs (SDM vol. 3 6.8.3, table 25-3).
+  if (pending != 0 && !(shadow && load<u32>(cpu, SHADOW_KIND) == SHADOW_SS)) {
     store<u64>(cpu, 0, PENDING_DB);
+    wake(cpu);
     trap(cpu, pending);
     return true;
   }
   const event = load<u32>(cpu, EVENT);
-  if ((event & EVENT_NMI) != 0 && load<u32>(cpu, NMI_BLOCKED) == 0 && !shadow) {
-    store<u32>(cpu, event & ~EVENT_NMI, EVENT);
-    wake(cpu);
-    deliverNmi(cpu);
+  if (load<u32>(cpu, NMI_BLOCKED) == 0 && !shadow) {
+    if (windowOpens(cpu, WINDOW_NMI)) {
+      store<u64>(cpu, load<u64>(cpu, KS_NMI_WINDOW) + 1, KS_NMI_WINDOW);
+      asynchronous(cpu, EXIT_NMI_WINDOW);
+      return true;
+    }
+    if (event & EVENT_NMI) {
+      store<u32>(cpu, event & ~EVENT_NMI, EVENT);
+      wake(cpu);
+      deliverNmi(cpu);
+      return true;
+    }
+  } else if (event & EVENT_NMI) askWindow(cpu, WINDOW_NMI);
+  if ((load<u32>(cpu, RFLAGS) & IF) == 0 || shadow) {
+    if (event & EVENT_INTR) askWindow(cpu, WINDOW_INTR);
+    return false;
+  }
+  if (windowOpens(cpu, WINDOW_INTR)) {
+    asynchronous(cpu, EXIT_PENDING_INTERRUPT);
     return true;
   }
   if ((event & EVENT_INTR) == 0) return false;
-  if ((load<u32>(cpu, RFLAGS) & IF) == 0 || shadow) {
-    // Asking for the window is part of this entry; it costs the guest nothing until it opens.
-    if (load<u32>(cpu, ACTIVITY) == 0) store<u32>(cpu, 1, WINDOW);
-    return false;
-  }
-  if (load<u32>(cpu, WINDOW)) {
-    store<u32>(cpu, 0, WINDOW);
-    vmexit(cpu, EXIT_PENDING_INTERRUPT, 0);
-    vmentry(cpu);
-  }
   const vector = intack(cpu);
   if (vector < 0) {
     store<u32>(cpu, load<u32>(cpu, EVENT) & ~EVENT_INTR, EVENT);
@@ -135,6 +150,29 @@ function events(cpu: usize): bool {
   wake(cpu);
   deliverInterrupt(cpu, <u32>vector);
   return true;
+}
+
+/** Asking for the window is part of an entry; it costs the guest nothing until it opens. */
+function askWindow(cpu: usize, which: u32): void {
+  if (load<u32>(cpu, ACTIVITY) != 0) return;
+  store<u32>(cpu, load<u32>(cpu, WINDOW) | which, WINDOW);
+  store<u32>(cpu, load<u32>(cpu, EVENT) | EVENT_WINDOW, EVENT);
+}
+
+/** The window is open: true when it was asked for, which is over with that. */
+function windowOpens(cpu: usize, which: u32): bool {
+  const asked = load<u32>(cpu, WINDOW);
+  if ((asked & which) == 0) return false;
+  store<u32>(cpu, asked & ~which, WINDOW);
+  if (asked == which) store<u32>(cpu, load<u32>(cpu, EVENT) & ~EVENT_WINDOW, EVENT);
+  return true;
+}
+
+/** An exit between two instructions. */
+function asynchronous(cpu: usize, reason: u32): void {
+  store<u64>(cpu, load<u64>(cpu, RIP), NEXT_RIP);
+  vmexit(cpu, reason, 0);
+  vmentry(cpu);
 }
 
 function wake(cpu: usize): void {
@@ -155,7 +193,7 @@ function step(cpu: usize, left: i32): bool {
   let linear = rip + load<u64>(cpu, CODE_BASE);
   if (mode != 2) linear &= 0xffffffff;
   const flags = load<u32>(cpu, RFLAGS);
-  if ((load<u64>(cpu, DR + 56) & 0xff) != 0 && (flags & RF) == 0) {
+  if (breakpointsEnabled(cpu) && (flags & RF) == 0) {
     const hit = instructionBreakpoint(cpu, linear);
     if (hit != 0) {
       raiseDebug(cpu, hit);
@@ -173,7 +211,7 @@ function step(cpu: usize, left: i32): bool {
       return true;
     }
   }
-  const page = fetchPage(cpu, linear);
+  const page = fetchInTime(cpu, linear);
   if (page == 0) return true;
   if (page == DEVICE_CODE) return nothingToFetch(cpu);
   const offset = <u32>linear & 0xfff;
@@ -185,7 +223,7 @@ function step(cpu: usize, left: i32): bool {
     if (first < <u32>room) {
       let next = linear + <u64>first;
       if (mode != 2) next &= 0xffffffff;
-      const page2 = fetchPage(cpu, next);
+      const page2 = fetchInTime(cpu, next);
       if (page2 == 0) return true;
       if (page2 == DEVICE_CODE) return nothingToFetch(cpu);
       memory.copy(bytes + first, page2, <u32>room - first);
@@ -196,39 +234,36 @@ function step(cpu: usize, left: i32): bool {
       return true;
     }
   }
-  store<u64>(cpu, rip - <u64>offset, RIP_BASE);
+  const base = rip - <u64>offset;
+  store<u64>(cpu, base, RIP_BASE);
+  store<u64>(cpu, mode == 2 ? base + nextOffset(at) : (base + nextOffset(at)) & 0xffffffff, NEXT_RIP);
   store<u32>(cpu, 1, STEPPING);
   clearTrapDropped();
+  takeHits();
   store<u64>(cpu, load<u64>(cpu, ENG_STEPS) + 1, ENG_STEPS);
   interp(cpu, at, left);
   store<u32>(cpu, 0, STEPPING);
   if (failed(cpu)) return true;
   store<u32>(cpu, 0, ANSWERS);
   store<u32>(cpu, 0, ANSWER_NEXT);
-  if (flags & RF) {
-    // RF holds for one instruction; IRET and POPF decide it anew.
-    if (load<u64>(cpu, RIP) != rip && !loadedFlags(at)) store<u32>(cpu, load<u32>(cpu, RFLAGS) & ~RF, RFLAGS);
-  }
-  if ((flags & TF) != 0 && !trapDropped) store<u64>(cpu, load<u64>(cpu, PENDING_DB) | DR6_BS, PENDING_DB);
+  // RF holds for one instruction, a repeated one with all its iterations; IRET decides it anew.
+  const going = <u32>load<u16>(at) == STRING && load<u64>(cpu, RIP) == rip;
+  if ((flags & RF) != 0 && !going && !isSystem(at, SYS_IRET)) store<u32>(cpu, load<u32>(cpu, RFLAGS) & ~RF, RFLAGS);
+  let traps = takeHits();
+  // TF counts as it was before the instruction; SYSCALL and SYSRET trap by the TF they load, so that each side steps only its own code.
+  const loads = isSystem(at, SYS_SYSCALL) || isSystem(at, SYS_SYSRET);
+  if (((loads ? load<u32>(cpu, RFLAGS) : flags) & TF) != 0 && !trapDropped) traps |= DR6_BS;
+  if (traps) store<u64>(cpu, load<u64>(cpu, PENDING_DB) | traps, PENDING_DB);
   return true;
 }
 
-/** The instruction took RF from the stack or a TSS: IRET. */
-function loadedFlags(at: usize): bool {
-  return <u32>load<u16>(at) == SYS && <u32>load<u8>(at, 12) == SYS_IRET;
+// @ts-ignore: decorator
+@inline
+function isSystem(at: usize, kind: u32): bool {
+  return <u32>load<u16>(at) == SYS && <u32>load<u8>(at, 12) == kind;
 }
 
 function nothingToFetch(cpu: usize): bool {
   store<u32>(cpu, INTERNAL_FETCH, STATUS_TEXT);
   return false;
-}
-
-/** DR6 bits of enabled instruction breakpoints at this address (SDM vol. 3 17.2.4). */
-function instructionBreakpoint(cpu: usize, linear: u64): u64 {
-  const dr7 = load<u64>(cpu, DR + 56);
-  let hit: u64 = 0;
-  for (let i: u32 = 0; i < 4; i++) {
-    if (((dr7 >> <u64>(i * 2)) & 3) != 0 && ((dr7 >> <u64>(16 + i * 4)) & 3) == 0 && load<u64>(cpu + (<usize>i << 3), DR) == linear) hit |= <u64>1 << <u64>i;
-  }
-  return hit;
 }

@@ -3,15 +3,15 @@
  * after any of them, for a deadline or a fault, with rCX, rSI and rDI saying where. What lies in one page of plain RAM on each side is done
  * in one go.
  */
+import { notePort } from './breakpoint';
 import { pio } from './env';
 import { EXIT_IO_INSTRUCTION, vmentry, vmexit } from './exits';
-import { EXC_LEAVE, EXC_STEP, failed } from './fault';
+import { EXC_STEP, failed } from './fault';
 import { DF, FLAGS_SUB } from './flags';
 import { hostRead, hostWrite, readMem, segAddr, writeMem } from './mmu';
-import { ioAllowed } from './io';
+import { ioAllowed, leaveForPort, nextAnswer } from './io';
 import {
-  ANSWER, ANSWER_NEXT, ANSWERS, EXC, EXIT_GLA, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, IO_COUNT, IO_DATA, IO_PORT, IO_SIZE, IO_WRITE,
-  KS_INSN_EMULATION, MODE, RAM_BASE, RFLAGS, RUN_EXIT, SEG_BASE, STEPPING,
+  ANSWER, ANSWER_NEXT, ANSWERS, EXC, EXIT_GLA, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, IO_DATA, KS_INSN_EMULATION, MODE, RAM_BASE, RFLAGS, STEPPING,
 } from './state.gen';
 
 const RAX: usize = 0;
@@ -257,11 +257,18 @@ function storeMany(cpu: usize, most: u64): u64 {
   return n;
 }
 
-/** INS and OUTS: one exit for a burst up to the page's end (SDM 28.2.1, table 28-5 qualification). Returns the iterations done. */
+/**
+ * INS and OUTS: one exit for a burst up to the page's end (SDM table 28-5 gives the qualification). Returns the iterations done. Each
+ * iteration is an instruction: what it asked is answered again when it is re-executed after leaving run(), and forgotten when it completes.
+ */
 function portString(cpu: usize, op: u32, most: u64, repeated: bool): u64 {
   const out = (op & 2) != 0;
   const port = <u32>load<u16>(cpu, RDX);
   if (!ioAllowed(cpu, port, width)) return 0;
+  const qualification = <u64>(width - 1) | (out ? 0 : 8) | 16 | (repeated ? 32 : 0) | (<u64>port << 16);
+  // A burst that goes on after leaving run() was counted when it began.
+  let opened = false;
+  let counted = load<u32>(cpu, ANSWERS) != 0;
   let done: u64 = 0;
   let page: u64 = 0;
   for (; done < most; done++) {
@@ -269,37 +276,49 @@ function portString(cpu: usize, op: u32, most: u64, repeated: bool): u64 {
     if (failed(cpu)) break;
     if (done == 0) page = lin >> 12;
     else if (lin >> 12 != page) break;
-    let v: u64 = 0;
-    if (out) v = readMem(cpu, lin, width, 0);
-    else {
-      // The place must be writable before the port is read.
-      hostWrite(cpu, lin, width, 0);
-    }
+    // The place must be writable before the port is read.
+    const v = out ? readMem(cpu, lin, width, 0) : 0;
+    const plain = out || hostWrite(cpu, lin, width, 0) >= RAM_BASE;
     if (failed(cpu)) break;
-    if (load<u32>(cpu, ANSWER_NEXT) < load<u32>(cpu, ANSWERS)) {
-      store<u64>(cpu, load<u64>(cpu, ANSWER), IO_DATA);
-      store<u32>(cpu, 0, ANSWERS);
-    } else {
-      if (done == 0) {
-        vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(width - 1) | (out ? 0 : 8) | 16 | (repeated ? 32 : 0) | (<u64>port << 16));
+    notePort(cpu, port, width);
+    if (!nextAnswer(cpu)) {
+      if (!counted) {
+        vmexit(cpu, EXIT_IO_INSTRUCTION, qualification);
         store<u64>(cpu, lin, EXIT_GLA);
         store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
+        opened = true;
+        counted = true;
       }
       store<u64>(cpu, v, IO_DATA);
       if (pio(cpu, port, width, out ? 1 : 0) == 2) {
-        store<u32>(cpu, port, IO_PORT);
-        store<u32>(cpu, width, IO_SIZE);
-        store<u32>(cpu, out ? 1 : 0, IO_WRITE);
-        store<u32>(cpu, 1, IO_COUNT);
-        store<u32>(cpu, RUN_IO, RUN_EXIT);
-        store<u32>(cpu, EXC_LEAVE, EXC);
+        leaveForPort(cpu, port, width, out ? 1 : 0);
         break;
       }
     }
-    if (!out) writeMem(cpu, lin, width, load<u64>(cpu, IO_DATA), 0);
-    if (failed(cpu)) break;
+    if (!out) {
+      if (!plain) {
+        // The store may ask a device, which is an exit of its own: this one ends first, and the port's answer is kept.
+        if (opened) vmentry(cpu);
+        opened = false;
+        keepAnswer(cpu);
+      }
+      writeMem(cpu, lin, width, load<u64>(cpu, IO_DATA), 0);
+      if (failed(cpu)) break;
+    }
     advance(cpu, out ? RSI : RDI, step);
+    store<u32>(cpu, 0, ANSWERS);
+    store<u32>(cpu, 0, ANSWER_NEXT);
+    if (!plain) return done + 1;
   }
-  if (done != 0 || load<u32>(cpu, EXC) == EXC_LEAVE) vmentry(cpu);
+  if (opened) vmentry(cpu);
   return done;
+}
+
+/** Records IO_DATA as the answer of the access just made, if it is not recorded already. */
+function keepAnswer(cpu: usize): void {
+  const n = load<u32>(cpu, ANSWER_NEXT);
+  if (n != 0) return;
+  store<u64>(cpu, load<u64>(cpu, IO_DATA), ANSWER);
+  store<u32>(cpu, 1, ANSWERS);
+  store<u32>(cpu, 1, ANSWER_NEXT);
 }

@@ -302,6 +302,9 @@ function pushf(cpu: usize, osz: u32): i32 {
   return push(cpu, <u64>flags, osz) ? SYS_NEXT : SYS_FAILED;
 }
 
+/** CF PF AF ZF SF TF IF DF OF NT AC ID. */
+const POPF_FLAGS: u32 = 0x244fd5;
+
 /** POPF: which flags may change follows from mode, CPL and IOPL (SDM vol. 2, POPF tables). */
 function popf(cpu: usize, osz: u32): i32 {
   const prot = load<u32>(cpu, PROT);
@@ -314,16 +317,14 @@ function popf(cpu: usize, osz: u32): i32 {
   }
   let value = <u32>stackRead(cpu, 0, osz);
   if (failed(cpu)) return SYS_FAILED;
-  let change: u32 = 0x244dd5 | 0x200 | 0x8000;
-  change &= 0x247fd5;
+  let change = POPF_FLAGS;
   if (vme) {
     if ((value & 0x100) != 0 || ((value & IF) != 0 && (old & VIP) != 0)) {
       raiseError(cpu, VEC_GP, 0);
       return SYS_FAILED;
     }
-    change = 0x4dd5 | VIF;
     value = value & IF ? value | VIF : value & ~VIF;
-    change &= 0xffff | VIF;
+    change = (POPF_FLAGS & 0xffff & ~IF) | VIF;
   } else {
     const cpl = load<u32>(cpu, CPL);
     if (prot == 0 || (prot == 1 && cpl == 0)) change |= IOPL | IF;
