@@ -329,6 +329,11 @@ export class Vm {
   #msr(cpu: number, index: number, write: number): number {
     const data = (cpu + IO_DATA) >>> 2;
     const u32 = this.u32;
+    if (write !== 0 && (index === IA32_TIME_STAMP_COUNTER || index === IA32_TSC_ADJUST)) {
+      // The core keeps these; an armed TSC deadline falls at another time now.
+      this.irqchip?.tscMoved(vcpuIndex(cpu));
+      return CALL.DONE;
+    }
     const handled = this.irqchip?.msr(cpu, index >>> 0, u32, data, write !== 0);
     if (handled !== undefined) return handled ? CALL.DONE : CALL.REFUSED;
     if (index === IA32_ARCH_CAPABILITIES && write === 0) {
@@ -407,4 +412,6 @@ const CR8 = offsetOf('CR8');
 function vcpuIndex(cpu: number): number {
   return (cpu - MEMORY_MAP.VCPU_BASE) / MEMORY_MAP.VCPU_STRIDE;
 }
+const IA32_TIME_STAMP_COUNTER = 0x10;
+const IA32_TSC_ADJUST = 0x3b;
 const IA32_ARCH_CAPABILITIES = 0x10a;

@@ -15,6 +15,7 @@ import { enter, fetchInTime, MARGIN, nextOffset, refresh } from './flow';
 import { interp } from './interp.gen';
 import { deliverInterrupt, deliverNmi, deliverPending } from './interrupt';
 import { DEVICE_CODE } from './mmu';
+import { initReset } from './reset';
 import { clearTrapDropped, SYS_IRET, SYS_SYSCALL, SYS_SYSRET, trapDropped } from './sys';
 import { STRING, SYS } from './uop.gen';
 import {
@@ -110,6 +111,11 @@ function mustStep(cpu: usize): bool {
 
 /** Takes the first event that can be taken; true when one was. */
 function events(cpu: usize): bool {
+  if (load<u32>(cpu, EVENT) & EVENT_INIT) {
+    store<u32>(cpu, load<u32>(cpu, EVENT) & ~EVENT_INIT, EVENT);
+    initReset(cpu);
+    return true;
+  }
   const pending = load<u64>(cpu, PENDING_DB);
   const shadow = load<u64>(cpu, SHADOW_AT) == load<u64>(cpu, ICOUNT);
   // MOV SS holds off debug traps too, STI only interrupts and NMIs (SDM vol. 3 6.8.3, table 25-3).
