@@ -78,8 +78,10 @@ export class Writer {
   readonly mode: Mode;
   readonly random: Random;
   readonly inputs: Uint8Array;
-  /** Flags that each case leaves undefined. */
+  /** Flags that each case leaves undefined when it runs to its end. */
   readonly undefinedFlags: Uint32Array;
+  /** Of cases with several instructions: rip and undefined flags before each of them, one after the other. */
+  readonly undefinedAt: (readonly number[] | undefined)[] = [];
   count = 0;
   readonly #u32: Uint32Array;
   readonly #u64: BigUint64Array;
@@ -122,7 +124,8 @@ export class Writer {
   }
 
   /** The case is complete. */
-  end(undefinedFlags: number): void {
+  end(undefinedFlags: number, undefinedAt?: readonly number[]): void {
+    if (undefinedAt) this.undefinedAt[this.count] = undefinedAt;
     const at = this.#at;
     this.#u64[(at + IN.RIP) >> 3] = BigInt(this.#start - this.codeBase);
     this.#u32[(at + IN.CODE_LENGTH) >> 2] = this.#length;
@@ -167,6 +170,9 @@ export class Writer {
 
   byte(...values: number[]): void {
     for (const v of values) this.inputs[this.#at + IN.CODE + this.#length++] = v;
+  }
+  codeByte(offset: number): number {
+    return this.inputs[this.#at + IN.CODE + offset] as number;
   }
   /** Overwrites a code byte already written (a branch's displacement). */
   patch(offset: number, value: number): void {
@@ -234,7 +240,8 @@ export class Writer {
     let t = options.target ?? this.target(size, (at) => at >= segmentBase && at - segmentBase < span) ?? this.nowhere(segment);
     if (options.align && !r.oneIn(8)) t &= -options.align;
     if (r.oneIn(2) && size <= 8) this.poke(t, interesting(r), size);
-    const wild = this.mode.bits === 64 && asz === 8 && options.target === undefined && r.oneIn(100);
+    // (AMD refuses an offset that is not canonical even when the base of FS or GS makes it so.)
+    const wild = this.mode.bits === 64 && asz === 8 && segment < FS && options.target === undefined && options.base === undefined && r.oneIn(100);
     const offset = wild ? this.#wild(size) : BigInt(t - segmentBase);
     return this.#solve({ ...shape, size: asz, override, segment }, offset);
   }
@@ -263,10 +270,10 @@ export class Writer {
   #scaled(wanted?: number): { base: number; index: number; scale: number; dispBytes: 0 | 1 | 2 | 4; rip: boolean; sib: boolean } {
     const r = this.random;
     const registers = this.mode.bits === 64 ? 16 : 8;
-    const none = wanted === undefined && r.oneIn(8);
+    const none = r.oneIn(8);
     const rip = none && this.mode.bits === 64 && r.oneIn(2);
     const base = none ? -1 : (wanted ?? r.below(registers));
-    let index = rip || !r.oneIn(2) ? -1 : r.below(registers);
+    let index = rip || wanted !== undefined || !r.oneIn(2) ? -1 : r.below(registers);
     if (index === RSP) index = -1;
     return { base, index, scale: index < 0 ? 0 : r.below(4), dispBytes: none ? 4 : r.pick([0, 1, 1, 4] as const), rip, sib: !rip && r.oneIn(2) };
   }
@@ -290,7 +297,8 @@ export class Writer {
     if (base >= 0 && base === index && free) {
       const times = 1n + (1n << BigInt(scale));
       this.set(base, offset / times, size);
-      disp = dispBytes === 0 ? 0 : Number(offset % times);
+      disp = Number(offset % times);
+      if (dispBytes === 0 && disp !== 0) dispBytes = 1;
     } else if (free) this.set(base, offset - BigInt(disp) - indexed(), size);
     else {
       if (index >= 0 && !this.fixed.has(index)) this.set(index, BigInt(r.below(0x10000)), 8);

@@ -33,8 +33,7 @@ export function compare(w: Writer, n: number, host: Uint8Array, core: Uint8Array
   const get = (v: DataView, at: number) => BigInt.asUintN(bits, v.getBigUint64(at, true));
   differ('rip', get(a, OUT.RIP), get(b, OUT.RIP));
   for (let i = 0; i < (bits === 64 ? 16 : 8); i++) differ(GENERAL[i] as string, get(a, 8 * i), get(b, 8 * i));
-  const faulted = a.getBigUint64(OUT.RIP, true) === view(w.inputs, n * w.shape.inputSize).getBigUint64(IN.RIP, true);
-  const known = ~(faulted ? 0 : (w.undefinedFlags[n] as number));
+  const known = ~undefinedAt(w, n, Number(a.getBigUint64(OUT.RIP, true)));
   differ('flags', (a.getUint32(OUT.FLAGS, true) & known) >>> 0, (b.getUint32(OUT.FLAGS, true) & known) >>> 0);
   let error = a.getUint32(OUT.ERROR, true);
   let coreError = b.getUint32(OUT.ERROR, true);
@@ -53,6 +52,17 @@ export function compare(w: Writer, n: number, host: Uint8Array, core: Uint8Array
     for (let i = 0; i < window.length; i++, at++) if (a.getUint8(at) !== b.getUint8(at)) differ(`[${hex(window.address + i)}]`, a.getUint8(at), b.getUint8(at));
   }
   return found.slice(0, 8).join('; ');
+}
+
+/** Flags that are undefined when case `n` stops at `rip`. */
+function undefinedAt(w: Writer, n: number, rip: number): number {
+  const points = w.undefinedAt[n];
+  if (points === undefined) {
+    const start = view(w.inputs, n * w.shape.inputSize).getUint32(IN.RIP, true);
+    return rip === start ? 0 : (w.undefinedFlags[n] as number);
+  }
+  for (let i = 0; i < points.length; i += 2) if (points[i] === rip) return points[i + 1] as number;
+  return w.undefinedFlags[n] as number;
 }
 
 /** The case in words: code, registers, and what came of it. */

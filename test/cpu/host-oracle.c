@@ -133,8 +133,8 @@ static void leave(const greg_t *registers) {
 }
 
 static void caught(int number, siginfo_t *info, void *context) {
-  /* The kernel clears DF for a handler, but leaves alignment checking on. */
-  __asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" : : : "memory", "cc");
+  /* The kernel clears DF for a handler, but leaves AC, NT and ID, which no frame would clear. */
+  __asm__ volatile("pushfq; andl $~0x244000, (%%rsp); popfq" : : : "memory", "cc");
   (void)number, (void)info;
   greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
   if (started) {

@@ -19,6 +19,8 @@ export interface Written {
 
 /** Where the operands of instructions in a sequence come from; absent for a single instruction, whose registers are its own. */
 export interface Supply {
+  /** RAX, RCX and RDX may be set to what the instruction wants. */
+  readonly prepares: boolean;
   register(bytes: Size): number;
   memory(bytes: number): Address;
 }
@@ -138,7 +140,7 @@ export function write(w: Writer, f: Form, supply?: Supply): Written {
   const immBytes = immediateBytes(immPattern, osz);
   const immediate = f.setup === 'count' && !r.oneIn(4) ? BigInt(r.pick([0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64])) : interesting(r);
   const done: Written = { form: f, osz, immediate };
-  if (!supply) prepare(w, f, osz);
+  if (!supply || supply.prepares) prepare(w, f, osz);
   if (f.operands[0] === 'O') {
     absolute(w, f, osz, rep);
     return done;
@@ -155,7 +157,8 @@ export function write(w: Writer, f: Form, supply?: Supply): Written {
   let rm: number | Address | undefined;
   if (e) {
     const bytes = memoryBytes(f, e, osz);
-    if (e[0] === 'M' || r.oneIn(2)) rm = supply ? supply.memory(bytes) : w.memory(bytes, bytes === 16 ? { align: 16 } : {});
+    // In a sequence a bit offset in a register could reach anywhere.
+    if (e[0] === 'M' || (r.oneIn(2) && !(supply && f.setup === 'bit'))) rm = supply ? supply.memory(bytes) : w.memory(bytes, bytes === 16 ? { align: 16 } : {});
     else rm = choose(e);
     if (!supply) match(w, f, rm, osz);
     if (f.setup === 'bit' && !supply && typeof rm === 'object') {

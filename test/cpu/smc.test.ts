@@ -114,7 +114,7 @@ const CASES: Record<string, Case> = {
 
 function prepared(c: Case): Guest {
   const g = new Guest(c);
-  c.also?.forEach(([at, bytes]) => g.put(at, bytes));
+  for (const [at, bytes] of c.also ?? []) g.put(at, bytes);
   c.setUp?.(g);
   return g;
 }

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { MEMORY_MAP } from '../../vmm/cpu/layout.ts';
 import { type ExitCosts, type Intercepts, NO_EXIT_COSTS, type RunExit, type Segment, type Vcpu, Vm, type VmOptions } from '../../vmm/index.ts';
 
 export const GDT = 0x1000;
@@ -117,7 +118,7 @@ export class Guest {
     gdt.push(descriptor(AR.tss32, 0xfff, TSS), 0n);
     // A second task state, available, and a task gate to it.
     gdt.push(descriptor(0x89, 0x67, TSS + 0x800), (BigInt(SEL.tss2) << 16n) | (0x85n << 40n));
-    gdt.forEach((d, i) => this.put64(GDT + 8 * i, d));
+    for (const [i, d] of gdt.entries()) this.put64(GDT + 8 * i, d);
     const long = this.mode === 'long' || this.mode === 'compat';
     const real = this.mode === 'real';
     for (let vector = 0; vector < 256; vector++) {
@@ -131,6 +132,10 @@ export class Guest {
     } else {
       this.put32(TSS + 4, INNER_STACK);
       this.put32(TSS + 8, SEL.data);
+      // The second task halts.
+      const task = TSS + 0x800;
+      for (const [at, value] of [[0x1c, this.mode === 'pae' ? TABLES + 0x1000 : TABLES], [0x20, HANDLERS], [0x24, 2], [0x38, STACK - 0x100], [0x4c, SEL.code32]] as const) this.put32(task + at, value);
+      for (const at of [0x48, 0x50, 0x54, 0x58, 0x5c]) this.put32(task + at, SEL.data);
     }
     // No port is for users.
     this.put(TSS + 0x66, hex(le(0x1000, 2)));
@@ -193,6 +198,11 @@ export class Guest {
   /** Runs to the HLT of a handler or of the code, or to another run exit. */
   run(limit?: number): RunExit {
     return this.vcpu.run(limit);
+  }
+
+  /** Counts no page's first access from now on. */
+  touchAll(): void {
+    new Uint8Array(this.vm.memory.buffer, MEMORY_MAP.PAGE_FLAGS, this.vm.ram.size / 4096).fill(1);
   }
 
   get rip(): number {

@@ -53,6 +53,7 @@ export interface Ending {
   /** Hash over all device accesses with their time. */
   readonly accesses: number;
   readonly exitHash: bigint;
+  readonly rflags: bigint;
   readonly state: Uint8Array;
   readonly ram: Uint8Array;
 }
@@ -65,8 +66,8 @@ export class Broken extends Error {
 /** Words that other threads may read: the seed at work, and the step it is at. */
 export const PROGRESS = { SEED: 0, STEP: 1, DONE: 2 } as const;
 
-/** Fields that the guest can see or that decide what it will see; SLICE_END is the road's own. */
-const SEEN = FIELDS.filter((f) => f.saved && f.name !== 'SLICE_END');
+/** Fields that the guest can see or that decide what it will see. SLICE_END is the road's own; flags are kept in several ways and compared as read. */
+const SEEN = FIELDS.filter((f) => f.saved && !/^(SLICE_END|RFLAGS|FLAG_.*)$/.test(f.name));
 
 const JUMP_GEN = offsetOf('JUMP_GEN');
 const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8 } as const;
@@ -215,6 +216,7 @@ export class Bench {
       clock: vm.clock.now(),
       accesses: this.#log,
       exitHash: vcpu.state.get('EXIT_HASH'),
+      rflags: vcpu.getRegs().rflags,
       state: stateFields(vcpu, vm),
       ram: Buffer.concat(SLOTS.map(({ at, bytes }) => this.#bytes.slice(RAM + at, RAM + at + bytes))),
     };
@@ -298,6 +300,7 @@ export function difference(a: Ending, b: Ending): string | undefined {
   of('clock', a.clock, b.clock);
   of('device accesses', a.accesses, b.accesses);
   of('exit hash', a.exitHash, b.exitHash);
+  of('rflags', a.rflags.toString(16), b.rflags.toString(16));
   for (const f of SEEN) {
     for (let i = 0; i < f.count; i++) {
       const at = f.offset + i * f.stride;

@@ -162,6 +162,8 @@ field('SHADOW_KIND', 'u32', '1 = STI, 2 = MOV SS: what made the shadow');
 field('NMI_BLOCKED', 'u32', '1 between NMI delivery and IRET');
 field('ACTIVITY', 'u32', '0 active, 1 HLT, 2 shutdown, 3 wait for SIPI');
 field('WINDOW', 'u32', '1 when an interrupt window exit was requested');
+field('STORM', 'u32', 'events delivered since an instruction last retired');
+field('STORM_AT', 'u64', 'ICOUNT at which they were');
 field('PENDING_DB', 'u64', 'DR6 bits of a #DB trap that waits for the boundary');
 field('STEPPING', 'u32', '1 while one instruction runs from the scratch line', scratch);
 

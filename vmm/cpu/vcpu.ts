@@ -72,6 +72,8 @@ export interface RunExit {
 const INTERNAL: Readonly<Record<number, string>> = {
   1: 'instruction fetch from an address that is not RAM',
   2: 'instruction not implemented',
+  3: 'an interrupt or exception whose descriptors or stack lie in a device that nobody answers for',
+  4: 'exceptions without end: 100000 of them, and no instruction completed in between',
 };
 
 /** Instructions between two looks outside, at most. */

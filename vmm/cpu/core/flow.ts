@@ -106,9 +106,14 @@ function jumpSlow(cpu: usize, rip: u64, left: i32): usize {
 export function enter(cpu: usize, rip: u64): usize {
   let linear = rip + load<u64>(cpu, CODE_BASE);
   if (load<u32>(cpu, MODE) != 2) linear &= 0xffffffff;
+  // A violation of the limit comes before any fault of the page.
+  if (!pageInsideLimit(cpu, rip)) {
+    store<u32>(cpu, EXC_STEP, EXC);
+    return 0;
+  }
   const host = fetchInTime(cpu, linear);
   if (host == 0) return 0;
-  if (host == DEVICE_CODE || !pageInsideLimit(cpu, rip)) {
+  if (host == DEVICE_CODE) {
     store<u32>(cpu, EXC_STEP, EXC);
     return 0;
   }

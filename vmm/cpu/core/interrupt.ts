@@ -24,9 +24,9 @@ import {
   descDpl, descIsSystem, descPresent, descType, descriptor, isCode, isConforming, setAccessed, setCode, setNullSegment, setSegReal, setSegment, wrap,
 } from './segment';
 import {
-  ACTIVITY, CPL, CR2, CR4, DEBUGCTL, DR, EXC, EXC_CR2, EXC_DR6, EXC_ERROR, EXIT_INTR_ERROR, EXIT_INTR_INFO, IDTR_BASE, IDTR_LIMIT, IRQ_COUNT,
+  ACTIVITY, CPL, CR2, CR4, DEBUGCTL, DR, EXC, EXC_CR2, EXC_DR6, EXC_ERROR, EXIT_INTR_ERROR, EXIT_INTR_INFO, ICOUNT, IDTR_BASE, IDTR_LIMIT, IRQ_COUNT,
   KS_IRQ_INJECTIONS, KS_NMI_INJECTIONS, LONG, NEXT_RIP, NMI_BLOCKED, PROT, REGS, RFLAGS, RIP, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
-  SEG_SEL, SHADOW_AT, STATUS_TEXT, STEPPING, VM_EXC_BITMAP,
+  SEG_SEL, SHADOW_AT, STATUS_TEXT, STEPPING, STORM, STORM_AT, VM_EXC_BITMAP,
 } from './state.gen';
 import { TASK_GATE, checkTss, taskSwitch } from './task';
 import { checkTarget } from './transfer';
@@ -62,6 +62,13 @@ const RUN_INTERNAL: u32 = 8;
 export const INTERNAL_DELIVERY: u32 = 3;
 /** Serial exceptions without an instruction between them before the guest counts as hung. */
 const SERIAL_MAX: u32 = 8;
+/** STATUS_TEXT: exceptions without end. */
+export const INTERNAL_STORM: u32 = 4;
+/**
+ * Events delivered one after another, none of whose handlers retires an instruction, before the guest counts as hung: no stack is
+ * that deep, and time stands still meanwhile (a faulting instruction counts 0), so that nothing else could end it.
+ */
+const STORM_MAX: u32 = 100_000;
 
 // The event that is being delivered.
 let type: u32 = 0;
@@ -98,6 +105,10 @@ export function deliverNmi(cpu: usize): void {
 
 /** Delivers an event, then what its delivery raises, until one arrives or the processor shuts down. */
 function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
+  if (storm(cpu)) {
+    giveUp(cpu, INTERNAL_STORM);
+    return;
+  }
   // Frames may land in pages with code or in devices: the delivery is as exact as an instruction that runs alone.
   const stepping = load<u32>(cpu, STEPPING);
   store<u32>(cpu, 1, STEPPING);
@@ -110,7 +121,7 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
     deliver(cpu, vector, kind, error, load<u64>(cpu, RIP));
     const exc = load<u32>(cpu, EXC);
     if ((exc & EXC_VALID) == 0) {
-      if (exc != 0) giveUp(cpu);
+      if (exc != 0) giveUp(cpu, INTERNAL_DELIVERY);
       // A delivered event ends the shadow of STI and MOV SS.
       else store<u64>(cpu, u64.MAX_VALUE, SHADOW_AT);
       break;
@@ -135,11 +146,20 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
   store<u32>(cpu, stepping, STEPPING);
 }
 
-/** The frame lies in a device that would answer outside run(); an event is no instruction that could be run again (KVM: internal error). */
-function giveUp(cpu: usize): void {
+/** Counts the events that come without an instruction between them; true when they have no end. */
+function storm(cpu: usize): bool {
+  const icount = load<u64>(cpu, ICOUNT);
+  const count = load<u64>(cpu, STORM_AT) == icount ? load<u32>(cpu, STORM) + 1 : 1;
+  store<u64>(cpu, icount, STORM_AT);
+  store<u32>(cpu, count, STORM);
+  return count > STORM_MAX;
+}
+
+/** Leaves run() because the event cannot be delivered: it is no instruction that could be run again (KVM: internal error). */
+function giveUp(cpu: usize, why: u32): void {
   store<u32>(cpu, EXC_LEAVE, EXC);
   store<u32>(cpu, RUN_INTERNAL, RUN_EXIT);
-  store<u32>(cpu, INTERNAL_DELIVERY, STATUS_TEXT);
+  store<u32>(cpu, why, STATUS_TEXT);
 }
 
 function shutDown(cpu: usize): void {

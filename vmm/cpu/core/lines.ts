@@ -98,9 +98,14 @@ export function rememberJump(cpu: usize, rip: u64, uop: usize): void {
   store<u32>(at, <u32>uop, AREA_JUMPS + 12);
 }
 
-/** True when all of the page that holds `rip` lies inside the CS limit, so that no fetch from it needs a check. */
+/**
+ * True when all of the page that holds `rip` lies inside the CS limit, so that no fetch from it needs a check; and, of 16-bit
+ * code, inside the first 64 KB whatever the limit, so that no branch inside it needs to wrap.
+ */
 export function pageInsideLimit(cpu: usize, rip: u64): bool {
-  if (load<u32>(cpu, MODE) == 2) return true;
+  const mode = load<u32>(cpu, MODE);
+  if (mode == 2) return true;
   const first = rip - (<u64>(<u32>(rip + load<u64>(cpu, CODE_BASE)) & 0xfff));
+  if (mode == 0 && first + 4095 >= 0x10000) return false;
   return <i64>first >= 0 && first + 4095 <= <u64>load<u32>(cpu + 32, SEG_LIMIT);
 }

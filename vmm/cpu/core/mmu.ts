@@ -843,7 +843,9 @@ export function modeChanged(cpu: usize): void {
   store<u32>(cpu, cpu + AREA_DTLB + table * DTLB_BYTES, TLB_NOW);
   const user: u32 = cpl == 3 ? 1 : 0;
   const base: u64 = mode == 2 ? 0 : load<u64>(cpu + 32, SEG_BASE);
-  if (user != load<u32>(cpu, FETCH_USER) || mode != load<u32>(cpu, MODE) || base != load<u64>(cpu, CODE_BASE)) dropJumps(cpu);
+  // What the jump cache holds was inside the CS limit of its time: any limit but the largest makes it doubtful.
+  const cut = mode != 2 && load<u32>(cpu + 32, SEG_LIMIT) != 0xffffffff;
+  if (cut || user != load<u32>(cpu, FETCH_USER) || mode != load<u32>(cpu, MODE) || base != load<u64>(cpu, CODE_BASE)) dropJumps(cpu);
   store<u32>(cpu, user, FETCH_USER);
   store<u32>(cpu, mode, MODE);
   store<u64>(cpu, base, CODE_BASE);

@@ -8,7 +8,7 @@ import { AF, CF, DF, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getArith, getCF, getOF,
 import { below, eaFix, legacyTarget, less, nextOffset } from './flow';
 import { A_STACK, commit, hostModify, hostRead, hostWrite, modifySlow, readMem, segAddr, writeMem } from './mmu';
 import { CLASS_GPR32, CLASS_GPRW, CLASS_MMX, CLASS_XMM, INFO_GROUP, INFO_MASKMOV, INFO_RM, INFO_RM_SHIFT } from './sse-table';
-import { maskmov, sseExec } from './sse';
+import { crc32c, maskmov, sseExec } from './sse';
 import { x87Mem, x87Reg } from './x87';
 import { mmxEnter, reportPending, usable } from './x87state';
 import {
@@ -21,6 +21,7 @@ const RDX: usize = 16;
 const RBX: usize = 24;
 const RSP: usize = 32;
 const RBP: usize = 40;
+const RDI: usize = 56;
 
 // @ts-ignore: decorator
 @inline
@@ -413,16 +414,31 @@ export function bitFn(cpu: usize, pc: usize): bool {
   return true;
 }
 
-/** BSF BSR (F3 forms too: no BMI1 or LZCNT at this level). */
+/** BSF (0), BSR (1; F3 forms too: no BMI1 or LZCNT at this level), POPCNT (2), which clears all flags but ZF. */
 export function scanFn(cpu: usize, pc: usize): bool {
   const index = size(pc);
   const at = operand(cpu, pc, 1 << index, READ);
   if (at == 0) return false;
   const v = zero(get(at, index), index);
+  if (kind(pc) == 2) {
+    setArith(cpu, v == 0 ? ZF : 0);
+    setReg(cpu + <usize>load<u8>(pc, 4), index, <i64>popcnt<u64>(v));
+    return true;
+  }
   store<u32>(cpu, FLAGS_LOGIC, FLAG_OP);
   store<i64>(cpu, sign(<i64>v, index), FLAG_RES);
   if (v == 0) return true;
   setReg(cpu + <usize>load<u8>(pc, 4), index, <i64>(kind(pc) == 0 ? ctz<u64>(v) : 63 - clz<u64>(v)));
+  return true;
+}
+
+/** CRC32 of 1, 2, 4 or 8 bytes; the result fills a 64-bit register whatever REX.W says. */
+export function crc32Fn(cpu: usize, pc: usize): bool {
+  const index = size(pc);
+  const at = operand(cpu, pc, 1 << index, READ);
+  if (at == 0) return false;
+  const r = cpu + <usize>load<u8>(pc, 4);
+  store<u64>(r, <u64>crc32c(load<u32>(r), <u64>get(at, index), 1 << index));
   return true;
 }
 
@@ -948,9 +964,10 @@ export function sseFn(cpu: usize, pc: usize): bool {
         sseExec(cpu, op, rm, rm, imm | ((d >> 28) << 8), wide);
       } else if (d & INFO_MASKMOV) {
         // The mask is applied byte by byte at seg:rDI.
-        const lin = maskAddress(cpu, pc);
+        const bytes: u32 = (word & SSE_MMX) != 0 ? 8 : 16;
+        const lin = eaFix(cpu, load<u64>(cpu, RDI), <u32>load<u8>(pc, 7), bytes, 1);
         if (failed(cpu)) return false;
-        maskmov(cpu, lin, reg, rm, (word & SSE_MMX) != 0 ? 8 : 16);
+        maskmov(cpu, lin, reg, rm, bytes);
       }
       if (!failed(cpu) && (word & SSE_MMX) != 0) mmxEnter(cpu);
       return !failed(cpu);
@@ -977,9 +994,4 @@ export function sseFn(cpu: usize, pc: usize): bool {
   }
   if (word & SSE_MMX) mmxEnter(cpu);
   return true;
-}
-
-function maskAddress(cpu: usize, pc: usize): u64 {
-  const f = <u32>load<u8>(pc, 7);
-  return eaFix(cpu, load<u64>(cpu, 56), f, 1, 1);
 }

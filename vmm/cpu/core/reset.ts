@@ -6,12 +6,15 @@ import { dropPage } from './lines';
 import { resetMsrs } from './msr';
 import { modeChanged, PAGE_CODE, tlbFlush, tlbInit } from './mmu';
 import {
-  ACTIVITY, APIC_BASE, CR0, CR2, CR3, CR4, DR, EFER, EXIT_MIN, FCW, FSW, FTW, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, K4096, MXCSR, NMI_BLOCKED,
+  ACTIVITY, APIC_BASE, CR0, CR2, CR3, CR4, DR, EFER, EXIT_MIN, FCW, FSW, FTW, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, JUMP_GEN, K4096, MXCSR, NMI_BLOCKED,
   PAGE_FLAGS, PENDING_DB, RAM_BASE, RIP, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SEL, SHADOW_AT, STATE_SIZE, WINDOW, XCR0,
 } from './state.gen';
 
 export function reset(cpu: usize): void {
+  // The jump cache keeps its entries: a number that was used before would make old ones valid again.
+  const jumps = load<u32>(cpu, JUMP_GEN);
   memory.fill(cpu, 0, STATE_SIZE);
+  store<u32>(cpu, jumps, JUMP_GEN);
   store<u64>(cpu, 4096, K4096);
   for (let i: usize = 0; i < 72; i++) store<u64>(cpu + (i << 3), u64.MAX_VALUE, EXIT_MIN);
   tlbInit(cpu);

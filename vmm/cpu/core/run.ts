@@ -57,6 +57,8 @@ export function run(cpu: usize): i32 {
         deliverPending(cpu);
         store<u32>(cpu, 0, ANSWERS);
         store<u32>(cpu, 0, ANSWER_NEXT);
+        // It could not be delivered: that comes before any other outcome.
+        if (failed(cpu)) continue;
       } else {
         store<u32>(cpu, 0, EXC);
         if (exc & EXC_LEAVE) {

@@ -18,8 +18,8 @@ import { ldmxcsr } from './sse';
 import { syscall, sysenter, sysexit, sysret } from './syscall';
 import { emms, fwait, fxrstor, fxsave } from './x87state';
 import {
-  ACTIVITY, CLOCK_OFFSET, CPL, CR0, CR4, EVENT, ICOUNT, INTERCEPT_PAUSE, INTERCEPT_RDTSC, IO_DATA, KS_HYPERCALLS, MODE, MXCSR, NEXT_RIP, PROT, RFLAGS, RIP,
-  SEG_SEL, SHADOW_AT, SHADOW_KIND, STEPPING, TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES,
+  ACTIVITY, CLOCK_OFFSET, CPL, CR0, CR4, EVENT, EXIT_GLA, ICOUNT, INTERCEPT_PAUSE, INTERCEPT_RDTSC, IO_DATA, KS_HYPERCALLS, MODE, MXCSR, NEXT_RIP, PROT,
+  RFLAGS, RIP, SEG_SEL, SHADOW_AT, SHADOW_KIND, STEPPING, TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES,
 } from './state.gen';
 import { REGISTER } from './decode';
 
@@ -183,7 +183,9 @@ export function sys(cpu: usize, pc: usize): i32 {
     case 23: {
       const at = operand(cpu, pc, 2, READ);
       if (at == 0) return SYS_FAILED;
-      C.lmsw(cpu, <u32>load<u16>(at), <u32>load<u8>(pc, 6) != REGISTER ? 1 : 0);
+      const memory: u32 = <u32>load<u8>(pc, 6) != REGISTER ? 1 : 0;
+      C.lmsw(cpu, <u32>load<u16>(at), memory);
+      if (memory) store<u64>(cpu, linearOf(cpu, pc, 0, 2, 0), EXIT_GLA);
       return outcome(cpu, SYS_LEAVE);
     }
     case 24: C.invlpg(cpu, linearOf(cpu, pc, 0, 1, 0)); return outcome(cpu, SYS_LEAVE);

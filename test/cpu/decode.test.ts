@@ -1,0 +1,332 @@
+/** The decoder against iced-x86: length, validity, operands; and against its own rules for lines. */
+import { Code, CpuidFeature, Decoder, Instruction } from 'iced-x86';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Bits, bytes, CODE, CPU, decoder, MODES, setSimdLevel, UOPS, view } from './decode-core.ts';
+import { compare, DIFFERENCES, hex, place, SIMD_LEVELS, SLOT, type Tally, tally } from './decode-oracle.ts';
+import { lengthOf, UOP, UOP_NAMES } from './decode-lift.ts';
+import { AT, CPU as X87_CPU, loadX87 } from './x87core.ts';
+
+const x87 = await loadX87();
+
+/** mulberry32. */
+function generator(seed: number): () => number {
+  let s = seed;
+  return () => {
+    s = (s + 0x6d2b79f5) | 0;
+    let t = Math.imul(s ^ (s >>> 15), 1 | s);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (t ^ (t >>> 14)) >>> 0;
+  };
+}
+
+const MAPS: readonly (readonly number[])[] = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]];
+const ESCAPES = [[0x0f], [0x38, 0x3a], [], []];
+const REX = [0x48, 0x45, 0x4f];
+
+/** Every opcode of a map behind a prefix, with every `step`th ModRM byte. */
+function everyOpcode(prefix: readonly number[], map: number, mode: (typeof MODES)[number], level: number, step: number, sum: Tally): void {
+  const random = generator(prefix.length * 256 + map);
+  for (let op = 0; op < 256; op++) {
+    if (ESCAPES[map]?.includes(op)) continue;
+    let n = 0;
+    for (let modrm = op % step; modrm < 256; modrm += step) place(n++, [...prefix, ...(MAPS[map] as number[]), op, modrm], random);
+    compare(n, mode, level, sum);
+  }
+}
+
+function report(sum: Tally): void {
+  assert.equal([...sum.wrong.values()], []);
+}
+
+test('every opcode with every ModRM byte is what iced-x86 says, in all code sizes', () => {
+  setSimdLevel(SIMD_LEVELS);
+  const sum = tally();
+  for (const mode of MODES) {
+    for (const prefix of [[], [0x66], [0xf3], [0xf2], [0xf0]]) {
+      for (const map of [0, 1]) everyOpcode(prefix, map, mode, SIMD_LEVELS, 1, sum);
+      for (const map of [2, 3]) everyOpcode(prefix, map, mode, SIMD_LEVELS, 7, sum);
+    }
+    for (const prefix of [[0x67], [0x65], [0x2e, 0x66], [0x66, 0xf3], [0xf3, 0x66, 0xf2]]) {
+      for (const map of [0, 1, 2, 3]) everyOpcode(prefix, map, mode, SIMD_LEVELS, 11, sum);
+    }
+  }
+  for (const rex of REX) {
+    for (const prefix of [[], [0x66], [0xf3], [0xf2]]) {
+      for (const map of [0, 1, 2, 3]) everyOpcode([...prefix, rex], map, MODES[2], SIMD_LEVELS, 5, sum);
+    }
+  }
+  report(sum);
+  assert.ok(sum.valid > 800_000, `${sum.valid} valid of ${sum.compared}`);
+});
+
+test('every documented difference occurs', () => {
+  assert.equal(
+    DIFFERENCES.filter((d) => d.seen === 0).map((d) => d.why),
+    [],
+  );
+});
+
+test('a SIMD level has the instructions of its extensions and no others', () => {
+  for (let level = 0; level < SIMD_LEVELS; level++) {
+    setSimdLevel(level);
+    const sum = tally();
+    for (const mode of MODES) {
+      for (const prefix of [[], [0x66], [0xf3], [0xf2]]) for (const map of [1, 2, 3]) everyOpcode(prefix, map, mode, level, 37, sum);
+    }
+    report(sum);
+  }
+});
+
+const PREFIXES = [0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x48, 0x41, 0x4f, 0x40];
+
+/** A slot of bytes that is more often an instruction than chance would have it. */
+function randomSlot(slot: number, random: () => number): void {
+  const code: number[] = [];
+  const shape = random();
+  for (let n = [0, 0, 0, 1, 1, 2, 3, 5][shape & 7] as number; n > 0; n--) code.push(PREFIXES[random() % PREFIXES.length] as number);
+  code.push(...(MAPS[[0, 0, 0, 0, 1, 1, 2, 3][(shape >> 3) & 7] as number] as number[]));
+  place(slot, code, random);
+}
+function randomInstructions(seed: number, rounds: number): void {
+  const random = generator(seed);
+  const sum = tally();
+  const batch = 1024;
+  for (let i = 0; i < rounds; i++) {
+    const level = i % 2 ? SIMD_LEVELS : random() % (SIMD_LEVELS + 1);
+    setSimdLevel(level);
+    for (let slot = 0; slot < batch; slot++) randomSlot(slot, random);
+    for (const mode of MODES) compare(batch, mode, level, sum);
+  }
+  report(sum);
+}
+
+test('random bytes are what iced-x86 says', () => {
+  randomInstructions(1, 100);
+});
+
+test('random bytes of a new seed are what iced-x86 says', () => {
+  const seed = (Math.random() * 2 ** 32) >>> 0;
+  process.stdout.write(`(seed ${seed}) `);
+  randomInstructions(seed, 50);
+});
+
+test('reserved x87 opcodes are #UD, the rest and their documented aliases are not', () => {
+  const ins = new Instruction();
+  const wrong: string[] = [];
+  for (let esc = 0; esc < 8; esc++) {
+    for (let modrm = 0; modrm < 256; modrm++) {
+      if (modrm < 0xc0 && (modrm & 0xc7) !== 0) continue;
+      const iced = new Decoder(64, Uint8Array.from([0xd8 + esc, modrm]), 0);
+      iced.decodeOut(ins);
+      iced.free();
+      x87.reset();
+      if (modrm >= 0xc0) x87.fn.x87Reg(X87_CPU, esc, modrm);
+      else x87.fn.x87Mem(X87_CPU, esc, modrm >> 3, BigInt(AT), 3, 4);
+      if ((x87.fault() === 6) !== (ins.code === Code.INVALID)) wrong.push(`${(0xd8 + esc).toString(16)} ${modrm.toString(16)}`);
+    }
+  }
+  assert.equal(wrong, []);
+});
+
+const decodeAlone = (code: readonly number[], mode: number, count = code.length): string => {
+  bytes.set(code, CODE);
+  return decoder.decodeAlone(CODE, count, 0, mode, UOPS) ? (UOP_NAMES[view.getUint16(UOPS, true)] as string) : 'missing bytes';
+};
+
+test('fifteen bytes are an instruction, sixteen are #GP whatever they would be', () => {
+  const cases: [number[], string][] = [
+    [[0x90], 'NOP'],
+    [[0x0f, 0x0b], 'UD'],
+    [[0xf0, 0x90], 'UD'],
+    [[0x81, 0x05, 1, 2, 3, 4, 5, 6, 7, 8], 'ADD_MI_32'],
+    [[0x0f, 0xff, 0xc0], 'UD'],
+  ];
+  for (const [code, uop] of cases) {
+    for (const prefix of [0x64, 0x3e]) {
+      const padded = (length: number): number[] => [...new Array<number>(length - code.length).fill(prefix), ...code];
+      assert.is(decodeAlone(padded(15), 2), uop, `15: ${code}`);
+      assert.is(decodeAlone(padded(16), 2), 'GP', `16: ${code}`);
+      assert.is(decodeAlone([...padded(40)], 2), 'GP', `40: ${code}`);
+    }
+  }
+  // With 15 bytes to be had, the instruction is not whole, and the caller says #GP (run.ts).
+  assert.is(decodeAlone(new Array<number>(16).fill(0x66), 2, 15), 'missing bytes');
+  // A run of prefixes up to the end of the page is too long, not cut off.
+  assert.is(decodeAlone(new Array<number>(64).fill(0x66), 1), 'GP');
+});
+
+test('an instruction wants all of its bytes and no more', () => {
+  setSimdLevel(SIMD_LEVELS);
+  const random = generator(3);
+  for (let i = 0; i < 20_000; i++) {
+    randomSlot(0, random);
+    const { mode } = MODES[i % 3] as (typeof MODES)[number];
+    if (!decoder.decodeAlone(CODE, SLOT, 0, mode, UOPS)) continue;
+    const uop = view.getUint16(UOPS, true);
+    const length = lengthOf(UOPS);
+    if (uop === UOP['GP'] || uop === UOP['UD']) continue;
+    for (const n of [length - 1, length >> 1]) assert.not(decoder.decodeAlone(CODE, n, 0, mode, UOPS), `${hex(CODE)}, ${n} bytes`);
+    assert.ok(decoder.decodeAlone(CODE, length, 0, mode, UOPS), hex(CODE));
+    assert.is(view.getUint16(UOPS, true), uop);
+  }
+});
+
+test('displacements next to 2^31 keep their target', () => {
+  // Instructions at page offset 0xff0 so that what is added to the displacement is large.
+  const sum = tally();
+  const disps = [
+    0x7fffffff, 0x7ffff010, 0x7ffff000, 0x7fffefff, 0x7fffe000, 0x7fffdfff, -1, -0x80000000, -0x7ffff000, 0x10, -0x1000, -0xff0, 0xfe0,
+  ];
+  const bytesOf = (d: number): number[] => [d & 255, (d >> 8) & 255, (d >> 16) & 255, (d >> 24) & 255];
+  for (const d of disps) {
+    const heads = [
+      [0x8b, 0x05],
+      [0x48, 0x89, 0x05],
+      [0x0f, 0x58, 0x05],
+      [0x67, 0x8b, 0x05],
+      [0x64, 0x8b, 0x05],
+      [0x80, 0x3d],
+      [0xff, 0x25],
+      [0xe8],
+      [0xe9],
+      [0x0f, 0x84],
+      [0x48, 0x8d, 0x05],
+      [0x0f, 0xb6, 0x05],
+      [0xdb, 0x2d],
+      [0x66, 0xe9],
+      [0x67, 0xe8],
+    ];
+    for (let base = 0; base < 256; base += 17) {
+      heads.forEach((head, i) => {
+        place(i * 16 + (base >> 4), [...head, ...bytesOf(d)], () => 0x55);
+      });
+    }
+    for (const mode of MODES) compare(256, mode, SIMD_LEVELS, sum);
+  }
+  report(sum);
+});
+
+/** Micro-ops of one line: names with their bytes. */
+function line(host: number, mode: number): string[] {
+  const end = decoder.decodeLine(CPU, host, mode, UOPS);
+  const names: string[] = [];
+  for (let at = UOPS; at < end; at += 16) names.push(UOP_NAMES[view.getUint16(at, true)] as string);
+  return names;
+}
+const UNCONDITIONAL = /^(JMP_|CALL_|RET$|UD$|GP$)/;
+const CLOSING = ['PAGE_END', 'CHECK', 'ALONE'];
+
+test('a line is its instructions one by one, but for fused and quiet forms', () => {
+  setSimdLevel(SIMD_LEVELS);
+  const random = generator(4);
+  const alone = UOPS + 0x1000;
+  for (let i = 0; i < 4000; i++) {
+    const { mode } = MODES[i % 3] as (typeof MODES)[number];
+    // A page of common instructions back to back, or of anything.
+    let at = CODE;
+    while (at < CODE + 400) {
+      const common = COMMON[random() % COMMON.length] as readonly number[];
+      for (const b of i % 4 === 0 ? [random()] : common) bytes[at++] = b < 0 ? random() : b;
+    }
+    const end = decoder.decodeLine(CPU, CODE, mode, UOPS);
+    let offset = 0;
+    for (let uop = UOPS; uop < end; uop += 16) {
+      const name = UOP_NAMES[view.getUint16(uop, true)] as string;
+      if (CLOSING.includes(name)) {
+        assert.is(uop + 16, end);
+        break;
+      }
+      assert.is(decoder.decodeAlone(CODE + offset, SLOT, offset, mode, alone), 1);
+      const single = UOP_NAMES[view.getUint16(alone, true)] as string;
+      const plain = name.replace(/_(J\d+|Q)$/, '');
+      // Alone, no branch is local.
+      if (plain.replace('_LOCAL', '_FAR') !== single.replace('_LOCAL', '_FAR')) assert.is(plain, single, hex(CODE + offset));
+      for (let b = 2; b < 16; b++)
+        if (view.getUint8(uop + b) !== view.getUint8(alone + b)) assert.unreachable(`${name} byte ${b}: ${hex(CODE + offset)}`);
+      const fused = /_J(\d+)$/.exec(name)?.[1];
+      if (fused !== undefined) assert.match(UOP_NAMES[view.getUint16(uop + 16, true)] as string, new RegExp(`^JCC_(LOCAL)_${fused}$`));
+      offset += lengthOf(uop);
+    }
+  }
+});
+
+/** -1 stands for a random byte. */
+const COMMON: readonly (readonly number[])[] = [
+  [0x39, 0xd8],
+  [0x48, 0x39, 0xd8],
+  [0x83, 0xf8, -1],
+  [0x74, -1],
+  [0x75, -1],
+  [0x7c, -1],
+  [0x85, 0xc0],
+  [0xa8, 1],
+  [0x80, 0x38, -1],
+  [0x01, 0xc8],
+  [0x83, 0xc0, -1],
+  [0xc1, 0xe0, 3],
+  [0xff, 0xc0],
+  [0x89, 0xd8],
+  [0x8b, 0x43, -1],
+  [0x8d, 0x43, 1],
+  [0xf7, 0xd0],
+  [0x0f, 0xb6, 0xc0],
+  [0xb0, -1],
+  [0x90],
+  [0x0f, 0x84, -1, 0, 0, 0],
+  [0x11, 0xc8],
+  [0x9f],
+  [0x50],
+  [0x31, 0xc0],
+  [0x0f, 0x94, 0xc0],
+  [0xd1, 0xe8],
+  [0xf7, 0xd8],
+];
+
+test('flags are dropped only where the same line replaces them before anything can see them', () => {
+  // add eax, ecx; mov ebx, edx; sub eax, ecx; nop
+  bytes.set([0x01, 0xc8, 0x89, 0xd3, 0x29, 0xc8, 0x90, 0xc3], CODE);
+  assert.equal(line(CODE, 1).slice(0, 3), ['ADD_RR_32_Q', 'MOV_RR_32', 'SUB_RR_32']);
+  // A load may fault, adc and sete read, inc keeps CF, a shift by CL may keep all, a branch shows them to its target.
+  for (const between of [[0x8b, 0x18], [0x11, 0xd3], [0x0f, 0x94, 0xc3], [0x43], [0xd3, 0xe3], [0x74, 0x10], [0x50], [0x9c], [0xf4]]) {
+    bytes.set([0x01, 0xc8, ...between, 0x29, 0xc8, 0xc3], CODE);
+    assert.is(line(CODE, 1)[0], 'ADD_RR_32', between.map((b) => b.toString(16)).join(' '));
+  }
+});
+
+test('a line ends behind an unconditional transfer, at the page end, or full', () => {
+  for (const [code, count] of [
+    [[0xc3], 1],
+    [[0xeb, 0], 1],
+    [[0xe8, 0, 0, 0, 0], 1],
+    [[0xff, 0xe0], 1],
+    [[0x0f, 0x0b], 1],
+    [[0x74, 0, 0xc3], 2],
+    [[0xcc], 1],
+    [[0xcf], 1],
+  ] as const) {
+    bytes.set([...code, 0x90, 0x90], CODE);
+    assert.is(line(CODE, 2).length, count, `${code}`);
+  }
+  bytes.fill(0x90, CODE, CODE + 4096);
+  assert.equal(line(CODE, 2).slice(31), ['NOP', 'CHECK']);
+  assert.equal(line(CODE + 4090, 2), ['NOP', 'NOP', 'NOP', 'NOP', 'NOP', 'NOP', 'PAGE_END']);
+  bytes.set([0x90, 0xe8, 0, 0], CODE + 4092);
+  assert.equal(line(CODE + 4092, 2), ['NOP', 'ALONE']);
+  bytes.set([0x66, 0x66, 0x66, 0x66], CODE + 4092);
+  assert.equal(line(CODE + 4092, 2), ['ALONE']);
+  bytes.fill(0x66, CODE + 4000, CODE + 4096);
+  assert.equal(line(CODE + 4000, 2), ['GP']);
+});
+
+test('a branch is local only where its target needs no check: not alone, not to the first 64 KB of 32-bit code', () => {
+  const jump = [0xeb, 0x10];
+  for (const { mode } of MODES) {
+    assert.is(decodeAlone(jump, mode), 'JMP_FAR');
+    bytes.set([0x66, ...jump], CODE);
+    assert.equal(line(CODE, mode), [mode === 1 ? 'JMP_FAR' : 'JMP_LOCAL']);
+    assert.equal(line(CODE + 1, mode), ['JMP_LOCAL']);
+  }
+});
+
+test.run();
