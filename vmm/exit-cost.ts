@@ -108,7 +108,7 @@ export function exitCostsFrom(source: string, json: unknown): ExitCosts {
   }
   const given = json as Record<string, unknown>;
   for (const key of Object.keys(given)) {
-    if (!(key in DEFAULT_EXIT_COSTS))
+    if (!Object.hasOwn(DEFAULT_EXIT_COSTS, key))
       throw new ExitCostError(`${source}: unknown key '${key}'; known are ${Object.keys(DEFAULT_EXIT_COSTS).join(', ')}`);
   }
   const d = DEFAULT_EXIT_COSTS;
@@ -142,9 +142,11 @@ export function loadExitCosts(choice: string): ExitCosts {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new ExitCostError(`--exit-cost ${choice}: not JSON: ${(error as Error).message}`);
+    // The parser quotes the file, which may hold anything.
+    const why = (error as Error).message.replaceAll(/[^ -~]+/g, '.');
+    throw new ExitCostError(`--exit-cost ${choice}: not JSON: ${why}; give none, default or a JSON file`);
   }
-  return exitCostsFrom(choice, json);
+  return exitCostsFrom(`--exit-cost ${choice}`, json);
 }
 
 /** The part by reason, as the core reads it: EXIT_REASON_LIMIT numbers. */

@@ -186,7 +186,9 @@ export class Machine {
     this.#attach('pci', pci);
     vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
     if (options.debugExit !== undefined) {
-      this.#attach('debug-exit', new DebugExit({ port: options.debugExit, exit: (value) => this.#end({ kind: 'debug-exit', value }) }));
+      const port = options.debugExit;
+      const ports = freePorts(vm, port);
+      this.#attach('debug-exit', new DebugExit({ port, ports, exit: (value) => this.#end({ kind: 'debug-exit', value }) }));
     }
     this.#rsdp = this.#placeAcpi();
     this.#inputDue = vm.clock.deadline('console input', () => this.#deliverInput());
@@ -379,6 +381,20 @@ export class Machine {
     const again = this.reset();
     return again.ok ? undefined : { kind: 'died', why: `reset, and then: ${again.reason}` };
   }
+}
+
+/** The debug-exit port cannot be had. */
+export class DebugExitError extends Error {
+  override readonly name = 'DebugExitError';
+}
+
+/** How many ports from `port` on the debug-exit device may have: those that no other device has, at most 4. */
+function freePorts(vm: Vm, port: number): number {
+  const owner = vm.ports.nameOf(port);
+  if (owner !== undefined) throw new DebugExitError(`--debug-exit 0x${port.toString(16)}: the port belongs to ${owner}; a free one is 0xf4`);
+  let count = 1;
+  while (count < 4 && port + count < 0x1_0000 && vm.ports.nameOf(port + count) === undefined) count++;
+  return count;
 }
 
 const INPUT_RETRY_NS = 1_000_000;

@@ -46,11 +46,11 @@ export function parseMemorySize(size: string | number): number {
     const unit = { k: 1024, m: 1048576, g: 1073741824, '': 1048576 }[(match[2] as string).toLowerCase()] as number;
     bytes = Number(match[1]) * unit;
   }
-  if (!Number.isSafeInteger(bytes) || bytes % PAGE !== 0) throw new MemorySizeError(`memory '${size}': not a multiple of 4 KiB`);
-  if (bytes < 1048576) throw new MemorySizeError(`memory '${size}': too small; at least 1M`);
   if (bytes > MAX_RAM) {
     throw new MemorySizeError(`memory '${size}': too large; guest RAM lives in a 32-bit WebAssembly memory, which holds at most 3584M`);
   }
+  if (!Number.isSafeInteger(bytes) || bytes % PAGE !== 0) throw new MemorySizeError(`memory '${size}': not a multiple of 4 KiB`);
+  if (bytes < 1048576) throw new MemorySizeError(`memory '${size}': too small; at least 1M`);
   return bytes;
 }
 

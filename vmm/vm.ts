@@ -14,7 +14,7 @@ import process from 'node:process';
 import { type DeviceState, type Saveable, StateError } from './bus.ts';
 import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';
-import { ARCH_CAPABILITIES, defaultCpuid, simdLevel } from './cpu/cpuid.ts';
+import { ARCH_CAPABILITIES, coreFeatures, defaultCpuid, type SimdLevel, simdLevel } from './cpu/cpuid.ts';
 import { INTERCEPT, LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, VM_AREA } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
 import { SLICE, Vcpu } from './cpu/vcpu.ts';
@@ -43,6 +43,8 @@ export interface VmOptions {
   readonly intercepts?: Intercepts;
   /** What becomes of accesses that no device claims: `exit` (default) leaves `run()`, `float` reads all ones. */
   readonly unclaimed?: Unclaimed;
+  /** SIMD extensions in the CPUID table that the VM starts with; default 4, all there are. `setCpuid` replaces them with the rest. */
+  readonly simdLevel?: SimdLevel;
 }
 
 /** Optional exits: switches of `INTERCEPT` and a bit per exception vector. */
@@ -86,8 +88,8 @@ export function parseIntercepts(list: string): Intercepts {
     .split(',')
     .map((w) => w.trim())
     .filter((w) => w !== '')) {
-    if (word in INTERCEPT) switches |= INTERCEPT[word as keyof typeof INTERCEPT];
-    else if (word in EXCEPTIONS) exceptions |= 1 << EXCEPTIONS[word as keyof typeof EXCEPTIONS];
+    if (Object.hasOwn(INTERCEPT, word)) switches |= INTERCEPT[word as keyof typeof INTERCEPT];
+    else if (Object.hasOwn(EXCEPTIONS, word)) exceptions |= 1 << EXCEPTIONS[word as keyof typeof EXCEPTIONS];
     else
       throw new InterceptError(
         `--intercept ${word}: not known; known are ${Object.keys(INTERCEPT).join(', ')} and the exceptions ${Object.keys(EXCEPTIONS).join(', ')}`,
@@ -194,7 +196,7 @@ export class Vm {
     this.u32.set(costsByReason(costs), (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_COST) >>> 2);
     this.#intercepts = options.intercepts ?? { switches: 0, exceptions: 0 };
     this.#storeIntercepts();
-    this.#storeCpuid(defaultCpuid());
+    this.#storeCpuid(defaultCpuid(0, 1, coreFeatures(options.simdLevel)));
     this.kstats.add(vmKstat(this.#kstatOwner()));
   }
 

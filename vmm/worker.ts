@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { RingWriter, type SharedRing } from './console-ring.ts';
@@ -79,6 +79,10 @@ class Refusal extends Error {
 }
 
 const POLL_MS = 200;
+/** No file that makes a guest is larger; what is not loaded, such as debugging information, counts. */
+const FILE_MAX = 3584 * 1048576;
+/** The same for what does not tell its size and has to be gathered. */
+const STREAM_MAX = 512 * 1048576;
 
 /** The outside world of a run. */
 class World implements Outside {
@@ -164,7 +168,8 @@ function readGuestFile(option: string, path: string, room: Room): Uint8Array {
     try {
       const { size } = fstatSync(fd);
       // A pipe or a device does not tell its size.
-      if (size === 0) return readFileSync(fd);
+      if (size === 0) return readStream(fd);
+      if (size > FILE_MAX) throw new Refusal(`is ${Math.ceil(size / 1048576)} MB long, more than any guest's memory`);
       const bytes = room(size);
       let at = 0;
       for (let got = -1; got !== 0 && at < size; at += got) got = readSync(fd, bytes, at, size - at, null);
@@ -173,11 +178,35 @@ function readGuestFile(option: string, path: string, room: Room): Uint8Array {
       closeSync(fd);
     }
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const what =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'is a directory, not a file' : `cannot read it (${code})`;
-    throw new Refusal(`${option} ${path}: ${what}`);
+    throw new Refusal(`${option} ${named(path)}: ${whyUnreadable(error as Error)}`);
   }
+}
+
+function named(path: string): string {
+  return path === '' ? "''" : path;
+}
+
+/** All of a pipe or device, as far as it can be an image at all. */
+function readStream(fd: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for (;;) {
+    const part = new Uint8Array(1048576);
+    const got = readSync(fd, part, 0, part.length, null);
+    if (got === 0) return Buffer.concat(parts);
+    total += got;
+    if (total > STREAM_MAX) throw new Refusal(`goes on for more than ${STREAM_MAX / 1048576} MB; put it into a file`);
+    parts.push(part.subarray(0, got));
+  }
+}
+
+function whyUnreadable(error: Error): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (error instanceof Refusal) return error.message;
+  if (error instanceof RangeError) return `too large for this host's memory (${error.message})`;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EISDIR') return 'is a directory, not a file';
+  return code === 'EACCES' || code === 'EPERM' ? 'you may not read it' : `cannot read it (${code ?? error.message})`;
 }
 
 function loadFiles(options: RunOptions, room: Room): GuestFiles {
@@ -208,26 +237,51 @@ function openConsole(data: WorkerData, post: (message: WorkerMessage) => void): 
     );
     return { put: (byte) => ring.put(byte), flush: () => ring.flush(), close: () => ring.flush() };
   }
+  for (const [option, path] of Object.entries({ '--kernel': data.options.kernel, '--initrd': data.options.initrd })) {
+    if (path !== undefined && sameFile(path, serial.file)) throw new Refusal(`--serial ${serial.file}: would overwrite ${option}; give another file`);
+  }
   return openConsoleFile(serial.file);
 }
 
+function sameFile(a: string, b: string): boolean {
+  try {
+    const [x, y] = [statSync(a), statSync(b)];
+    return x.isFile() && x.dev === y.dev && x.ino === y.ino;
+  } catch {
+    return false;
+  }
+}
+
 function openConsoleFile(file: string): Console {
+  const unwritable = (error: unknown): Refusal => {
+    return new Refusal(`--serial ${named(file)}: cannot write it (${(error as NodeJS.ErrnoException).code}); give stdio, null or a file`);
+  };
   let fd: number;
   try {
     fd = openSync(file, 'w');
   } catch (error) {
-    throw new Refusal(`--serial ${file}: cannot write it (${(error as NodeJS.ErrnoException).code})`);
+    throw unwritable(error);
   }
   const buffer = new Uint8Array(4096);
   let used = 0;
-  const flush = (): void => {
-    for (let at = 0; at < used; ) at += writeSync(fd, buffer, at, used - at);
+  let failure: unknown;
+  const empty = (): void => {
+    try {
+      for (let at = 0; at < used && failure === undefined; ) at += writeSync(fd, buffer, at, used - at);
+    } catch (error) {
+      failure = error;
+    }
     used = 0;
   };
+  const flush = (): void => {
+    empty();
+    if (failure !== undefined) throw unwritable(failure);
+  };
   return {
+    // Called from inside the guest's run, where nothing may be thrown: `flush` tells.
     put(byte) {
       buffer[used++] = byte;
-      if (used === buffer.length) flush();
+      if (used === buffer.length) empty();
     },
     flush,
     close() {
@@ -276,7 +330,7 @@ if (parentPort !== null) {
   const post = (message: WorkerMessage): void => port.postMessage(message);
   port.once('message', (data: WorkerData) => {
     main(data, post).catch((error: Error) => {
-      const expected = ['Refusal', 'MemorySizeError', 'CoreError'].includes(error.name);
+      const expected = ['Refusal', 'MemorySizeError', 'CoreError', 'DebugExitError'].includes(error.name);
       post(expected ? { kind: 'refused', reason: error.message } : { kind: 'failed', reason: error.stack ?? error.message });
     });
   });

@@ -6,207 +6,53 @@
  *
  * @module
  */
+import { Code, type Instruction, MandatoryPrefix, OpCodeTableKind, OpKind, Register } from 'iced-x86';
+import { type Bits, view } from './decode-core.ts';
+import { sysRules } from './decode-lift-system.ts';
 import {
-  Code,
-  CodeExt,
-  type CpuidFeature,
-  type Instruction,
-  MandatoryPrefix,
-  MemorySizeExt,
-  Mnemonic,
-  OpCodeTableKind,
-  OpKind,
-  Register,
-} from 'iced-x86';
-import { type Bits, constants, view } from './decode-core.ts';
+  ADDRESS_BITS,
+  at,
+  ax,
+  bits,
+  branch,
+  branchSize,
+  type Check,
+  code,
+  count,
+  DECODE,
+  disp,
+  gpr,
+  imm,
+  imm16,
+  imm32,
+  immediate,
+  immWord,
+  ins,
+  isImmediate,
+  isRegister,
+  kind,
+  lengthOf,
+  look,
+  mem,
+  mnemonic,
+  no,
+  NO_REGISTER,
+  offset,
+  operands,
+  operandSize,
+  r4,
+  r5,
+  register,
+  rm,
+  type Rule,
+  segmentOf,
+  size,
+  u8,
+  UOP,
+  UOP_NAMES,
+  type Wrong,
+} from './decode-operands.ts';
 
-/** Micro-op numbers, and their names without those of fused pairs. */
-export const UOP = constants('uop.gen.ts');
-const SYS = constants('sys.ts');
-const DECODE = { ...constants('instruction.ts'), ...constants('opcodes-0f.ts') };
-const BASES = ['ALU', 'TEST', 'MOV', 'MOVX', 'LEA', 'JCC_LOCAL', 'JCC_FAR'];
-export const UOP_NAMES: string[] = [];
-for (const [name, number] of Object.entries(UOP)) if (!BASES.includes(name)) UOP_NAMES[number] = name;
-
-/** What iced knows of an encoding, looked up once for each code. */
-export interface Encoding {
-  readonly mnemonic: Mnemonic;
-  readonly name: string;
-  readonly features: readonly CpuidFeature[];
-  readonly table: OpCodeTableKind;
-  readonly opCode: number;
-  readonly opCodeLength: number;
-  readonly prefix: MandatoryPrefix;
-  readonly group: number;
-  readonly operandSize: number;
-  readonly memoryBytes: number;
-}
-
-const encodings: Encoding[] = [];
-export function encodingOf(ins: Instruction): Encoding {
-  const known = encodings[ins.code];
-  if (known !== undefined) return known;
-  const info = CodeExt.opCode(ins.code);
-  const made: Encoding = {
-    mnemonic: info.mnemonic,
-    name: Mnemonic[info.mnemonic] as string,
-    features: [...ins.cpuidFeatures()],
-    table: info.table,
-    opCode: info.opCode,
-    opCodeLength: info.opCodeLength,
-    prefix: info.mandatoryPrefix,
-    group: info.groupIndex,
-    operandSize: info.operandSize,
-    memoryBytes: MemorySizeExt.size(info.memorySize),
-  };
-  info.free();
-  encodings[ins.code] = made;
-  return made;
-}
-
-// A micro-op's fields.
-let at = 0;
-let bits: Bits = 64;
-let ins: Instruction;
-let code: Encoding;
-const u8 = (offset: number): number => view.getUint8(at + offset);
-const kind = (): number => u8(12);
-const size = (): number => u8(13);
-const imm16 = (): number => view.getUint16(at + 14, true);
-const disp = (): number => view.getInt32(at + 8, true);
-const imm32 = (): number => view.getInt32(at + 12, true);
-const offset = (): number => view.getUint16(at + 2, true) & 0xfff;
-export const lengthOf = (uop: number): number => view.getUint16(uop + 2, true) >> 12;
-const isRegister = (): boolean => u8(6) === DECODE['REGISTER'];
-
-/** A disagreement, as text. */
-type Wrong = string | undefined;
-const no = (what: string, ours: unknown, theirs: unknown): Wrong => (ours === theirs ? undefined : `${what}: ${ours}, iced ${theirs}`);
-
-/** One operand: its index in iced's instruction, checked against the micro-op. */
-type Check = (operand: number) => Wrong;
-
-/** General register at a byte offset into the vCPU's registers, as iced names it. */
-function gpr(slot: number, operandBits: number): Register {
-  const n = slot >> 3;
-  if (operandBits === 8) return slot & 1 ? Register.AH + n : n < 4 ? Register.AL + n : Register.SPL + n - 4;
-  return (operandBits === 16 ? Register.AX : operandBits === 32 ? Register.EAX : Register.RAX) + n;
-}
-const register =
-  (wanted: () => Register): Check =>
-  (i) =>
-    ins.opKind(i) === OpKind.Register ? no('register', Register[wanted()], Register[ins.opRegister(i)]) : `operand ${i} is no register`;
-const r4 = (b: number): Check => register(() => gpr(u8(4), b));
-const r5 = (b: number): Check => register(() => gpr(u8(5), b));
-const ax = (b: number): Check => register(() => gpr(0, b));
-
-/** Address of a memory operand: 16-, 32- or 64-bit, by byte 7. */
-const ADDRESS_BITS = [64, 32, 16];
-const NO_REGISTER = DECODE['ZERO_SLOT'] as number;
-
-function addressRegister(slot: number, addressBits: number): Register {
-  return slot >= NO_REGISTER ? Register.None : gpr(slot, addressBits);
-}
-
-/** Bits of the address that iced decoded. */
-function icedAddressBits(): number {
-  const r = ins.memoryBase !== Register.None ? ins.memoryBase : ins.memoryIndex;
-  if (r === Register.None) return ins.memoryDisplSize * 8;
-  if (r >= Register.AX && r < Register.EAX) return 16;
-  if (r === Register.EIP || (r >= Register.EAX && r < Register.RAX)) return 32;
-  return 64;
-}
-
-function segmentOf(field: number): Wrong {
-  // In 64-bit code only FS and GS count; iced remembers the other overrides, the micro-op only whether the default is SS.
-  if (bits !== 64 || field >= 4) return no('segment', field, ins.memorySegment - Register.ES);
-  if (ins.memorySegment >= Register.FS) return `segment: ${field}, iced ${Register[ins.memorySegment]}`;
-  const stack =
-    ins.memoryBase === Register.RSP ||
-    ins.memoryBase === Register.RBP ||
-    ins.memoryBase === Register.ESP ||
-    ins.memoryBase === Register.EBP;
-  return no('segment', field, stack ? 2 : 3);
-}
-
-function address(): Wrong {
-  const f = u8(7);
-  const addressBits = ADDRESS_BITS[f >> 6] as number;
-  const seg = (f >> 3) & 7;
-  const plain = bits === 64 && seg < 4 && addressBits === 64;
-  const wrong = no('address size', addressBits, icedAddressBits()) ?? no('needs completing', (f & 4) !== 0, !plain) ?? segmentOf(seg);
-  if (wrong !== undefined) return wrong;
-  let d = BigInt(disp());
-  let theirs = ins.memoryDisplacement;
-  if (u8(5) === DECODE['RIP_SLOT']) {
-    if (ins.memoryBase !== Register.RIP && ins.memoryBase !== Register.EIP) return 'RIP-relative, iced not';
-    if (u8(6) === DECODE['PAGE_SLOT']) d += 4096n;
-    else if (u8(6) !== NO_REGISTER) return `RIP-relative with index ${u8(6)}`;
-    // Ours counts from the page's start, iced's is the target.
-    d -= BigInt(offset() + lengthOf(at));
-    theirs -= ins.nextIP;
-  } else {
-    const base = addressRegister(u8(5), addressBits);
-    const index = addressRegister(u8(6), addressBits);
-    const scale = index === Register.None ? 1 : 1 << (f & 3);
-    const bad =
-      no('base', Register[base], Register[ins.memoryBase]) ??
-      no('index', Register[index], Register[ins.memoryIndex]) ??
-      (index === Register.None ? no('scale without index', f & 3, 0) : no('scale', scale, ins.memoryIndexScale));
-    if (bad !== undefined) return bad;
-  }
-  return no('displacement', BigInt.asUintN(addressBits, d), BigInt.asUintN(addressBits, theirs));
-}
-
-/** Memory operand of so many bytes (0: the micro-op does not say). */
-const mem =
-  (bytes: number): Check =>
-  (i) =>
-    ins.opKind(i) !== OpKind.Memory
-      ? `operand ${i} is not memory`
-      : ((bytes === 0 ? undefined : no('memory bytes', bytes, code.memoryBytes)) ?? address());
-const rm = (b: number, bytes = b / 8): Check => {
-  const r = r5(b);
-  const m = mem(bytes);
-  return (i) => (isRegister() ? r(i) : m(i));
-};
-const isImmediate = (i: number): boolean => ins.opKind(i) >= OpKind.Immediate8 && ins.opKind(i) <= OpKind.Immediate32to64;
-const immediate =
-  (b: number, ours: () => bigint): Check =>
-  (i) =>
-    isImmediate(i) ? no('immediate', BigInt.asUintN(b, ours()), BigInt.asUintN(b, ins.immediate(i))) : `operand ${i} is no immediate`;
-const imm = (b: number): Check => immediate(b, () => BigInt(imm32()));
-const immWord = (b: number): Check => immediate(b, () => BigInt(imm16()));
-/** Shift count: an immediate or CL. */
-const count: Check = (i) => (imm16() === 0x100 ? no('count', Register.CL, ins.opRegister(i)) : immWord(8)(i));
-
-const NEAR = [OpKind.NearBranch16, OpKind.NearBranch32, OpKind.NearBranch64];
-const FAR = [OpKind.FarBranch16, OpKind.FarBranch32];
-/** Relative target; `relative`: ours counts from the next instruction, else from the page. */
-const branch =
-  (relative: () => number): Check =>
-  (i) => {
-    const width = [16, 32, 64][NEAR.indexOf(ins.opKind(i))];
-    if (width === undefined) return `operand ${i} is no near branch`;
-    return no('branch', BigInt.asUintN(width, BigInt(relative())), BigInt.asUintN(width, ins.nearBranchTarget - ins.nextIP));
-  };
-const branchSize = (bytes: number): Wrong =>
-  no('branch size', bytes * 8, bits === 64 ? 64 : code.operandSize || (ins.opKind(0) === OpKind.NearBranch16 ? 16 : 32));
-
-function mnemonic(...names: string[]): Wrong {
-  return names.includes(code.name) ? undefined : `is ${names.join(' or ')}, iced ${code.name}`;
-}
-function operands(...checks: Check[]): Wrong {
-  if (ins.opCount !== checks.length) return `${checks.length} operands, iced ${ins.opCount}`;
-  for (let i = 0; i < checks.length; i++) {
-    const wrong = (checks[i] as Check)(i);
-    if (wrong !== undefined) return wrong;
-  }
-  return undefined;
-}
-const operandSize = (bytes: number): Wrong => no('operand size', bytes * 8, code.operandSize);
-
-type Rule = () => Wrong;
 const rules: Rule[] = [];
 /** A rule for one micro-op: its mnemonics and operands. */
 function rule(name: string, names: readonly string[], ...checks: Check[]): void {
@@ -498,180 +344,6 @@ special('SSE', () => {
 // The result fills the register either way.
 special('CRC32', () => mnemonic('Crc32') ?? operands(r4(code.operandSize === 64 ? 64 : 32), rm(8 << size())));
 
-// ---- system ----
-
-const sysRules: Rule[] = [];
-function sys(name: string, test: Rule): void {
-  const n = SYS[name];
-  if (n === undefined) throw new Error(`no system operation ${name}`);
-  sysRules[n] = test;
-}
-const only =
-  (...names: string[]): Rule =>
-  () =>
-    mnemonic(...names);
-for (const [name, m] of Object.entries({
-  HLT: 'Hlt',
-  CLI: 'Cli',
-  STI: 'Sti',
-  CLTS: 'Clts',
-  INVD: 'Invd',
-  WBINVD: 'Wbinvd',
-  RDMSR: 'Rdmsr',
-  WRMSR: 'Wrmsr',
-  RDTSC: 'Rdtsc',
-  RDTSCP: 'Rdtscp',
-  RDPMC: 'Rdpmc',
-  SYSCALL: 'Syscall',
-  SYSENTER: 'Sysenter',
-  SWAPGS: 'Swapgs',
-  CPUID: 'Cpuid',
-  VMCALL: 'Vmcall',
-  XGETBV: 'Xgetbv',
-  XSETBV: 'Xsetbv',
-  PAUSE: 'Pause',
-  EMMS: 'Emms',
-  RSM: 'Rsm',
-}))
-  sys(`SYS_${name}`, only(m));
-sys('SYS_FWAIT', only('Wait', 'Fwait'));
-sys('SYS_PUSHF', () => mnemonic('Pushf', 'Pushfd', 'Pushfq') ?? operandSize(size()));
-sys('SYS_POPF', () => mnemonic('Popf', 'Popfd', 'Popfq') ?? operandSize(size()));
-sys('SYS_IRET', () => mnemonic('Iret', 'Iretd', 'Iretq') ?? operandSize(size()));
-sys('SYS_SYSRET', () => mnemonic('Sysret', 'Sysretq') ?? no('wide', size() === 8, code.operandSize === 64));
-sys('SYS_SYSEXIT', () => mnemonic('Sysexit', 'Sysexitq') ?? no('wide', size() === 8, code.operandSize === 64));
-sys('SYS_INT', () => {
-  const k = imm16() >> 8;
-  if (k === 0) return mnemonic('Int') ?? operands(immediate(8, () => BigInt(imm16())));
-  return mnemonic(['', 'Int3', 'Into', 'Int1'][k] as string) ?? no('vector', imm16() & 0xff, [0, 3, 4, 1][k]);
-});
-const farOperand: Check = (i) => {
-  const width = [2, 4][FAR.indexOf(ins.opKind(i))];
-  const target = width === 2 ? ins.farBranch16 : ins.farBranch32;
-  return (
-    no('size', size(), width) ??
-    no('selector', imm16(), ins.farBranchSelector) ??
-    no('offset', size() === 2 ? disp() & 0xffff : disp() >>> 0, target >>> 0)
-  );
-};
-sys('SYS_CALL_FAR', () => mnemonic('Call') ?? operands(farOperand));
-sys('SYS_JMP_FAR', () => mnemonic('Jmp') ?? operands(farOperand));
-sys('SYS_CALL_FAR_M', () => mnemonic('Call') ?? operands(mem(size() + 2)));
-sys('SYS_JMP_FAR_M', () => mnemonic('Jmp') ?? operands(mem(size() + 2)));
-sys('SYS_RET_FAR', () => mnemonic('Retf') ?? operandSize(size()) ?? (ins.opCount === 0 ? no('bytes', imm16(), 0) : operands(immWord(16))));
-const sreg = (n: () => number): Check => register(() => Register.ES + n());
-sys(
-  'SYS_MOV_TO_SEG',
-  () =>
-    mnemonic('Mov') ??
-    operands(
-      sreg(() => u8(4)),
-      rm(size() * 8, 2),
-    ),
-);
-sys(
-  'SYS_MOV_FROM_SEG',
-  () =>
-    mnemonic('Mov') ??
-    operands(
-      rm(size() * 8, 2),
-      sreg(() => u8(4)),
-    ),
-);
-sys('SYS_POP_SEG', () => mnemonic('Pop') ?? operands(sreg(() => u8(4))) ?? operandSize(size()));
-sys(
-  'SYS_LOAD_FAR',
-  () =>
-    mnemonic(['Les', '', 'Lss', 'Lds', 'Lfs', 'Lgs'][imm16()] as string) ??
-    operands(
-      register(() => gpr(u8(4) << 3, size() * 8)),
-      mem(size() + 2),
-    ),
-);
-const wide = (): number => (bits === 64 ? 64 : 32);
-sys(
-  'SYS_MOV_TO_CR',
-  () =>
-    mnemonic('Mov') ??
-    operands(
-      register(() => Register.CR0 + u8(4)),
-      r5(wide()),
-    ) ??
-    no('size', size() * 8, wide()),
-);
-sys(
-  'SYS_MOV_FROM_CR',
-  () =>
-    mnemonic('Mov') ??
-    operands(
-      r5(wide()),
-      register(() => Register.CR0 + u8(4)),
-    ) ??
-    no('size', size() * 8, wide()),
-);
-sys(
-  'SYS_MOV_TO_DR',
-  () =>
-    mnemonic('Mov') ??
-    operands(
-      register(() => Register.DR0 + u8(4)),
-      r5(wide()),
-    ) ??
-    no('size', size() * 8, wide()),
-);
-sys(
-  'SYS_MOV_FROM_DR',
-  () =>
-    mnemonic('Mov') ??
-    operands(
-      r5(wide()),
-      register(() => Register.DR0 + u8(4)),
-    ) ??
-    no('size', size() * 8, wide()),
-);
-sys(
-  'SYS_TABLES',
-  () =>
-    mnemonic(['Sgdt', 'Sidt', 'Lgdt', 'Lidt'][imm16()] as string) ??
-    operands(mem(bits === 64 ? 10 : 6)) ??
-    (bits === 64 ? undefined : operandSize(size())),
-);
-sys('SYS_GROUP6', () => mnemonic(['Sldt', 'Str', 'Lldt', 'Ltr', 'Verr', 'Verw'][imm16()] as string) ?? operands(rm(size() * 8, 2)));
-sys('SYS_SMSW', () => mnemonic('Smsw') ?? operands(rm(size() * 8, 2)));
-sys('SYS_LMSW', () => mnemonic('Lmsw') ?? operands(rm(size() * 8, 2)));
-sys('SYS_INVLPG', () => mnemonic('Invlpg') ?? operands(mem(0)));
-sys('SYS_CLFLUSH', () => mnemonic('Clflush') ?? operands(mem(0)));
-// Only the low 16 bits of the source count; a 64-bit LAR or LSL names its source by 32 bits.
-const selectorSource: Check = (i) =>
-  isRegister() ? register(() => gpr(u8(5), size() === 2 ? 16 : size() === 8 && ins.opRegister(i) >= Register.RAX ? 64 : 32))(i) : mem(2)(i);
-sys('SYS_LAR', () => mnemonic('Lar') ?? operands(r4(size() * 8), selectorSource));
-sys('SYS_LSL', () => mnemonic('Lsl') ?? operands(r4(size() * 8), selectorSource));
-// iced names 32-bit registers when the operand size is 32; the instruction is of 16 bits.
-const arplRegister = (slot: () => number): Check => register(() => gpr(slot(), code.operandSize));
-sys(
-  'SYS_ARPL',
-  () =>
-    mnemonic('Arpl') ??
-    operands(
-      (i) => (isRegister() ? arplRegister(() => u8(5))(i) : mem(2)(i)),
-      arplRegister(() => u8(4) << 3),
-    ),
-);
-const accumulator: Check = register(() => gpr(0, size() * 8));
-const dx: Check = register(() => Register.DX);
-sys('SYS_IN_IMM', () => mnemonic('In') ?? operands(accumulator, immWord(8)));
-sys('SYS_IN_DX', () => mnemonic('In') ?? operands(accumulator, dx));
-sys('SYS_OUT_IMM', () => mnemonic('Out') ?? operands(immWord(8), accumulator));
-sys('SYS_OUT_DX', () => mnemonic('Out') ?? operands(dx, accumulator));
-sys('SYS_FX', () => {
-  const names = [['Fxsave', 'Fxsave64'], ['Fxrstor', 'Fxrstor64'], ['Ldmxcsr'], ['Stmxcsr']];
-  const wideForm = code.name.endsWith('64');
-  return (
-    mnemonic(...(names[imm16()] as string[])) ??
-    operands(mem(imm16() < 2 ? 512 : 4)) ??
-    (imm16() < 2 ? no('wide', size() === 8, wideForm) : undefined)
-  );
-});
 special('SYS', () => (sysRules[kind()] ?? (() => `system operation ${kind()} has no rule`))());
 
 // Variants for operands of base and displacement alone, and for flags that nobody sees, stand for the same instruction.
@@ -684,10 +356,7 @@ for (const [name, n] of Object.entries(UOP)) {
 
 /** Why the micro-op at `uop` is not iced's valid instruction; undefined when it is. */
 export function disagreement(uop: number, theirs: Instruction, codeBits: Bits): string | undefined {
-  at = uop;
-  ins = theirs;
-  bits = codeBits;
-  code = encodingOf(theirs);
+  look(uop, theirs, codeBits);
   const n = view.getUint16(at, true);
   const test = rules[n];
   if (test === undefined) return `micro-op ${UOP_NAMES[n] ?? n}, iced ${code.name}`;

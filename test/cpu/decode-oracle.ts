@@ -5,7 +5,8 @@
  */
 import { type Code, CpuidFeature as F, Decoder, DecoderOptions, Instruction } from 'iced-x86';
 import { type Bits, bytes, CODE, decoder, type MODES, UOPS, view } from './decode-core.ts';
-import { disagreement, type Encoding, encodingOf, UOP, UOP_NAMES } from './decode-lift.ts';
+import { disagreement } from './decode-lift.ts';
+import { type Encoding, encodingOf, UOP, UOP_NAMES } from './decode-operands.ts';
 
 /** Intel's decoder without what CPUID does not enumerate and older decoders take as something else: CET and MPX, TZCNT, LZCNT, WBNOINVD. */
 const OPTIONS = DecoderOptions.ForceReservedNop | DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD | DecoderOptions.NoWbnoinvd;

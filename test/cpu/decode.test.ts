@@ -1,10 +1,10 @@
 /** The decoder against iced-x86: length, validity, operands; and against its own rules for lines. */
-import { Code, CpuidFeature, Decoder, Instruction } from 'iced-x86';
+import { Code, Decoder, Instruction } from 'iced-x86';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Bits, bytes, CODE, CPU, decoder, MODES, setSimdLevel, UOPS, view } from './decode-core.ts';
+import { bytes, CODE, CPU, decoder, MODES, setSimdLevel, UOPS, view } from './decode-core.ts';
 import { compare, DIFFERENCES, hex, place, SIMD_LEVELS, SLOT, type Tally, tally } from './decode-oracle.ts';
-import { lengthOf, UOP, UOP_NAMES } from './decode-lift.ts';
+import { lengthOf, UOP, UOP_NAMES } from './decode-operands.ts';
 import { AT, CPU as X87_CPU, loadX87 } from './x87core.ts';
 
 const x87 = await loadX87();
@@ -214,7 +214,6 @@ function line(host: number, mode: number): string[] {
   for (let at = UOPS; at < end; at += 16) names.push(UOP_NAMES[view.getUint16(at, true)] as string);
   return names;
 }
-const UNCONDITIONAL = /^(JMP_|CALL_|RET$|UD$|GP$)/;
 const CLOSING = ['PAGE_END', 'CHECK', 'ALONE'];
 
 test('a line is its instructions one by one, but for fused and quiet forms', () => {
@@ -244,6 +243,10 @@ test('a line is its instructions one by one, but for fused and quiet forms', () 
       if (plain.replace('_LOCAL', '_FAR') !== single.replace('_LOCAL', '_FAR')) assert.is(plain, single, hex(CODE + offset));
       for (let b = 2; b < 16; b++)
         if (view.getUint8(uop + b) !== view.getUint8(alone + b)) assert.unreachable(`${name} byte ${b}: ${hex(CODE + offset)}`);
+      if (/_(LOCAL|FAR)/.test(name) && view.getUint8(uop + 6) !== 2) {
+        const target = view.getInt32(uop + 12, true);
+        assert.is(name.includes('_LOCAL'), target >= 0 && target < 4096, `${name} to ${target}`);
+      }
       const fused = /_J(\d+)$/.exec(name)?.[1];
       if (fused !== undefined) assert.match(UOP_NAMES[view.getUint16(uop + 16, true)] as string, new RegExp(`^JCC_(LOCAL)_${fused}$`));
       offset += lengthOf(uop);

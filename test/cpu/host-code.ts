@@ -230,7 +230,8 @@ export class Writer {
   memory(size: number, options: { align?: number; base?: number; target?: number } = {}): Address {
     const r = this.random;
     const word = this.word;
-    const asz: 2 | 4 | 8 = r.oneIn(6) ? (word === 4 ? 2 : 4) : word;
+    // With a base given, the operand has that base, or none.
+    const asz: 2 | 4 | 8 = options.base === undefined && r.oneIn(6) ? (word === 4 ? 2 : 4) : word;
     const override = r.oneIn(6) ? r.below(6) : -1;
     const shape = asz === 2 ? this.#pair() : this.#scaled(options.base);
     const stack = shape.base === RSP || shape.base === RBP;

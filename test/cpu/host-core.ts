@@ -26,11 +26,15 @@ const HANDLERS = 0x6000;
 const TABLES = 0x10000;
 const FIRST_FREE = 0x40000;
 /** The supervisor's memory is mapped where Linux has its own. */
-const SUPERVISOR = 0xffff_ffff_8000_0000n;
+const SUPERVISOR = { long: 0xffff_ffff_8000_0000n, legacy: 0xc000_0000n } as const;
 const SUPERVISOR_BYTES = 0x8000;
 
 const KERNEL_CS = 0x10;
+const KERNEL_SS = 0x18;
 const TASK = 0x40;
+
+/** Long mode (16- and 32-bit code in compatibility mode, as on the host), or protected mode with PAE paging. */
+export type Kind = 'long' | 'legacy';
 
 export type Road = 'step' | 'line' | 'again';
 export const ROADS: readonly Road[] = ['step', 'line', 'again'];
@@ -41,8 +45,9 @@ const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 export const RUNAWAY = 255;
 const BUDGET = 200_000;
 
-/** The core in long mode, user level, with the memory of host-layout.ts. */
+/** The core at user level, with the memory of host-layout.ts. */
 export class HostCore {
+  readonly #kind: Kind;
   readonly #core: CoreExports;
   readonly #bytes: Uint8Array;
   readonly #u32: Uint32Array;
@@ -52,7 +57,8 @@ export class HostCore {
   #mode: Mode | undefined;
   #segments = new Uint8Array(0);
 
-  constructor() {
+  constructor(kind: Kind = 'long') {
+    this.#kind = kind;
     const memory = createMemory(RAM_BYTES);
     const buffer = memory.buffer;
     this.#bytes = new Uint8Array(buffer);
@@ -84,10 +90,11 @@ export class HostCore {
     this.#mapMemory();
     this.#setTables();
     this.#field('CR3', BigInt(TABLES));
+    for (let i = 0; i < 4; i++) this.#field('PDPTE', this.#view.getBigUint64(RAM + TABLES + 8 * i, true), i);
     // PAE, OSFXSR, OSXMMEXCPT.
     this.#field('CR4', 0x620n);
     // SCE, LME, LMA, NXE.
-    this.#field('EFER', 0xd01n);
+    this.#field('EFER', this.#kind === 'long' ? 0xd01n : 0x801n);
     // PG, AM, WP, NE, ET, MP, PE, as under Linux: alignment is checked when RFLAGS.AC is set.
     this.#field('CR0', 0x80050033n);
     this.#field('DEADLINE', 1n << 62n);
@@ -99,9 +106,10 @@ export class HostCore {
 
   #page(linear: bigint, gpa: number, bits: bigint): void {
     let table = TABLES;
-    for (const shift of [39n, 30n, 21n]) {
+    for (const shift of this.#kind === 'long' ? [39n, 30n, 21n] : [30n, 21n]) {
       const at = table + 8 * Number((linear >> shift) & 511n);
-      if (this.#view.getBigUint64(RAM + at, true) === 0n) this.#write64(at, BigInt(this.#newTable()) | 7n);
+      // Page-directory pointers of PAE have no rights.
+      if (this.#view.getBigUint64(RAM + at, true) === 0n) this.#write64(at, BigInt(this.#newTable()) | (this.#kind === 'legacy' && shift === 30n ? 1n : 7n));
       table = Number(this.#view.getBigUint64(RAM + at, true) & ~0xfffn);
     }
     this.#write64(table + 8 * Number((linear >> 12n) & 511n), BigInt(gpa) | bits);
@@ -115,7 +123,7 @@ export class HostCore {
 
   #mapMemory(): void {
     const NX = 1n << 63n;
-    for (let at = 0; at < SUPERVISOR_BYTES; at += 0x1000) this.#page(SUPERVISOR + BigInt(at), at, 3n);
+    for (let at = 0; at < SUPERVISOR_BYTES; at += 0x1000) this.#page(SUPERVISOR[this.#kind] + BigInt(at), at, 3n);
     let gpa = FIRST_FREE;
     for (const map of MAPS) {
       this.#mapped.push(RAM + gpa - map.address);
@@ -126,21 +134,25 @@ export class HostCore {
   }
 
   #setTables(): void {
-    this.#write64(GDT + KERNEL_CS, 0x00af9b000000ffffn);
+    const long = this.#kind === 'long';
+    const base = SUPERVISOR[this.#kind];
+    this.#write64(GDT + KERNEL_CS, long ? 0x00af9b000000ffffn : 0x00cf9b000000ffffn);
+    this.#write64(GDT + KERNEL_SS, 0x00cf93000000ffffn);
     for (let vector = 0; vector < 256; vector++) {
-      const level = vector === 3 || vector === 4 ? 3n : 0n;
-      const handler = HANDLERS + 2 * vector;
-      this.#bytes[RAM + handler] = FILLER;
-      const middle = (SUPERVISOR >> 16n) & 0xffffn;
-      this.#write64(IDT + 16 * vector, BigInt(handler) | (BigInt(KERNEL_CS) << 16n) | ((0x8en | (level << 5n)) << 40n) | (middle << 48n));
-      this.#write64(IDT + 16 * vector + 8, SUPERVISOR >> 32n);
+      this.#bytes[RAM + HANDLERS + 2 * vector] = FILLER;
+      // INT3 and INTO may come from user level.
+      const rights = vector === 3 || vector === 4 ? 0xeen : 0x8en;
+      const gate = BigInt(HANDLERS + 2 * vector) | (BigInt(KERNEL_CS) << 16n) | (rights << 40n) | (((base >> 16n) & 0xffffn) << 48n);
+      this.#write64(IDT + (long ? 16 : 8) * vector, gate);
+      if (long) this.#write64(IDT + 16 * vector + 8, base >> 32n);
     }
-    this.#write64(TSS + 4, SUPERVISOR + BigInt(STACK_TOP));
-    this.#field('GDTR_BASE', SUPERVISOR + BigInt(GDT));
+    if (long) this.#write64(TSS + 4, base + BigInt(STACK_TOP));
+    else this.#write64(TSS + 4, (base + BigInt(STACK_TOP)) | (BigInt(KERNEL_SS) << 32n));
+    this.#field('GDTR_BASE', base + BigInt(GDT));
     this.#small('GDTR_LIMIT', 0xfff);
-    this.#field('IDTR_BASE', SUPERVISOR + BigInt(IDT));
+    this.#field('IDTR_BASE', base + BigInt(IDT));
     this.#small('IDTR_LIMIT', 0xfff);
-    this.#field('SEG_BASE', SUPERVISOR + BigInt(TSS), 7);
+    this.#field('SEG_BASE', base + BigInt(TSS), 7);
     this.#small('SEG_LIMIT', 0x67, 7);
     this.#small('SEG_AR', 0x8b, 7);
     this.#small('SEG_SEL', TASK, 7);
@@ -220,12 +232,14 @@ export class HostCore {
     output.setUint32(OUT.VECTOR, vector, true);
     output.setUint32(OUT.STRAY, 0, true);
     if (vector !== RUNAWAY) {
-      // The frame: SS, RSP, RFLAGS, CS, RIP, error code.
-      const top = RAM + STACK_TOP;
-      outputs.set(bytes.subarray(top - 16, top - 8), to + 8 * 4);
-      outputs.set(bytes.subarray(top - 40, top - 32), to + OUT.RIP);
-      output.setUint32(OUT.FLAGS, view.getUint32(top - 24, true), true);
-      output.setUint32(OUT.ERROR, WITH_ERROR.has(vector) ? view.getUint32(top - 48, true) : 0, true);
+      // The frame: SS, stack pointer, flags, CS, instruction pointer, error code; 8 or 4 bytes each.
+      const size = this.#kind === 'long' ? 8 : 4;
+      const slot = (n: number) => RAM + STACK_TOP - size * n;
+      outputs.set(bytes.subarray(slot(2), slot(2) + size), to + 8 * 4);
+      outputs.fill(0, to + OUT.RIP, to + OUT.RIP + 8);
+      outputs.set(bytes.subarray(slot(5), slot(5) + size), to + OUT.RIP);
+      output.setUint32(OUT.FLAGS, view.getUint32(slot(3), true), true);
+      output.setUint32(OUT.ERROR, WITH_ERROR.has(vector) ? view.getUint32(slot(6), true) : 0, true);
     }
     outputs.set(bytes.subarray(CPU + AT.cr2, CPU + AT.cr2 + 8), to + OUT.CR2);
     let into = to + OUT.WINDOWS;

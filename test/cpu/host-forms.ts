@@ -203,6 +203,7 @@ function others(): void {
   form([0x0f, 0x18], 'Mb', { group: 1 });
   form([0x0f, 0x0b], '');
   form(0xcc, '');
+  form(0xcd, 'Ib');
   form(0xce, '', { only: 32, reads: O });
   form(0x62, 'Gv,Mv', { only: 32 });
   form(0xfe, 'Eb', { group: 3 });

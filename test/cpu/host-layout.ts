@@ -62,6 +62,18 @@ export const STRINGS: readonly Window[] = [
   { address: DATA + 0x6000 - 256, length: 512 },
 ];
 
+/** Windows for long strings. */
+export const LONG_STRINGS: readonly Window[] = [
+  { address: DATA + 0x4000, length: 0x2800 },
+  { address: DATA + 0x9000, length: 0x2800 },
+];
+/** Windows in the code pages, before and behind all code: stores to pages that hold decoded code. */
+export const CODE_PAGES: readonly Window[] = [
+  { address: CODE + 0x40, length: 64 },
+  { address: CODE + 0xfe0, length: 64 },
+  { address: STACK + 0x800, length: 64 },
+];
+
 /** A segment as the state holds it; `ar` in VMX layout. */
 export interface Segment {
   readonly selector: number;

@@ -40,7 +40,7 @@ function movable(f: Form): boolean {
   if (f.setup === 'table' || f.setup === 'divide' || f.operands.startsWith('O')) return false;
   if (op === 0x0f) return f.opcode[1] !== 0x0b;
   // XCHG with the accumulator by number; traps, BOUND and privileged instructions; MOV from a segment register.
-  return ![0xcc, 0xce, 0x62, 0xf4, 0xfa, 0xfb, 0x8c].includes(op) && !(op === 0xfe && f.group === 3) && !(op === 0xff && f.group === 7);
+  return ![0xcc, 0xcd, 0xce, 0xf1, 0x62, 0xf4, 0xfa, 0xfb, 0x8c].includes(op) && !(op === 0xfe && f.group === 3) && !(op === 0xff && f.group === 7);
 }
 
 function formsFor(bits: number): readonly Form[] {
@@ -266,3 +266,39 @@ function closeLoop(w: Writer, s: Sequence, kind: number, counter: number, head: 
   w.byte(0x0f, 0x85);
   w.immediate(BigInt.asUintN(32, BigInt(head - (w.length + wide))), wide);
 }
+
+/** A loop that changes an instruction further on in itself, now and then the very next one. */
+export function modifyingCase(w: Writer): void {
+  const r = w.random;
+  const s = new Sequence(w, { counter: true });
+  const counter = COUNTER[w.mode.bits];
+  w.set(counter, BigInt(1 + r.below(6)));
+  w.set(RSI, BigInt(w.linear));
+  const head = w.length;
+  const change = r.pick(CHANGES);
+  s.mark();
+  w.byte(...change.store);
+  const hole = w.length;
+  w.byte(0, 0, 0, 0, ...(change.imm ? [r.below(256)] : []));
+  for (let i = r.below(4); i > 0; i--) s.any();
+  s.mark();
+  const target = w.length + change.at;
+  for (let i = 0; i < 4; i++) w.patch(hole + i, (target >> (8 * i)) & 0xff);
+  w.byte(...change.changed);
+  s.open = 0;
+  if (r.oneIn(2)) s.any();
+  closeLoop(w, s, 0, counter, head);
+  s.end();
+}
+
+/** Stores through RSI and a displacement, and what they change: `at` is the byte that the store hits. */
+const CHANGES: readonly { store: number[]; imm: boolean; changed: number[]; at: number }[] = [
+  // MOV byte, imm; the immediate of ADD EAX.
+  { store: [0xc6, 0x86], imm: true, changed: [0x05, 0x11, 0x22, 0x33, 0x44], at: 2 },
+  // INC byte; the immediate of SUB EDX.
+  { store: [0xfe, 0x86], imm: false, changed: [0x83, 0xea, 0x05], at: 2 },
+  // ADD [mem], EAX; the immediate of MOV EBX (with flags set behind it).
+  { store: [0x01, 0x86], imm: false, changed: [0xbb, 1, 2, 3, 4, 0x01, 0xd8], at: 1 },
+  // XCHG with CL; the count of SHL EAX, then ADD.
+  { store: [0x86, 0x8e], imm: false, changed: [0xc1, 0xe0, 0x01, 0x01, 0xc2], at: 2 },
+];

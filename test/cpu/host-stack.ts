@@ -10,6 +10,10 @@ import { CODE, CODE_BYTES, DATA, STACK } from './host-layout.ts';
 import { interesting } from './host-random.ts';
 
 type Size = 2 | 4 | 8;
+
+/** The long window: room below the stack pointer for the deepest ENTER. */
+const DEEP = STACK + 0x700;
+const PLAIN = DEEP + 0x100;
 type Kind = (w: Writer) => void;
 
 /** Operand size of PUSH and the like: in 64-bit code 64 or 16 bits. */
@@ -26,13 +30,16 @@ function stackBase(w: Writer): number {
   return w.mode.bits === 64 ? 0 : (w.mode.segments[SS]?.base ?? 0);
 }
 
-/** Sets the stack pointer: `bytes` above it, or below it, lie in a window. Returns the linear address of the lowest of them. */
-function stack(w: Writer, bytes: number, below: boolean): number {
+/**
+ * Sets the stack pointer: `bytes` above it, or below it, lie in a window. Returns the linear address of the lowest of them. `safe`: nothing
+ * that the instruction pushes or pops faults.
+ */
+function stack(w: Writer, bytes: number, below: boolean, safe = false): number {
   const base = stackBase(w);
   const small = w.mode.stackBits === 16;
-  const t = w.target(bytes, (at) => at >= base && (!small || at - base < 0x10000)) ?? w.nowhere(SS);
+  const t = safe ? PLAIN + 8 * w.random.below(8) : (w.target(bytes, (at) => at >= base && (!small || at - base < 0x10000)) ?? w.nowhere(SS));
   const sp = BigInt(t - base + (below ? bytes : 0));
-  const wild = w.mode.bits === 64 && w.random.oneIn(64);
+  const wild = !safe && w.mode.bits === 64 && w.random.oneIn(64);
   w.set(RSP, wild ? (1n << 47n) - BigInt(w.random.below(2 * bytes)) : sp, small ? 2 : 8);
   w.fixed.add(RSP);
   return t;
@@ -98,7 +105,8 @@ function legacy(w: Writer): void {
       w.instruction({ opcode: [0x60], osz });
       return;
     case 1:
-      stack(w, 8 * osz, false);
+      // What POPA loaded before a fault stays in the registers on AMD; here nothing does.
+      stack(w, 8 * osz, false, true);
       w.instruction({ opcode: [0x61], osz });
       return;
     default:
@@ -113,8 +121,6 @@ function pushSegment(w: Writer): void {
   w.instruction({ opcode: [0x0f, w.random.pick([0xa0, 0xa8])], osz, wide: true });
 }
 
-/** Room below the stack pointer for the deepest ENTER: in the long window. */
-const DEEP = STACK + 0x700;
 
 function enter(w: Writer): void {
   const r = w.random;
@@ -159,12 +165,12 @@ function destination(w: Writer, osz: Size): bigint {
   }
 }
 
-function relative(w: Writer, opcode: readonly number[], osz: Size, short: boolean, asz?: Size): void {
+function relative(w: Writer, opcode: readonly number[], osz: Size, short: boolean, asz?: Size, near = false): void {
   const r = w.random;
   const bytes = short ? 1 : osz === 2 ? 2 : 4;
   // A displacement that ends inside this instruction could loop, or run anything.
   const i = { opcode, osz, wide: true, immBytes: bytes, ...(asz === undefined ? {} : { asz }) } as const;
-  let distance = short ? r.below(256) - 128 : r.oneIn(8) ? r.u32() | 0 : r.below(0x3000) - 0x1800;
+  let distance = short ? r.below(256) - 128 : r.oneIn(8) && !near ? r.u32() | 0 : r.below(0x3000) - 0x1800;
   if (distance < 0 && distance >= -16) distance = 0;
   w.instruction({ ...i, imm: BigInt.asUintN(8 * bytes, BigInt(distance)) });
 }
@@ -197,7 +203,8 @@ function indirect(w: Writer): void {
   const r = w.random;
   const osz = branchSize(w);
   const call = r.oneIn(2);
-  if (call) stack(w, osz, true);
+  // A bad target is refused before anything is pushed (SDM vol. 2, CALL); AMD pushes first.
+  if (call) stack(w, osz, true, true);
   const to = destination(w, osz);
   if (r.oneIn(2)) {
     const n = w.register();
@@ -220,8 +227,9 @@ function calls(w: Writer): void {
   const r = w.random;
   const osz = branchSize(w);
   if (r.oneIn(2)) {
-    stack(w, osz, true);
-    return relative(w, [0xe8], osz, false);
+    const safe = w.mode.bits === 16 || r.oneIn(2);
+    stack(w, osz, true, safe);
+    return relative(w, [0xe8], osz, false, undefined, !safe);
   }
   const t = stack(w, osz, false);
   w.poke(t, destination(w, osz), osz);

@@ -38,6 +38,17 @@ function place(w: Writer, segment: number, asz: number, bytes: number, size: Siz
   return down ? x.address + x.length - size - r.below(room + 1) - over : x.address + r.below(room + 1) + over;
 }
 
+/** The same where nothing can fault, or undefined. */
+function safePlace(w: Writer, segment: number, asz: number, bytes: number, size: Size, down: boolean): number | undefined {
+  const { base, limit, ar } = w.mode.segments[segment] ?? { base: 0, limit: 0, ar: 0 };
+  const flat = w.mode.bits === 64 && segment < FS;
+  const fits = (x: Window) => flat || ((ar & 0xc) === 4 ? x.address - base > limit : x.address + x.length - 1 - base <= limit);
+  const windows = reachable(w, segment, asz).filter((x) => x.length >= bytes && x.length >= 256 && fits(x));
+  if (windows.length === 0) return undefined;
+  const x = w.random.pick(windows);
+  return down ? x.address + x.length - size : x.address;
+}
+
 /** Bytes of few kinds, so that comparisons take a while to fail. */
 function even(w: Writer, size: Size): void {
   const r = w.random;
@@ -48,11 +59,11 @@ function even(w: Writer, size: Size): void {
   if (!r.oneIn(4)) w.set(RAX, byte * 0x0101010101010101n, size);
 }
 
-/** A case of one string instruction. */
-export function stringCase(w: Writer): void {
+/** A case of one string instruction of up to `most` bytes. */
+export function stringCase(w: Writer, most = 250): void {
   const r = w.random;
   w.begin();
-  const opcode = r.pick([MOVS, MOVS, CMPS, STOS, LODS, SCAS]);
+  let opcode = r.pick([MOVS, MOVS, CMPS, STOS, LODS, SCAS]);
   const size: Size = r.pick(w.mode.bits === 64 ? [1, 2, 4, 8] : [1, 2, 4]);
   const asz = r.oneIn(5) ? (w.word === 4 ? 2 : 4) : w.word;
   const override = r.oneIn(5) ? r.below(6) : -1;
@@ -60,7 +71,7 @@ export function stringCase(w: Writer): void {
   const rep = r.pick([0, 0xf3, 0xf3, 0xf2]);
   const down = r.oneIn(3);
   w.flags = (w.flags & ~0x400) | (down ? 0x400 : 0);
-  const longest = Math.floor(250 / size);
+  const longest = Math.floor(most / size);
   const count = rep === 0 ? 1 : r.oneIn(8) ? 0 : r.oneIn(2) ? 1 + r.below(4) : 1 + r.below(longest);
   w.set(RCX, rep === 0 ? BigInt(r.u32()) : BigInt(count), rep !== 0 && r.oneIn(4) ? asz : 8);
   const bytes = count * size;
@@ -69,6 +80,15 @@ export function stringCase(w: Writer): void {
   // Operands that overlap, by less than an element too.
   if (r.oneIn(3)) target = source + r.below(41) - 20;
   if (r.oneIn(3)) source = target + r.pick([0, size, -size, 1, -1]);
+  if (opcode === CMPS) {
+    // Which operand is read first is each processor's own: one of them must not fault.
+    const a = safePlace(w, from, asz, bytes, size, down);
+    const b = safePlace(w, ES, asz, bytes, size, down);
+    if (a === undefined && b === undefined) opcode = SCAS;
+    else if (b === undefined || (a !== undefined && r.oneIn(2))) source = a as number;
+    else target = b;
+    w.flags &= ~0x40000;
+  }
   if (opcode === MOVS || opcode === STOS) target = keep(w, target, bytes, size, down);
   w.set(RSI, BigInt(source - baseOf(w, from)), asz);
   w.set(RDI, BigInt(target - baseOf(w, ES)), asz);

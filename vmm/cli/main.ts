@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { UsageError } from './options.ts';
+import { checkSwitches, explainArguments, UsageError } from './options.ts';
 import { prepare } from './session.ts';
 
 const EPILOGUE =
@@ -59,10 +59,13 @@ export async function main(args: readonly string[]): Promise<number> {
     .epilogue(EPILOGUE)
     .wrap(Math.min(120, process.stdout.columns ?? 100))
     .exitProcess(false)
+    // Its messages are read below.
+    .locale('en')
     .fail((message, error) => {
-      throw error ?? new UsageError(message);
+      throw error ?? new UsageError(explainArguments(message, args));
     });
   try {
+    checkSwitches(args);
     await parser.parseAsync();
   } catch (error) {
     return explain(error as Error);

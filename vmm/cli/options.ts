@@ -23,8 +23,8 @@ const SCALE: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, '': 1e9, m: 60e9, h: 3600e9 };
 
 function positive(option: string, text: string, value: number): number {
-  if (!Number.isFinite(value) || value <= 0 || value > Number.MAX_SAFE_INTEGER)
-    throw new UsageError(`${option} ${text}: must be more than 0`);
+  if (value === 0) throw new UsageError(`${option} ${text}: must be more than 0`);
+  if (value > Number.MAX_SAFE_INTEGER) throw new UsageError(`${option} ${text}: too large; at most ${Number.MAX_SAFE_INTEGER}`);
   return value;
 }
 
@@ -66,11 +66,61 @@ export function parsePort(option: string, text: string): number {
 
 /** `2024-01-31T12:00:00Z` or seconds since 1970: an RTC's start, in seconds. */
 export function parseEpoch(option: string, text: string): number {
-  const seconds = /^\d+$/.test(text) ? Number(text) : Math.floor(Date.parse(text) / 1000);
+  let seconds = Number.NaN;
+  if (/^\d+$/.test(text)) seconds = Number(text);
+  else {
+    // Without a zone it is UTC, not the host's.
+    const date = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.exec(text);
+    if (date !== null) seconds = Math.floor(Date.parse(date[1] !== undefined && date[4] === undefined ? `${text}Z` : text) / 1000);
+  }
   if (!(seconds >= 0 && seconds < 253_402_300_800)) {
     throw new UsageError(`${option} ${text}: not a time from 1970 to 9999; write 2024-01-31T12:00:00Z or seconds since 1970`);
   }
   return seconds;
+}
+
+/** Switches: given with a value, they would quietly mean something. */
+const SWITCHES = ['exits', 'json', 'builtin', 'help', 'version'];
+
+/** Refuses a switch with a value that is neither true nor false: `--json=yes`. */
+export function checkSwitches(args: readonly string[]): void {
+  for (const arg of args) {
+    if (arg === '--') return;
+    const match = /^--(?:no-)?([a-z]+)=(.*)$/s.exec(arg);
+    if (match !== null && SWITCHES.includes(match[1] as string) && !['true', 'false'].includes(match[2] as string)) {
+      throw new UsageError(`${arg}: a switch takes no value; write --${match[1]} or --no-${match[1]}`);
+    }
+  }
+}
+
+/** Refuses options given twice, without their value, and words that are no options. */
+export function checkArguments(parsed: Readonly<Record<string, unknown>>): true {
+  for (const [name, value] of Object.entries(parsed)) {
+    if (name === '_') {
+      const [, stray] = value as unknown[];
+      if (stray !== undefined) throw new UsageError(`${stray}: not expected; options start with --, see --help`);
+    } else if (Array.isArray(value)) throw new UsageError(`--${name}: given more than once`);
+    else if (typeof value === 'boolean' && !SWITCHES.includes(name) && name !== 'h') throw new UsageError(`--${name}: needs a value`);
+  }
+  return true;
+}
+
+/** What yargs says of bad arguments, in our form: the option, what is wrong, what would be right. */
+export function explainArguments(message: string, args: readonly string[]): string {
+  const listed = (names: string): string[] => names.split(', ').map((name) => name.trim());
+  const unknown = /^Unknown arguments?: (.*)$/s.exec(message)?.[1];
+  if (unknown !== undefined) {
+    const name = listed(unknown)[0] as string;
+    const given = args.find((arg) => arg.replace(/^-+/, '').split('=')[0] === name) ?? name;
+    return given.startsWith('-') ? `${given}: unknown option; --help lists them` : `${given}: not expected; options start with --, see --help`;
+  }
+  const missing = /^Missing required arguments?: (.*)$/s.exec(message)?.[1];
+  if (missing !== undefined) return `--${listed(missing)[0]}: missing; see --help`;
+  const bare = /^Not enough arguments following: (.*)$/s.exec(message)?.[1];
+  if (bare !== undefined) return `--${bare}: needs a value; see --help`;
+  const choice = /^Invalid values:\s+Argument: (\S+), Given: (.*), Choices: (.*)$/s.exec(message);
+  if (choice !== null) return `--${choice[1]} ${choice[2]}: unknown; there is ${choice[3]}`.replaceAll('"', '');
+  return message;
 }
 
 /** `7`, `0x2a`: a seed of 32 bits. */

@@ -10,7 +10,7 @@ import { ExitCostError, loadExitCosts } from '../exit-cost.ts';
 import { MemorySizeError, parseMemorySize } from '../memory.ts';
 import { InterceptError, parseIntercepts } from '../vm.ts';
 import type { RunOptions } from '../worker.ts';
-import { parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
+import { checkArguments, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import { runSession, type SessionResult } from './session.ts';
 import { exitStatus, outcomeText, summaryLines } from './summary.ts';
 
@@ -64,8 +64,17 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       describe: 'port at which the guest ends the run with a status, such as 0xf4',
     })
     .option('limit', { type: 'string', requiresArg: true, describe: 'end after insns=N, time=S of the guest, wall=S of the host' })
-    .option('clock', { choices: ['virtual', 'host'], default: 'virtual', describe: 'what moves guest time: instructions, or the host too' })
-    .option('idle', { choices: ['skip', 'pace'], describe: 'what happens when the guest waits (pace with a person at the console)' })
+    .option('clock', {
+      choices: ['virtual', 'host'],
+      default: 'virtual',
+      requiresArg: true,
+      describe: 'what moves guest time: instructions, or the host too',
+    })
+    .option('idle', {
+      choices: ['skip', 'pace'],
+      requiresArg: true,
+      describe: 'what happens when the guest waits (pace with a person at the console)',
+    })
     .option('rtc', { type: 'string', requiresArg: true, describe: 'date of the RTC at the start: 2024-01-31T12:00:00Z or seconds' })
     .option('seed', { type: 'string', default: '0', requiresArg: true, describe: 'of everything that is random in the machine' })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
@@ -74,7 +83,8 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       type: 'boolean',
       default: false,
       describe: 'print the summary as JSON on standard output (the console goes to standard error)',
-    }) as Argv<T & GuestArguments>;
+    })
+    .check(checkArguments, true) as Argv<T & GuestArguments>;
 }
 
 /** Everything but the guest's files. */
@@ -85,8 +95,8 @@ function asUsage<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    if (error instanceof MemorySizeError || error instanceof ExitCostError || error instanceof InterceptError)
-      throw new UsageError(`${error.message}`);
+    if (error instanceof MemorySizeError) throw new UsageError(`--${error.message}`);
+    if (error instanceof ExitCostError || error instanceof InterceptError) throw new UsageError(error.message);
     throw error;
   }
 }
@@ -99,6 +109,8 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     );
   }
   parseSeed('--seed', args.seed);
+  if (args.name !== undefined && !/^[!-~][ -~]*$/.test(args.name)) throw new UsageError(`--name '${printable(args.name)}': not a name; write letters`);
+  if (args.intercept !== undefined && !/[^,\s]/.test(args.intercept)) throw new UsageError('--intercept: empty; write names such as cr3,pf');
   const attached = args.serial === 'stdio';
   const person = attached && process.stdin.isTTY === true;
   return {
@@ -131,8 +143,13 @@ function jsonOf(run: RunOptions, { outcome, report, host }: SessionResult): obje
   return { name: run.name, outcome, exitStatus: exitStatus(outcome), ...report, host };
 }
 
+/** A file's name as the VM's. */
 function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+  return printable(path.slice(path.lastIndexOf('/') + 1)) || 'vm';
+}
+
+function printable(text: string): string {
+  return text.replaceAll(/[^ -~]/g, '?');
 }
 
 export function runCommand(done: (status: number) => void): CommandModule<object, RunArguments> {
@@ -150,7 +167,7 @@ export function runCommand(done: (status: number) => void): CommandModule<object
           })
           .option('initrd', { type: 'string', requiresArg: true, describe: 'initial ramdisk, or the multiboot module' })
           .option('append', { type: 'string', default: '', requiresArg: true, describe: 'the command line of the guest' })
-          .option('entry', { choices: ENTRIES, describe: 'enter the kernel by this protocol' }),
+          .option('entry', { choices: ENTRIES, requiresArg: true, describe: 'enter the kernel by this protocol' }),
       )
         .example('$0 run --kernel vmlinuz --initrd initrd.img --append console=ttyS0', 'boot Linux with its console here')
         .example('$0 run --kernel test.elf --debug-exit 0xf4 --limit time=10 --exits', 'run a test kernel, count its exits')

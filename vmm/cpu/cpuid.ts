@@ -70,8 +70,8 @@ const FEATURES = {
 
 export type Feature = keyof typeof FEATURES;
 
-/** What the core executes today. */
-export const CORE_FEATURES: readonly Feature[] = [
+/** What the core executes whatever the SIMD level. */
+const BASE_FEATURES: readonly Feature[] = [
   'fpu',
   'vme',
   'de',
@@ -112,7 +112,18 @@ export const CORE_FEATURES: readonly Feature[] = [
 /** SIMD extensions in the order of VM_AREA.SIMD_LEVEL: each needs those before it. */
 const SIMD: readonly (readonly Feature[])[] = [['sse3'], ['ssse3'], ['sse4_1'], ['sse4_2', 'popcnt']];
 
-/** VM_AREA.SIMD_LEVEL for a table: 0 = SSE2, up to 4 = SSE4.2 with POPCNT. */
+/** 0 = SSE2, 1 = SSE3, 2 = SSSE3, 3 = SSE4.1, 4 = SSE4.2 with POPCNT, which makes x86-64-v2. */
+export type SimdLevel = 0 | 1 | 2 | 3 | 4;
+
+/** What the core executes at a SIMD level. */
+export function coreFeatures(level: SimdLevel = 4): readonly Feature[] {
+  return [...BASE_FEATURES, ...SIMD.slice(0, level).flat()];
+}
+
+/** All that the core executes today. */
+export const CORE_FEATURES: readonly Feature[] = coreFeatures();
+
+/** VM_AREA.SIMD_LEVEL for a table: the highest level whose features it has, with those below. */
 export function simdLevel(table: readonly CpuidEntry[]): number {
   const has = (name: Feature): boolean => {
     const [leaf, register, bit] = FEATURES[name];

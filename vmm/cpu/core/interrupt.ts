@@ -24,8 +24,8 @@ import {
   descDpl, descIsSystem, descPresent, descType, descriptor, isCode, isConforming, setAccessed, setCode, setNullSegment, setSegReal, setSegment, wrap,
 } from './segment';
 import {
-  ACTIVITY, CPL, CR2, CR4, DEBUGCTL, DR, EXC, EXC_CR2, EXC_DR6, EXC_ERROR, EXIT_INTR_ERROR, EXIT_INTR_INFO, ICOUNT, IDTR_BASE, IDTR_LIMIT, IRQ_COUNT,
-  KS_IRQ_INJECTIONS, KS_NMI_INJECTIONS, LONG, NEXT_RIP, NMI_BLOCKED, PROT, REGS, RFLAGS, RIP, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
+  ACTIVITY, ANSWER_NEXT, ANSWERS, CPL, CR2, CR4, DEBUGCTL, DR, EXC, EXC_CR2, EXC_DR6, EXC_ERROR, EXIT_INTR_ERROR, EXIT_INTR_INFO, ICOUNT,
+  IDTR_BASE, IDTR_LIMIT, IRQ_COUNT, KS_IRQ_INJECTIONS, KS_NMI_INJECTIONS, LONG, NEXT_RIP, NMI_BLOCKED, PROT, REGS, RFLAGS, RIP, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
   SEG_SEL, SHADOW_AT, STATUS_TEXT, STEPPING, STORM, STORM_AT, VM_EXC_BITMAP,
 } from './state.gen';
 import { TASK_GATE, checkTss, taskSwitch } from './task';
@@ -112,6 +112,8 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
   // Frames may land in pages with code or in devices: the delivery is as exact as an instruction that runs alone.
   const stepping = load<u32>(cpu, STEPPING);
   store<u32>(cpu, 1, STEPPING);
+  // What devices among the tables and frames answer is nothing that an instruction waits for.
+  forgetAnswers(cpu);
   let serial: u32 = 0;
   while (true) {
     store<u32>(cpu, 0, EXC);
@@ -144,6 +146,12 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
     }
   }
   store<u32>(cpu, stepping, STEPPING);
+  forgetAnswers(cpu);
+}
+
+function forgetAnswers(cpu: usize): void {
+  store<u32>(cpu, 0, ANSWERS);
+  store<u32>(cpu, 0, ANSWER_NEXT);
 }
 
 /** Counts the events that come without an instruction between them; true when they have no end. */

@@ -46,6 +46,14 @@ export function nextAnswer(cpu: usize): bool {
   return true;
 }
 
+/** Keeps IO_DATA as the answer of the access just made, for the case that a later one of the same instruction leaves run(). */
+export function keepAnswer(cpu: usize): void {
+  const n = load<u32>(cpu, ANSWER_NEXT);
+  store<u64>(cpu + (<usize>n << 3), load<u64>(cpu, IO_DATA), ANSWER);
+  store<u32>(cpu, n + 1, ANSWERS);
+  store<u32>(cpu, n + 1, ANSWER_NEXT);
+}
+
 /** Leaves run() with a port access; its data stands in IO_DATA. */
 export function leaveForPort(cpu: usize, port: u32, size: u32, write: u32): void {
   store<u32>(cpu, port, IO_PORT);

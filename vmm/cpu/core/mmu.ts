@@ -509,16 +509,22 @@ function steppingOnly(cpu: usize): bool {
   return false;
 }
 
-/** Finishes a store that went to the scratch buffer; false when a device must be asked outside run(). */
+/**
+ * Finishes a store that went to the scratch buffer; false when a device must be asked outside run(). Devices come first: when
+ * the instruction is run again for one, RAM must still hold what it read.
+ */
 export function commit(cpu: usize): bool {
   const parts = load<u32>(cpu, SCRATCH_PARTS);
-  let from = cpu + AREA_SCRATCH;
-  for (let i: usize = 0; i < parts; i++) {
-    const place = load<u64>(cpu + (i << 3), SCRATCH_AT);
-    const bytes = load<u32>(cpu + (i << 2), SCRATCH_SIZE);
-    if (<i64>place >= 0) copySmall(<usize>place, from, bytes);
-    else if (!deviceWrite(cpu, place & ~(<u64>1 << 63), bytes, from)) return false;
-    from += bytes;
+  for (let devices = 1; devices >= 0; devices--) {
+    let from = cpu + AREA_SCRATCH;
+    for (let i: usize = 0; i < parts; i++) {
+      const place = load<u64>(cpu + (i << 3), SCRATCH_AT);
+      const bytes = load<u32>(cpu + (i << 2), SCRATCH_SIZE);
+      if (<i64>place >= 0) {
+        if (devices == 0) copySmall(<usize>place, from, bytes);
+      } else if (devices != 0 && !deviceWrite(cpu, place & ~(<u64>1 << 63), bytes, from)) return false;
+      from += bytes;
+    }
   }
   return true;
 }
@@ -552,6 +558,12 @@ function deviceWrite(cpu: usize, gpa: u64, size: u32, from: usize): bool {
   return true;
 }
 
+/** The instruction at hand has exited already (string I/O): its device accesses are part of that exit. */
+let emulated: bool = false;
+export function setEmulated(on: bool): void {
+  emulated = on;
+}
+
 /**
  * One device access: a VM exit, answered by the monitor. The answers of an instruction are kept until it completes, so that
  * one with several accesses can be re-executed after leaving run().
@@ -567,7 +579,8 @@ function device(cpu: usize, gpa: u64, size: u32, write: u32): bool {
   const base = <u64>load<u32>(VM_APIC_GPA);
   const apic = base != 0 && gpa >> 12 == base >> 12;
   // An instruction exits at its first access; the monitor emulates all of it.
-  if (next == 0) {
+  const exits = next == 0 && !emulated;
+  if (exits) {
     if (apic) vmexit(cpu, EXIT_APIC_ACCESS, (gpa & 0xfff) | (<u64>write << 12));
     else vmexit(cpu, EXIT_EPT_MISCONFIG, 0);
     store<u64>(cpu, gpa, EXIT_GPA);
@@ -575,7 +588,7 @@ function device(cpu: usize, gpa: u64, size: u32, write: u32): bool {
   }
   const answer = mmio(cpu, <u32>gpa, <u32>(gpa >> 32), size, write);
   if (answer != 3 && !apic) store<u64>(cpu, load<u64>(cpu, KS_MMIO_EXITS) + 1, KS_MMIO_EXITS);
-  if (next == 0) vmentry(cpu);
+  if (exits) vmentry(cpu);
   else vmlonger(cpu);
   if (answer == 2) {
     store<u64>(cpu, gpa, IO_GPA);

@@ -6,7 +6,7 @@ import { REGISTER, SSE_ALIGNED, SSE_MMX, SSE_SPECIAL, SSE_STORE, SSE_WIDE, SSE_X
 import { failed, raise, raiseError, SEG_SS, VEC_BR, VEC_DE, VEC_GP, VEC_NM, VEC_UD } from './fault';
 import { AF, CF, DF, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getArith, getCF, getOF, getPF, getSF, getZF, OF, PF, readFlags, setArith, setCarries, SF, ZF } from './flags';
 import { below, eaFix, legacyTarget, less, nextOffset } from './flow';
-import { A_STACK, commit, hostModify, hostRead, hostWrite, modifySlow, readMem, segAddr, writeMem } from './mmu';
+import { A_STACK, commit, hostModify, hostRead, hostWrite, modifySlow, probeWrite, readMem, segAddr, writeMem } from './mmu';
 import { CLASS_GPR32, CLASS_GPRW, CLASS_MMX, CLASS_XMM, INFO_GROUP, INFO_MASKMOV, INFO_RM, INFO_RM_SHIFT } from './sse-table';
 import { crc32c, maskmov, sseExec } from './sse';
 import { x87Mem, x87Reg } from './x87';
@@ -21,6 +21,8 @@ const RDX: usize = 16;
 const RBX: usize = 24;
 const RSP: usize = 32;
 const RBP: usize = 40;
+/** Where POPA keeps what it has read: behind what one access can leave in the scratch buffer. */
+const POPPED: usize = AREA_SCRATCH + 64;
 const RDI: usize = 56;
 
 // @ts-ignore: decorator
@@ -645,13 +647,13 @@ export function popFn(cpu: usize, pc: usize): bool {
 
 export function pushaFn(cpu: usize, pc: usize): bool {
   const bytes = size(pc);
-  for (let pass = 0; pass < 2; pass++) {
-    // The first pass only checks the far end: the eight values lie in at most two pages.
-    for (let i: u32 = 0; i < 8; i++) {
-      if (pass == 0 && i != 7) continue;
-      stackWrite(cpu, <u64>(bytes * (i + 1)), load<u64>(cpu + (<usize>i << 3)), bytes);
-      if (failed(cpu)) return false;
-    }
+  // The eight values lie in at most two pages: when the far end can be written, the faults of the near one come first.
+  const end = segAddr(cpu, SEG_SS, (load<u64>(cpu, RSP) - <u64>(bytes * 8)) & load<u64>(cpu, STACK_MASK), bytes, 1);
+  if (!failed(cpu)) probeWrite(cpu, end, bytes, A_STACK);
+  if (failed(cpu)) return false;
+  for (let i: u32 = 0; i < 8; i++) {
+    stackWrite(cpu, <u64>(bytes * (i + 1)), load<u64>(cpu + (<usize>i << 3)), bytes);
+    if (failed(cpu)) return false;
   }
   setStackPointer(cpu, load<u64>(cpu, RSP) - <u64>(bytes * 8));
   return true;
@@ -659,16 +661,15 @@ export function pushaFn(cpu: usize, pc: usize): bool {
 
 export function popaFn(cpu: usize, pc: usize): bool {
   const bytes = size(pc);
-  stackRead(cpu, <u64>(7 * bytes), bytes);
-  if (failed(cpu)) return false;
   const sp = load<u64>(cpu, RSP);
-  stackRead(cpu, 0, bytes);
-  if (failed(cpu)) return false;
+  // Nothing changes until all are read; the place of (E)SP is skipped.
   for (let i: u32 = 0; i < 8; i++) {
-    const v = stackRead(cpu, <u64>(i * bytes), bytes);
+    if (i == 3) continue;
+    store<u64>(cpu + (<usize>i << 3), stackRead(cpu, <u64>(i * bytes), bytes), POPPED);
     if (failed(cpu)) return false;
-    const n = 7 - i;
-    if (n != 4) setReg(cpu + (<usize>n << 3), bytes == 2 ? 1 : 2, <i64>v);
+  }
+  for (let i: u32 = 0; i < 8; i++) {
+    if (i != 3) setReg(cpu + (<usize>(7 - i) << 3), bytes == 2 ? 1 : 2, load<i64>(cpu + (<usize>i << 3), POPPED));
   }
   setStackPointer(cpu, sp + <u64>(8 * bytes));
   return true;

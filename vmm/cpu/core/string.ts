@@ -5,11 +5,11 @@
  */
 import { notePort } from './breakpoint';
 import { pio } from './env';
-import { EXIT_IO_INSTRUCTION, vmentry, vmexit } from './exits';
+import { EXIT_IO_INSTRUCTION, vmentry, vmexit, vmlonger } from './exits';
 import { EXC_STEP, failed } from './fault';
 import { DF, FLAGS_SUB } from './flags';
-import { hostRead, hostWrite, readMem, segAddr, writeMem } from './mmu';
-import { ioAllowed, leaveForPort, nextAnswer } from './io';
+import { hostRead, hostWrite, probeRead, probeWrite, readMem, segAddr, setEmulated, writeMem } from './mmu';
+import { ioAllowed, keepAnswer, leaveForPort, nextAnswer } from './io';
 import {
   ANSWER, ANSWER_NEXT, ANSWERS, EXC, EXIT_GLA, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, IO_DATA, KS_INSN_EMULATION, MODE, RAM_BASE, RFLAGS, STEPPING,
 } from './state.gen';
@@ -58,8 +58,9 @@ export function stringFn(cpu: usize, pc: usize, left: i32): i32 {
   if (io) done = portString(cpu, op, most, true);
   else {
     while (done < most && !failed(cpu)) {
-      let n: u64 = (op & 0xfe) == 0xa4 ? moveMany(cpu, most - done) : (op & 0xfe) == 0xaa ? storeMany(cpu, most - done) : 0;
-      if (n == 0) {
+      // Alone, one iteration goes by the general road, which asks a device once.
+      let n: u64 = single ? 0 : (op & 0xfe) == 0xa4 ? moveMany(cpu, most - done) : (op & 0xfe) == 0xaa ? storeMany(cpu, most - done) : 0;
+      if (n == 0 && !failed(cpu)) {
         once(cpu, op);
         n = failed(cpu) ? 0 : 1;
       }
@@ -258,17 +259,17 @@ function storeMany(cpu: usize, most: u64): u64 {
 }
 
 /**
- * INS and OUTS: one exit for a burst up to the page's end (SDM table 28-5 gives the qualification). Returns the iterations done. Each
- * iteration is an instruction: what it asked is answered again when it is re-executed after leaving run(), and forgotten when it completes.
+ * INS and OUTS: one exit for a burst up to the page's end (SDM table 28-5 gives the qualification), whatever its memory is. Returns the
+ * iterations done. Each iteration is an instruction: what it asked is answered again when it is re-executed after leaving run(), and
+ * forgotten when it completes.
  */
 function portString(cpu: usize, op: u32, most: u64, repeated: bool): u64 {
   const out = (op & 2) != 0;
   const port = <u32>load<u16>(cpu, RDX);
   if (!ioAllowed(cpu, port, width)) return 0;
-  const qualification = <u64>(width - 1) | (out ? 0 : 8) | 16 | (repeated ? 32 : 0) | (<u64>port << 16);
   // A burst that goes on after leaving run() was counted when it began.
+  const resumed = load<u32>(cpu, ANSWERS) != 0;
   let opened = false;
-  let counted = load<u32>(cpu, ANSWERS) != 0;
   let done: u64 = 0;
   let page: u64 = 0;
   for (; done < most; done++) {
@@ -276,49 +277,40 @@ function portString(cpu: usize, op: u32, most: u64, repeated: bool): u64 {
     if (failed(cpu)) break;
     if (done == 0) page = lin >> 12;
     else if (lin >> 12 != page) break;
-    // The place must be writable before the port is read.
-    const v = out ? readMem(cpu, lin, width, 0) : 0;
-    const plain = out || hostWrite(cpu, lin, width, 0) >= RAM_BASE;
+    if (out) probeRead(cpu, lin, width, 0);
+    else probeWrite(cpu, lin, width, 0);
     if (failed(cpu)) break;
-    notePort(cpu, port, width);
-    if (!nextAnswer(cpu)) {
-      if (!counted) {
-        vmexit(cpu, EXIT_IO_INSTRUCTION, qualification);
-        store<u64>(cpu, lin, EXIT_GLA);
-        store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
-        opened = true;
-        counted = true;
-      }
-      store<u64>(cpu, v, IO_DATA);
-      if (pio(cpu, port, width, out ? 1 : 0) == 2) {
-        leaveForPort(cpu, port, width, out ? 1 : 0);
-        break;
-      }
+    if (!opened && !resumed) {
+      vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(width - 1) | (out ? 0 : 8) | 16 | (repeated ? 32 : 0) | (<u64>port << 16));
+      store<u64>(cpu, lin, EXIT_GLA);
+      store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
+      opened = true;
     }
-    if (!out) {
-      if (!plain) {
-        // The store may ask a device, which is an exit of its own: this one ends first, and the port's answer is kept.
-        if (opened) vmentry(cpu);
-        opened = false;
-        keepAnswer(cpu);
-      }
-      writeMem(cpu, lin, width, load<u64>(cpu, IO_DATA), 0);
-      if (failed(cpu)) break;
-    }
+    setEmulated(true);
+    portElement(cpu, out, port, lin);
+    setEmulated(false);
+    if (failed(cpu)) break;
     advance(cpu, out ? RSI : RDI, step);
     store<u32>(cpu, 0, ANSWERS);
     store<u32>(cpu, 0, ANSWER_NEXT);
-    if (!plain) return done + 1;
   }
   if (opened) vmentry(cpu);
+  else vmlonger(cpu);
   return done;
 }
 
-/** Records IO_DATA as the answer of the access just made, if it is not recorded already. */
-function keepAnswer(cpu: usize): void {
-  const n = load<u32>(cpu, ANSWER_NEXT);
-  if (n != 0) return;
-  store<u64>(cpu, load<u64>(cpu, IO_DATA), ANSWER);
-  store<u32>(cpu, 1, ANSWERS);
-  store<u32>(cpu, 1, ANSWER_NEXT);
+/** One iteration, whose memory is known to be there. */
+function portElement(cpu: usize, out: bool, port: u32, lin: u64): void {
+  const v = out ? readMem(cpu, lin, width, 0) : 0;
+  if (failed(cpu)) return;
+  notePort(cpu, port, width);
+  if (!nextAnswer(cpu)) {
+    store<u64>(cpu, v, IO_DATA);
+    if (pio(cpu, port, width, out ? 1 : 0) == 2) {
+      leaveForPort(cpu, port, width, out ? 1 : 0);
+      return;
+    }
+    keepAnswer(cpu);
+  }
+  if (!out) writeMem(cpu, lin, width, load<u64>(cpu, IO_DATA), 0);
 }
