@@ -59,8 +59,10 @@ const probe = (bits: Bits, tag: number, stack: string) =>
   `const e = load<u32>(cpu, TLB_NOW) + ((<u32>(lin >> 12) & 1023) << 5);
       if (load<u64>(e${tag ? `, ${tag}` : ''}) != (${bits === 8 ? 'lin' : `(lin + ${bits / 8 - 1})`} & ~0xfff)) { missed = lin; miss = ${(bits / 8) | (tag ? 0x10 : 0)}${stack}; break; }
       const h = <usize>(<u32>lin + load<u32>(e, 16));`;
-const inFast = (tag: number) => (bits: Bits, at = ea(bits, tag ? 1 : 0)) =>
-  `${at} ${probe(bits, tag, at === eaSimple ? '' : at === STACK_EA ? ' | 0x20' : ' | ((f & 0x38) == 0x10 ? 0x20 : 0)')}`;
+const inFast =
+  (tag: number) =>
+  (bits: Bits, at = ea(bits, tag ? 1 : 0)) =>
+    `${at} ${probe(bits, tag, at === eaSimple ? '' : at === STACK_EA ? ' | 0x20' : ' | ((f & 0x38) == 0x10 ? 0x20 : 0)')}`;
 const FAST: Memory = {
   fast: true,
   read: inFast(0),
@@ -71,8 +73,10 @@ const FAST: Memory = {
   fail: 'break;',
   goTo: '{ const rest = left - <i32>((pc - start) >> 4) - 1; const u = jump(cpu, t, rest); if (u == 0) return; left = rest; pc = u; start = u; continue; }',
 };
-const slowAccess = (how: string) => (bits: Bits, at = ea(bits, how === 'read' ? 0 : 1)) =>
-  `${at === eaSimple ? ea(bits, how === 'read' ? 0 : 1) : at} const h = ${how}At(cpu, lin, ${bits / 8}, f); if (h == 0) return 0;`;
+const slowAccess =
+  (how: string) =>
+  (bits: Bits, at = ea(bits, how === 'read' ? 0 : 1)) =>
+    `${at === eaSimple ? ea(bits, how === 'read' ? 0 : 1) : at} const h = ${how}At(cpu, lin, ${bits / 8}, f); if (h == 0) return 0;`;
 const SLOW: Memory = {
   fast: false,
   read: slowAccess('read'),
@@ -117,9 +121,16 @@ for (const name of ALU) {
       const { compute, flags } = alu(name, bits);
       const full = `${name}_${form}_${bits}`;
       if (form === 'RR' || form === 'RI') {
-        op(full, `const a = ${reg(bits, 4)}; const b = ${form === 'RR' ? reg(bits, 5) : imm}; ${compute} ${flags} ${keep ? setReg(bits, 4, 'r') : ''} ${nextOp}`);
+        op(
+          full,
+          `const a = ${reg(bits, 4)}; const b = ${form === 'RR' ? reg(bits, 5) : imm}; ${compute} ${flags} ${keep ? setReg(bits, 4, 'r') : ''} ${nextOp}`,
+        );
       } else if (form === 'RM') {
-        memoryOp(full, (m) => `${m.read(bits)} const a = ${reg(bits, 4)}; const b = <i64>load<i${bits}>(h); ${compute} ${flags} ${keep ? setReg(bits, 4, 'r') : ''} ${m.next}`);
+        memoryOp(
+          full,
+          (m) =>
+            `${m.read(bits)} const a = ${reg(bits, 4)}; const b = <i64>load<i${bits}>(h); ${compute} ${flags} ${keep ? setReg(bits, 4, 'r') : ''} ${m.next}`,
+        );
       } else {
         const b = form === 'MR' ? reg(bits, 4) : imm;
         memoryOp(full, (m) =>
@@ -219,10 +230,19 @@ for (const bits of [32, 64] as Bits[]) {
     `const n = <i64>load<u8>(pc, 12); const a = ${reg(bits, 4)}; const r = a >> n; ${shiftFlags('<u64>(a >> (n - 1)) & 1', '<u64>0')} ${setReg(bits, 4, 'r')} ${nextOp}`,
   );
   // Rotates by an immediate change CF and OF alone.
-  op(`ROL_RI_${bits}`, `const n = <u${bits}>load<u8>(pc, 12); const r = rotl<u${bits}>(load<u${bits}>(cpu + load<u8>(pc, 4)), n); setCarries(cpu, CF | OF, (<u32>r & 1) | (((<u32>r ^ <u32>(r >> ${bits - 1})) & 1) << 11)); ${setReg(bits, 4, '<u64>r')} ${nextOp}`);
-  op(`ROR_RI_${bits}`, `const n = <u${bits}>load<u8>(pc, 12); const r = rotr<u${bits}>(load<u${bits}>(cpu + load<u8>(pc, 4)), n); setCarries(cpu, CF | OF, <u32>(r >> ${bits - 1}) | (<u32>((r >> ${bits - 1}) ^ (r >> ${bits - 2})) & 1) << 11); ${setReg(bits, 4, '<u64>r')} ${nextOp}`);
+  op(
+    `ROL_RI_${bits}`,
+    `const n = <u${bits}>load<u8>(pc, 12); const r = rotl<u${bits}>(load<u${bits}>(cpu + load<u8>(pc, 4)), n); setCarries(cpu, CF | OF, (<u32>r & 1) | (((<u32>r ^ <u32>(r >> ${bits - 1})) & 1) << 11)); ${setReg(bits, 4, '<u64>r')} ${nextOp}`,
+  );
+  op(
+    `ROR_RI_${bits}`,
+    `const n = <u${bits}>load<u8>(pc, 12); const r = rotr<u${bits}>(load<u${bits}>(cpu + load<u8>(pc, 4)), n); setCarries(cpu, CF | OF, <u32>(r >> ${bits - 1}) | (<u32>((r >> ${bits - 1}) ^ (r >> ${bits - 2})) & 1) << 11); ${setReg(bits, 4, '<u64>r')} ${nextOp}`,
+  );
   op(`IMUL_RR_${bits}`, `imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 4)}, ${reg(bits, 5)}); ${nextOp}`);
-  memoryOp(`IMUL_RM_${bits}`, (m) => `${m.read(bits)} imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 4)}, <i64>load<i${bits}>(h)); ${m.next}`);
+  memoryOp(
+    `IMUL_RM_${bits}`,
+    (m) => `${m.read(bits)} imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 4)}, <i64>load<i${bits}>(h)); ${m.next}`,
+  );
   op(`IMUL_RRI_${bits}`, `imul${bits}(cpu, load<u8>(pc, 4), ${reg(bits, 5)}, ${imm}); ${nextOp}`);
   memoryOp(`IMUL_RMI_${bits}`, (m) => `${m.read(bits)} imul${bits}(cpu, load<u8>(pc, 4), <i64>load<i${bits}>(h), ${imm}); ${m.next}`);
   op(`BSWAP_${bits}`, `${setReg(bits, 4, `bswap<u${bits}>(load<u${bits}>(cpu + load<u8>(pc, 4)))`)} ${nextOp}`);
@@ -230,11 +250,25 @@ for (const bits of [32, 64] as Bits[]) {
 
 // Stack in 64-bit mode.
 const down = 'const sp = load<u64>(cpu, 32) - 8;';
-memoryOp('PUSH_R', (m) => `${down} ${m.write(64, STACK_EA)} store<u64>(h, load<u64>(cpu + load<u8>(pc, 4))); ${m.stored} store<u64>(cpu, sp, 32); ${m.next}`);
+memoryOp(
+  'PUSH_R',
+  (m) => `${down} ${m.write(64, STACK_EA)} store<u64>(h, load<u64>(cpu + load<u8>(pc, 4))); ${m.stored} store<u64>(cpu, sp, 32); ${m.next}`,
+);
 memoryOp('PUSH_I', (m) => `${down} ${m.write(64, STACK_EA)} store<i64>(h, ${imm}); ${m.stored} store<u64>(cpu, sp, 32); ${m.next}`);
-memoryOp('PUSH_M', (m) => `let v: u64 = 0; { ${m.read(64)} v = load<u64>(h); } ${down} ${m.write(64, STACK_EA)} store<u64>(h, v); ${m.stored} store<u64>(cpu, sp, 32); ${m.next}`);
-memoryOp('POP_R', (m) => `const sp = load<u64>(cpu, 32); ${m.read(64, STACK_EA)} const v = load<u64>(h); store<u64>(cpu, sp + 8, 32); store<u64>(cpu + load<u8>(pc, 4), v); ${m.next}`);
-memoryOp('LEAVE', (m) => `const sp = load<u64>(cpu, 40); ${m.read(64, STACK_EA)} store<u64>(cpu, sp + 8, 32); store<u64>(cpu, load<u64>(h), 40); ${m.next}`);
+memoryOp(
+  'PUSH_M',
+  (m) =>
+    `let v: u64 = 0; { ${m.read(64)} v = load<u64>(h); } ${down} ${m.write(64, STACK_EA)} store<u64>(h, v); ${m.stored} store<u64>(cpu, sp, 32); ${m.next}`,
+);
+memoryOp(
+  'POP_R',
+  (m) =>
+    `const sp = load<u64>(cpu, 32); ${m.read(64, STACK_EA)} const v = load<u64>(h); store<u64>(cpu, sp + 8, 32); store<u64>(cpu + load<u8>(pc, 4), v); ${m.next}`,
+);
+memoryOp(
+  'LEAVE',
+  (m) => `const sp = load<u64>(cpu, 40); ${m.read(64, STACK_EA)} store<u64>(cpu, sp + 8, 32); store<u64>(cpu, load<u64>(h), 40); ${m.next}`,
+);
 
 // Branches. A local target lies in the same page: byte 8 links to its line once it is known.
 const retire = 'const rest = left - <i32>((pc - start) >> 4) - 1;';
@@ -265,18 +299,26 @@ base('JCC_FAR');
 for (let c = 0; c < 16; c++) op(`JCC_FAR_${c}`, `if (!(${cc[c]})) { ${nextOp} } ${goFar}`);
 op('JMP_LOCAL', goLocal);
 op('JMP_FAR', goFar);
-const pushReturn = (m: Memory) => `${down} ${m.write(64, STACK_EA)} store<u64>(h, load<u64>(cpu, RIP_BASE) + nextOffset(pc)); ${m.stored} store<u64>(cpu, sp, 32);`;
+const pushReturn = (m: Memory) =>
+  `${down} ${m.write(64, STACK_EA)} store<u64>(h, load<u64>(cpu, RIP_BASE) + nextOffset(pc)); ${m.stored} store<u64>(cpu, sp, 32);`;
 const checked = (m: Memory) => `if (<u64>((<i64>(t << 16)) >> 16) != t) { nonCanonical(cpu); ${m.fail} }`;
 const relativeTarget = 'const t = load<u64>(cpu, RIP_BASE) + <u64><i64>load<i32>(pc, 12);';
 memoryOp('CALL_LOCAL', (m) => (m.fast ? `${pushReturn(m)} ${goLocal}` : `${relativeTarget} ${pushReturn(m)} ${m.goTo}`));
 memoryOp('CALL_FAR', (m) => `${relativeTarget} ${checked(m)} ${pushReturn(m)} ${m.goTo}`);
-memoryOp('RET', (m) => `const sp = load<u64>(cpu, 32); ${m.read(64, STACK_EA)} const t = load<u64>(h); ${checked(m)} store<u64>(cpu, sp + 8 + <u64>load<u16>(pc, 12), 32); ${m.goTo}`);
+memoryOp(
+  'RET',
+  (m) =>
+    `const sp = load<u64>(cpu, 32); ${m.read(64, STACK_EA)} const t = load<u64>(h); ${checked(m)} store<u64>(cpu, sp + 8 + <u64>load<u16>(pc, 12), 32); ${m.goTo}`,
+);
 op('JMP_R', `const t = load<u64>(cpu + load<u8>(pc, 5)); ${checked(FAST)} ${FAST.goTo}`);
 memoryOp('JMP_M', (m) => `${m.read(64)} const t = load<u64>(h); ${checked(m)} ${m.goTo}`);
 memoryOp('CALL_R', (m) => `const t = load<u64>(cpu + load<u8>(pc, 5)); ${checked(m)} ${pushReturn(m)} ${m.goTo}`);
 memoryOp('CALL_M', (m) => `let t: u64 = 0; { ${m.read(64)} t = load<u64>(h); } ${checked(m)} ${pushReturn(m)} ${m.goTo}`);
 // Near branches of 16- and 32-bit code, LOOP and JCXZ: the function stores RIP and says whether it branched.
-op('BRANCH_FN', `const r = branchFn(cpu, pc); if (r == 0) break; if (r == 1) { ${nextOp} } { const t = load<u64>(cpu, RIP); ${FAST.goTo} }`);
+op(
+  'BRANCH_FN',
+  `const r = branchFn(cpu, pc); if (r == 0) break; if (r == 1) { ${nextOp} } { const t = load<u64>(cpu, RIP); ${FAST.goTo} }`,
+);
 // The end of a line inside its page, and at the page's end: no instruction of their own.
 op(
   'CHECK',
@@ -415,8 +457,11 @@ for (const name of ['ADD', 'SUB', 'AND', 'OR', 'XOR']) {
 for (const bits of [32, 64] as Bits[]) {
   const u = `<u64>load<u${bits}>(cpu + load<u8>(pc, 4))`;
   for (const [name, text] of [
-    ['SHL_RI', `${u} << <u64>load<u8>(pc, 12)`], ['SHR_RI', `${u} >> <u64>load<u8>(pc, 12)`], ['SAR_RI', `${reg(bits, 4)} >> <i64>load<u8>(pc, 12)`],
-    ['INC_R', `${reg(bits, 4)} + 1`], ['DEC_R', `${reg(bits, 4)} - 1`],
+    ['SHL_RI', `${u} << <u64>load<u8>(pc, 12)`],
+    ['SHR_RI', `${u} >> <u64>load<u8>(pc, 12)`],
+    ['SAR_RI', `${reg(bits, 4)} >> <i64>load<u8>(pc, 12)`],
+    ['INC_R', `${reg(bits, 4)} + 1`],
+    ['DEC_R', `${reg(bits, 4)} - 1`],
   ] as const) {
     op(`${name}_${bits}_Q`, `${setReg(bits, 4, text)} ${nextOp}`);
   }
@@ -426,7 +471,10 @@ for (const bits of [32, 64] as Bits[]) {
 const simple: [string, (m: Memory) => string][] = [];
 for (const bits of [8, 32, 64] as Bits[]) {
   simple.push([`MOV_RM_${bits}`, (m) => `${m.read(bits, eaSimple)} ${setReg(bits, 4, `load<u${bits}>(h)`)} ${m.next}`]);
-  simple.push([`MOV_MR_${bits}`, (m) => `${m.write(bits, eaSimple)} store<u${bits}>(h, load<u${bits}>(cpu + load<u8>(pc, 4))); ${m.stored} ${m.next}`]);
+  simple.push([
+    `MOV_MR_${bits}`,
+    (m) => `${m.write(bits, eaSimple)} store<u${bits}>(h, load<u${bits}>(cpu + load<u8>(pc, 4))); ${m.stored} ${m.next}`,
+  ]);
 }
 simple.push(['MOVZX_M_8_32', (m) => `${m.read(8, eaSimple)} ${setReg(32, 4, '<i64>load<u8>(h)')} ${m.next}`]);
 simple.push(['MOVZX_M_16_32', (m) => `${m.read(16, eaSimple)} ${setReg(32, 4, '<i64>load<u16>(h)')} ${m.next}`]);
@@ -465,20 +513,41 @@ export function fusedOp(op: u32, c: u32): u32 {
   const row = fusedRow(op);
   return row == 0 ? 0 : <u32>load<u16>(FUSED + ((((row - 1) << 4) + c) << 1));
 }`);
-lookup('The micro-op for the same with a memory operand of base and displacement alone.', 'simpleOp', (c, i) => numberOf.get(`${c.name}_S`) ?? i);
+lookup(
+  'The micro-op for the same with a memory operand of base and displacement alone.',
+  'simpleOp',
+  (c, i) => numberOf.get(`${c.name}_S`) ?? i,
+);
 /** What an operation on registers alone does with the flags: 1 = replaces all, 2 = neither reads nor writes them (and cannot fault). */
 const flagUse = (n: string): number => {
-  if (/^(ADD|SUB|AND|OR|XOR|CMP)_(RR|RI)_\d+(_J\d+)?$/.test(n) || /^TEST_(RR|RI)_\d+(_J\d+)?$/.test(n) || /^(SHL|SHR|SAR)_RI_\d+$/.test(n) || /^(NEG_R|IMUL_RRI?)_\d+$/.test(n)) return 1;
-  if (/^MOV_(RR|RI)_\d+$/.test(n) || /^(MOVABS|NOP)$/.test(n) || /^MOV[ZS]X_R_/.test(n) || /^LEA_\d+(_S)?$/.test(n) || /^(NOT_R|BSWAP)_\d+$/.test(n)) return 2;
+  if (
+    /^(ADD|SUB|AND|OR|XOR|CMP)_(RR|RI)_\d+(_J\d+)?$/.test(n) ||
+    /^TEST_(RR|RI)_\d+(_J\d+)?$/.test(n) ||
+    /^(SHL|SHR|SAR)_RI_\d+$/.test(n) ||
+    /^(NEG_R|IMUL_RRI?)_\d+$/.test(n)
+  )
+    return 1;
+  if (
+    /^MOV_(RR|RI)_\d+$/.test(n) ||
+    /^(MOVABS|NOP)$/.test(n) ||
+    /^MOV[ZS]X_R_/.test(n) ||
+    /^LEA_\d+(_S)?$/.test(n) ||
+    /^(NOT_R|BSWAP)_\d+$/.test(n)
+  )
+    return 2;
   return 0;
 };
-lookup('What it does with the flags: 1 = replaces all, 2 = neither reads nor writes them (and cannot fault).', 'flagUse', (c) => flagUse(c.name));
+lookup('What it does with the flags: 1 = replaces all, 2 = neither reads nor writes them (and cannot fault).', 'flagUse', (c) =>
+  flagUse(c.name),
+);
 lookup('The micro-op that does the same without setting flags, or 0.', 'quietOp', (c) => numberOf.get(`${c.name}_Q`) ?? 0);
 const header = '// Generated by scripts/gen-interp.ts; do not edit.\n';
 const out = new URL('../vmm/cpu/core/', import.meta.url);
 writeFileSync(new URL('uop.gen.ts', out), `${header}${names.join('\n')}\n`);
 const body = cases.map((c, i) => `      case ${i}: { // ${c.name}\n      ${c.body}\n      }`).join('\n');
-const slowBody = cases.flatMap((c, i) => (c.slow === undefined ? [] : [`    case ${i}: { // ${c.name}\n      ${c.slow}\n    }`])).join('\n');
+const slowBody = cases
+  .flatMap((c, i) => (c.slow === undefined ? [] : [`    case ${i}: { // ${c.name}\n      ${c.slow}\n    }`]))
+  .join('\n');
 const imports = `import { bswap16Fn, bcdFn, bitFn, boundFn, branchFn, cmovFn, cmpxchg8bFn, cmpxchgFn, convertFn, crc32Fn, enterFn, flagFn, imul16Fn, imul32, imul64, leaveFn, moffsFn, mulDivFn, popaFn, popFn, pushaFn, pushFn, scanFn, setccFn, shiftdFn, shiftFn, sseFn, unaryFn, x87Fn, xaddFn, xchgFn, xlatFn } from './operations';
 import { stringFn } from './string';
 import { sys, SYS_FAILED, SYS_LEAVE, SYS_MOVED, SYS_NEXT } from './sys';

@@ -391,7 +391,8 @@ export class DebugExitError extends Error {
 /** How many ports from `port` on the debug-exit device may have: those that no other device has, at most 4. */
 function freePorts(vm: Vm, port: number): number {
   const owner = vm.ports.nameOf(port);
-  if (owner !== undefined) throw new DebugExitError(`--debug-exit 0x${port.toString(16)}: the port belongs to ${owner}; a free one is 0xf4`);
+  if (owner !== undefined)
+    throw new DebugExitError(`--debug-exit 0x${port.toString(16)}: the port belongs to ${owner}; a free one is 0xf4`);
   let count = 1;
   while (count < 4 && port + count < 0x1_0000 && vm.ports.nameOf(port + count) === undefined) count++;
   return count;

@@ -8,6 +8,7 @@
  * @module
  */
 import { StateError } from './bus.ts';
+import { captureFields, restoreFields } from './cpu/fields.ts';
 import { type Field, FIELDS, MEMORY_MAP, STATE_SIZE, VCPU_AREA } from './cpu/layout.ts';
 
 /** One vCPU. */
@@ -40,27 +41,6 @@ const TLB_BYTES = TLB_PARTS.reduce((n, [from, to]) => n + to - from, 0);
 const TLB_FIELDS = ['DTLB_FILLED', 'ITLB_FILLED', 'PAGING_KEY'] as const;
 
 const SAVED: readonly Field[] = FIELDS.filter((f) => f.saved || TLB_FIELDS.some((name) => name === f.name));
-const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8 } as const;
-
-function copyFields(from: Uint8Array, to: Uint8Array, fields: readonly Field[]): void {
-  for (const f of fields) {
-    for (let i = 0; i < f.count; i++) {
-      const at = f.offset + i * f.stride;
-      to.set(from.subarray(at, at + WIDTH[f.type]), at);
-    }
-  }
-}
-
-/** Copies fields of a vCPU out, each at its place in STATE_SIZE bytes. */
-export function captureFields(memory: WebAssembly.Memory, base: number, fields: readonly Field[]): Uint8Array {
-  const state = new Uint8Array(STATE_SIZE);
-  copyFields(new Uint8Array(memory.buffer, base, STATE_SIZE), state, fields);
-  return state;
-}
-
-export function restoreFields(memory: WebAssembly.Memory, base: number, fields: readonly Field[], state: Uint8Array): void {
-  copyFields(state, new Uint8Array(memory.buffer, base, STATE_SIZE), fields);
-}
 
 export function captureVcpu(memory: WebAssembly.Memory, base: number): SavedVcpu {
   const tlb = new Uint8Array(TLB_BYTES);

@@ -17,7 +17,7 @@ import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, ins
 import { ARCH_CAPABILITIES, coreFeatures, defaultCpuid, type SimdLevel, simdLevel } from './cpu/cpuid.ts';
 import { INTERCEPT, LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, VM_AREA } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
-import { SLICE, Vcpu } from './cpu/vcpu.ts';
+import { SLICE, Vcpu, type VcpuHost } from './cpu/vcpu.ts';
 import { costsByReason, DEFAULT_EXIT_COSTS, type ExitCosts } from './exit-cost.ts';
 import { Irqchip } from './interrupts.ts';
 import { KstatRegistry } from './kstat.ts';
@@ -121,7 +121,7 @@ const DEAF = 'halted with interrupts disabled';
 const IDLE_LOOK = 64;
 
 /** One virtual machine. */
-export class Vm {
+export class Vm implements VcpuHost {
   readonly name: string;
   readonly memory: WebAssembly.Memory;
   readonly u32: Uint32Array;

@@ -83,6 +83,8 @@ const POLL_MS = 200;
 const FILE_MAX = 3584 * 1048576;
 /** The same for what does not tell its size and has to be gathered. */
 const STREAM_MAX = 512 * 1048576;
+/** Node reads less than 2 GiB at once. */
+const READ_MAX = 1 << 30;
 
 /** The outside world of a run. */
 class World implements Outside {
@@ -172,7 +174,7 @@ function readGuestFile(option: string, path: string, room: Room): Uint8Array {
       if (size > FILE_MAX) throw new Refusal(`is ${Math.ceil(size / 1048576)} MB long, more than any guest's memory`);
       const bytes = room(size);
       let at = 0;
-      for (let got = -1; got !== 0 && at < size; at += got) got = readSync(fd, bytes, at, size - at, null);
+      for (let got = -1; got !== 0 && at < size; at += got) got = readSync(fd, bytes, at, Math.min(size - at, READ_MAX), null);
       return bytes.subarray(0, at);
     } finally {
       closeSync(fd);
@@ -238,7 +240,8 @@ function openConsole(data: WorkerData, post: (message: WorkerMessage) => void): 
     return { put: (byte) => ring.put(byte), flush: () => ring.flush(), close: () => ring.flush() };
   }
   for (const [option, path] of Object.entries({ '--kernel': data.options.kernel, '--initrd': data.options.initrd })) {
-    if (path !== undefined && sameFile(path, serial.file)) throw new Refusal(`--serial ${serial.file}: would overwrite ${option}; give another file`);
+    if (path !== undefined && sameFile(path, serial.file))
+      throw new Refusal(`--serial ${serial.file}: would overwrite ${option}; give another file`);
   }
   return openConsoleFile(serial.file);
 }
@@ -294,7 +297,6 @@ function openConsoleFile(file: string): Console {
 async function main(data: WorkerData, post: (message: WorkerMessage) => void): Promise<void> {
   const { options } = data;
   adoptCore(data.module);
-  const terminal = openConsole(data, post);
   const machine = Machine.createSync({
     memory: options.memory,
     name: options.name,
@@ -309,6 +311,8 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   });
   const boot = machine.boot();
   if (!boot.ok) throw new Refusal(boot.reason);
+  // Only now: a run that cannot start leaves the file as it was.
+  const terminal = openConsole(data, post);
   const world = new World(data, machine, () => terminal.flush());
   const startupMs = performance.timeOrigin + performance.now() - data.startedAt;
   const begin = performance.now();

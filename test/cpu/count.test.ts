@@ -39,7 +39,12 @@ const COUNTS: [string, GuestOptions & { also?: { at: number; code: string } }, n
   ['a page full of NOP', { code: `${NOP.repeat(4096)} f4` }, 4097, 4097],
   ['the page ends after an instruction', { at: CODE + 0xffe, code: '89 c0 f4' }, 2, 3],
   ['an instruction crosses the page end', { at: CODE + 0xffd, code: 'b8 01 00 00 00 f4' }, 2, 6],
-  ['every instruction of a loop crosses or ends at the page end', { at: CODE + 0xffa, code: 'b9 05 00 00 00 81 c0 01 00 00 00 ff c9 75 f6 f4' }, 1 + 15 + 1, 16],
+  [
+    'every instruction of a loop crosses or ends at the page end',
+    { at: CODE + 0xffa, code: 'b9 05 00 00 00 81 c0 01 00 00 00 ff c9 75 f6 f4' },
+    1 + 15 + 1,
+    16,
+  ],
   ['CALL and RET', { code: 'e8 02 00 00 00 eb 01 c3 f4' }, 4, 9],
   ['INT and IRET', { code: 'cd 30 f4', also: iret }, 3, 3],
   ['what faults is 0: UD2, then its handler of two', { code: '0f 0b f4', also: skipUd }, 3, 3],
@@ -126,7 +131,13 @@ function outcome(seed: number, cut?: (n: number) => number): Record<string, stri
     reason = g.run(limit).reason;
     if (reason === 'intr') assert.is(g.vcpu.instructions, limit);
   } while (reason === 'intr' && g.vcpu.instructions < LIMIT);
-  return { reason, ...state(g), ram: createHash('sha256').update(g.vm.ram.view(0, g.vm.ram.size) as Uint8Array).digest('hex') };
+  return {
+    reason,
+    ...state(g),
+    ram: createHash('sha256')
+      .update(g.vm.ram.view(0, g.vm.ram.size) as Uint8Array)
+      .digest('hex'),
+  };
 }
 
 test('random programs end in the same state however the run is cut', () => {
@@ -134,7 +145,12 @@ test('random programs end in the same state however the run is cut', () => {
   for (let seed = 1; seed <= 40; seed++) {
     const whole = outcome(seed);
     assert.equal(outcome(seed, numbers(seed + 1000)), whole, `seed ${seed}, cut at random`);
-    if (seed % 5 === 0) assert.equal(outcome(seed, () => 0), whole, `seed ${seed}, one by one`);
+    if (seed % 5 === 0)
+      assert.equal(
+        outcome(seed, () => 0),
+        whole,
+        `seed ${seed}, one by one`,
+      );
     instructions += Number.parseInt(whole['ICOUNT'] as string, 16);
   }
   assert.ok(instructions > 100_000, `${instructions} instructions are few`);

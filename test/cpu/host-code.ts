@@ -7,7 +7,7 @@
  * @module
  */
 import { CODE, CODE_BYTES, DATA, IN, type Mode, type Shape } from './host-layout.ts';
-import { interesting, Random } from './host-random.ts';
+import { interesting, type Random } from './host-random.ts';
 
 /** Numbers of the general registers. */
 export const RAX = 0;
@@ -120,7 +120,8 @@ export class Writer {
     this.flags = 0x202 | (r.u32() & 0xcd5) | (r.oneIn(64) ? 0x40000 : 0) | (r.oneIn(256) ? 0x100 : 0);
     // Anywhere in the first page; now and then across the end of either.
     const edge = r.below(32);
-    this.#start = CODE + (edge === 0 ? 0x1000 - 1 - r.below(room) : edge === 1 ? CODE_BYTES - 1 - r.below(room) : 0x100 + r.below(0xe00 - room));
+    this.#start =
+      CODE + (edge === 0 ? 0x1000 - 1 - r.below(room) : edge === 1 ? CODE_BYTES - 1 - r.below(room) : 0x100 + r.below(0xe00 - room));
   }
 
   /** The case is complete. */
@@ -242,7 +243,8 @@ export class Writer {
     if (options.align && !r.oneIn(8)) t &= -options.align;
     if (r.oneIn(2) && size <= 8) this.poke(t, interesting(r), size);
     // (AMD refuses an offset that is not canonical even when the base of FS or GS makes it so.)
-    const wild = this.mode.bits === 64 && asz === 8 && segment < FS && options.target === undefined && options.base === undefined && r.oneIn(100);
+    const wild =
+      this.mode.bits === 64 && asz === 8 && segment < FS && options.target === undefined && options.base === undefined && r.oneIn(100);
     const offset = wild ? this.#wild(size) : BigInt(t - segmentBase);
     return this.#solve({ ...shape, size: asz, override, segment }, offset);
   }
@@ -251,7 +253,14 @@ export class Writer {
   #wild(size: number): bigint {
     const r = this.random;
     const edge = (1n << 47n) - BigInt(r.below(size + 2));
-    return r.pick([edge, edge, (1n << 47n) + BigInt(r.u32()), r.u64() | (1n << 62n), 0xffff7ffffffffffcn, 0xffff8000_00000000n - BigInt(r.below(4))]);
+    return r.pick([
+      edge,
+      edge,
+      (1n << 47n) + BigInt(r.u32()),
+      r.u64() | (1n << 62n),
+      0xffff7ffffffffffcn,
+      0xffff8000_00000000n - BigInt(r.below(4)),
+    ]);
   }
 
   /** ModRM of 16-bit addresses. */
@@ -276,12 +285,29 @@ export class Writer {
     const base = none ? -1 : (wanted ?? r.below(registers));
     let index = rip || wanted !== undefined || !r.oneIn(2) ? -1 : r.below(registers);
     if (index === RSP) index = -1;
-    return { base, index, scale: index < 0 ? 0 : r.below(4), dispBytes: none ? 4 : r.pick([0, 1, 1, 4] as const), rip, sib: !rip && r.oneIn(2) };
+    return {
+      base,
+      index,
+      scale: index < 0 ? 0 : r.below(4),
+      dispBytes: none ? 4 : r.pick([0, 1, 1, 4] as const),
+      rip,
+      sib: !rip && r.oneIn(2),
+    };
   }
 
   /** Gives registers or the displacement what the sum needs. */
   #solve(
-    a: { base: number; index: number; scale: number; dispBytes: 0 | 1 | 2 | 4; rip: boolean; sib: boolean; size: 2 | 4 | 8; override: number; segment: number },
+    a: {
+      base: number;
+      index: number;
+      scale: number;
+      dispBytes: 0 | 1 | 2 | 4;
+      rip: boolean;
+      sib: boolean;
+      size: 2 | 4 | 8;
+      override: number;
+      segment: number;
+    },
     offset: bigint,
   ): Address {
     const r = this.random;
@@ -293,7 +319,16 @@ export class Writer {
     if (a.rip) return { ...rest, disp: 0, dispBytes: 4, ripTarget: offset };
     const free = base >= 0 && !this.fixed.has(base);
     if (!free && dispBytes < (size === 2 ? 2 : 4)) dispBytes = size === 2 ? 2 : 4;
-    let disp = dispBytes === 1 ? r.below(256) - 128 : dispBytes === 2 ? r.below(0x10000) - 0x8000 : dispBytes === 4 ? (r.oneIn(2) ? r.below(4096) : r.u32() | 0) : 0;
+    let disp =
+      dispBytes === 1
+        ? r.below(256) - 128
+        : dispBytes === 2
+          ? r.below(0x10000) - 0x8000
+          : dispBytes === 4
+            ? r.oneIn(2)
+              ? r.below(4096)
+              : r.u32() | 0
+            : 0;
     const indexed = () => (index >= 0 ? this.get(index) << BigInt(scale) : 0n);
     if (base >= 0 && base === index && free) {
       const times = 1n + (1n << BigInt(scale));
@@ -359,7 +394,18 @@ export class Writer {
     const { base, index, scale, disp, dispBytes } = rm;
     const mod = base < 0 ? 0 : dispBytes === 0 ? 0 : dispBytes === 1 ? 0x40 : 0x80;
     if (rm.size === 2) {
-      const low = base < 0 ? 6 : index >= 0 ? (base === RBX ? 0 : 2) | (index === RDI ? 1 : 0) : base === RSI ? 4 : base === RDI ? 5 : base === RBP ? 6 : 7;
+      const low =
+        base < 0
+          ? 6
+          : index >= 0
+            ? (base === RBX ? 0 : 2) | (index === RDI ? 1 : 0)
+            : base === RSI
+              ? 4
+              : base === RDI
+                ? 5
+                : base === RBP
+                  ? 6
+                  : 7;
       this.byte(mod | (reg << 3) | low);
     } else if (rm.ripTarget !== undefined) {
       this.byte((reg << 3) | 5);

@@ -49,7 +49,8 @@ export function compare(w: Writer, n: number, host: Uint8Array, core: Uint8Array
   if (vector === b.getUint32(OUT.VECTOR, true)) differ('error code', error, coreError);
   let at = OUT.WINDOWS as number;
   for (const window of w.shape.windows) {
-    for (let i = 0; i < window.length; i++, at++) if (a.getUint8(at) !== b.getUint8(at)) differ(`[${hex(window.address + i)}]`, a.getUint8(at), b.getUint8(at));
+    for (let i = 0; i < window.length; i++, at++)
+      if (a.getUint8(at) !== b.getUint8(at)) differ(`[${hex(window.address + i)}]`, a.getUint8(at), b.getUint8(at));
   }
   return found.slice(0, 8).join('; ');
 }

@@ -65,7 +65,14 @@ export class HostCore {
     this.#u32 = new Uint32Array(buffer);
     this.#view = new DataView(buffer);
     const none = (): number => 2;
-    this.#core = instantiateCore(compileCoreSync(), memory, { pio: none, mmio: none, msr: () => 0, intack: () => -1, tprWritten() {}, ferr() {} });
+    this.#core = instantiateCore(compileCoreSync(), memory, {
+      pio: none,
+      mmio: none,
+      msr: () => 0,
+      intack: () => -1,
+      tprWritten() {},
+      ferr() {},
+    });
     this.#setUp();
   }
 
@@ -109,7 +116,8 @@ export class HostCore {
     for (const shift of this.#kind === 'long' ? [39n, 30n, 21n] : [30n, 21n]) {
       const at = table + 8 * Number((linear >> shift) & 511n);
       // Page-directory pointers of PAE have no rights.
-      if (this.#view.getBigUint64(RAM + at, true) === 0n) this.#write64(at, BigInt(this.#newTable()) | (this.#kind === 'legacy' && shift === 30n ? 1n : 7n));
+      if (this.#view.getBigUint64(RAM + at, true) === 0n)
+        this.#write64(at, BigInt(this.#newTable()) | (this.#kind === 'legacy' && shift === 30n ? 1n : 7n));
       table = Number(this.#view.getBigUint64(RAM + at, true) & ~0xfffn);
     }
     this.#write64(table + 8 * Number((linear >> 12n) & 511n), BigInt(gpa) | bits);
@@ -127,7 +135,8 @@ export class HostCore {
     let gpa = FIRST_FREE;
     for (const map of MAPS) {
       this.#mapped.push(RAM + gpa - map.address);
-      for (let k = 0; k < map.length; k += 0x1000) this.#page(BigInt(map.address + k), gpa + k, 5n | (map.write ? 2n : 0n) | (map.execute ? 0n : NX));
+      for (let k = 0; k < map.length; k += 0x1000)
+        this.#page(BigInt(map.address + k), gpa + k, 5n | (map.write ? 2n : 0n) | (map.execute ? 0n : NX));
       for (let k = 0; k < map.length; k++) this.#bytes[RAM + gpa + k] = background(map.address + k, map.execute);
       gpa += map.length;
     }
@@ -272,7 +281,8 @@ export class HostCore {
   /** Puts the background back, before a batch with other windows. */
   restore(): void {
     for (const [i, map] of MAPS.entries()) {
-      for (let k = 0; k < map.length; k++) this.#bytes[(this.#mapped[i] as number) + map.address + k] = background(map.address + k, map.execute);
+      for (let k = 0; k < map.length; k++)
+        this.#bytes[(this.#mapped[i] as number) + map.address + k] = background(map.address + k, map.execute);
     }
     this.#core.dmaWritten(this.#address(CODE), 0x2000);
   }

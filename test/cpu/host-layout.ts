@@ -51,9 +51,17 @@ const edges = (base: number, length: number): Window[] => [
 ];
 
 /** Windows for single operands: page edges of every kind, and a plain one that is 64-byte aligned. */
-export const OPERANDS: readonly Window[] = [...edges(DATA, 32), { address: DATA + 0x400, length: 64 }, { address: STACK + 0x800, length: 64 }];
+export const OPERANDS: readonly Window[] = [
+  ...edges(DATA, 32),
+  { address: DATA + 0x400, length: 64 },
+  { address: STACK + 0x800, length: 64 },
+];
 /** Windows for stack frames, and the plain one for operands. */
-export const FRAMES: readonly Window[] = [...edges(STACK, 64), { address: STACK + 0x700, length: 512 }, { address: DATA + 0x400, length: 64 }];
+export const FRAMES: readonly Window[] = [
+  ...edges(STACK, 64),
+  { address: STACK + 0x700, length: 512 },
+  { address: DATA + 0x400, length: 64 },
+];
 /** Windows for strings: long ones, two of them across a page's end, and edges. */
 export const STRINGS: readonly Window[] = [
   ...edges(DATA, 32).filter((w) => w.address !== DATA + 0x1000 - 32),
@@ -70,7 +78,7 @@ export const LONG_STRINGS: readonly Window[] = [
 /** Windows in the code pages, before and behind all code: stores to pages that hold decoded code. */
 export const CODE_PAGES: readonly Window[] = [
   { address: CODE + 0x40, length: 64 },
-  { address: CODE + 0xfe0, length: 64 },
+  { address: CODE + 0x1800, length: 64 },
   { address: STACK + 0x800, length: 64 },
 ];
 
@@ -133,7 +141,12 @@ export const SEGMENTED32: Mode = {
   stackBits: 16,
   segments: [SHORT, CODE32, STACK16, DOWN, READ_ONLY, FLAT],
 };
-export const SEGMENTED16: Mode = { name: '16-bit code', bits: 16, stackBits: 16, segments: [SHORT, CODE16, STACK16, DATA16, DOWN, READ_ONLY] };
+export const SEGMENTED16: Mode = {
+  name: '16-bit code',
+  bits: 16,
+  stackBits: 16,
+  segments: [SHORT, CODE16, STACK16, DATA16, DOWN, READ_ONLY],
+};
 export const STACKED16: Mode = {
   name: '16-bit code, 32-bit stack',
   bits: 16,
@@ -160,5 +173,12 @@ export interface Shape {
 
 export function shape(mode: Mode, windows: readonly Window[], codeRoom: number): Shape {
   const windowBytes = windows.reduce((sum, w) => sum + w.length, 0);
-  return { mode, windows, windowBytes, codeRoom, inputSize: align8(IN.CODE + codeRoom + windowBytes), outputSize: align8(OUT.WINDOWS + windowBytes) };
+  return {
+    mode,
+    windows,
+    windowBytes,
+    codeRoom,
+    inputSize: align8(IN.CODE + codeRoom + windowBytes),
+    outputSize: align8(OUT.WINDOWS + windowBytes),
+  };
 }

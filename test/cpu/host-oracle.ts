@@ -25,9 +25,11 @@ export interface Absent {
 
 /** Path of the oracle, built on first use; or why there is none. LUCID_ANY_HOST=1 tries processors whose own ways are not in host-undefined.ts. */
 export function findOracle(): { path: string } | Absent {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return { reason: `this is ${process.platform} on ${process.arch}, not Linux on x86-64` };
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return { reason: `this is ${process.platform} on ${process.arch}, not Linux on x86-64` };
   const model = cpus()[0]?.model ?? 'unknown';
-  if (!model.includes('AMD') && process.env['LUCID_ANY_HOST'] !== '1') return { reason: `what is this processor's own is not known: ${model}` };
+  if (!model.includes('AMD') && process.env['LUCID_ANY_HOST'] !== '1')
+    return { reason: `what is this processor's own is not known: ${model}` };
   mkdirSync(folder, { recursive: true });
   const path = `${folder}oracle`;
   if (existsSync(path) && statSync(path).mtimeMs > statSync(source).mtimeMs) return { path };
@@ -41,7 +43,17 @@ export function findOracle(): { path: string } | Absent {
 function header(s: Shape, cases: number, checkEach: boolean): Uint8Array {
   const words = new Uint32Array(HEADER / 4);
   const [es, cs, ss, ds, fs, gs] = s.mode.segments.map((x) => x.selector);
-  const head = [HEADER_MAGIC, cases, s.inputSize, s.outputSize, s.codeRoom, MAPS.length, s.windows.length, ENTRIES.length, checkEach ? 1 : 0];
+  const head = [
+    HEADER_MAGIC,
+    cases,
+    s.inputSize,
+    s.outputSize,
+    s.codeRoom,
+    MAPS.length,
+    s.windows.length,
+    ENTRIES.length,
+    checkEach ? 1 : 0,
+  ];
   let n = 0;
   const put = (...values: (number | undefined)[]) => {
     for (const v of values) words[n++] = v ?? 0;
@@ -56,7 +68,13 @@ function header(s: Shape, cases: number, checkEach: boolean): Uint8Array {
 }
 
 /** Outcomes of all cases on this machine's processor, and a changed address outside the windows (0: none). Throws when the oracle fails. */
-export function runOnHost(path: string, s: Shape, inputs: Uint8Array, cases: number, checkEach = false): { outputs: Uint8Array; stray: number } {
+export function runOnHost(
+  path: string,
+  s: Shape,
+  inputs: Uint8Array,
+  cases: number,
+  checkEach = false,
+): { outputs: Uint8Array; stray: number } {
   const name = `${folder}${process.pid}`;
   writeFileSync(`${name}.in`, Buffer.concat([header(s, cases, checkEach), inputs.subarray(0, cases * s.inputSize)]));
   try {

@@ -25,7 +25,10 @@ function follow(undefinedFlags: number, { form, osz, immediate }: Written): numb
   const clause = UNDEFINED[form.undefined];
   if (form.setup !== 'count') return (undefinedFlags & ~form.writes) | clause.flags({ count: 1, bits: 8 * osz });
   const bits = 8 * osz;
-  if (form.operands.endsWith('CL')) return form.undefined === 'doubleShift' && osz === 2 ? EVERYTHING : undefinedFlags | A | O | (form.undefined === 'shift' && bits < 32 ? C : 0);
+  if (form.operands.endsWith('CL'))
+    return form.undefined === 'doubleShift' && osz === 2
+      ? EVERYTHING
+      : undefinedFlags | A | O | (form.undefined === 'shift' && bits < 32 ? C : 0);
   const count = form.operands.endsWith(',1') ? 1 : Number(immediate & 0xffn) & (osz === 8 ? 63 : 31);
   if (form.undefined === 'doubleShift' && count > bits) return EVERYTHING;
   if (count === 0) return undefinedFlags;
@@ -40,7 +43,11 @@ function movable(f: Form): boolean {
   if (f.setup === 'table' || f.setup === 'divide' || f.operands.startsWith('O')) return false;
   if (op === 0x0f) return f.opcode[1] !== 0x0b;
   // XCHG with the accumulator by number; traps, BOUND and privileged instructions; MOV from a segment register.
-  return ![0xcc, 0xcd, 0xce, 0xf1, 0x62, 0xf4, 0xfa, 0xfb, 0x8c].includes(op) && !(op === 0xfe && f.group === 3) && !(op === 0xff && f.group === 7);
+  return (
+    ![0xcc, 0xcd, 0xce, 0xf1, 0x62, 0xf4, 0xfa, 0xfb, 0x8c].includes(op) &&
+    !(op === 0xfe && f.group === 3) &&
+    !(op === 0xff && f.group === 7)
+  );
 }
 
 function formsFor(bits: number): readonly Form[] {
@@ -200,11 +207,20 @@ export function pairCase(w: Writer, n: number): void {
 }
 
 /** CMP and TEST with every condition behind them, on operands that are often equal or next to each other. */
-const COMPARISONS = FORMS.filter((f) => (f.opcode.length === 1 && (f.opcode[0] as number) >= 0x38 && (f.opcode[0] as number) < 0x40) || isCompare(f));
+const COMPARISONS = FORMS.filter(
+  (f) => (f.opcode.length === 1 && (f.opcode[0] as number) >= 0x38 && (f.opcode[0] as number) < 0x40) || isCompare(f),
+);
 function isCompare(f: Form): boolean {
   const op = f.opcode[0] as number;
   if (f.opcode.length > 1) return false;
-  return ((op & 0xfc) === 0x80 && f.group === 7 && f.only === undefined) || op === 0x84 || op === 0x85 || op === 0xa8 || op === 0xa9 || ((op & 0xfe) === 0xf6 && (f.group ?? 9) < 2);
+  return (
+    ((op & 0xfc) === 0x80 && f.group === 7 && f.only === undefined) ||
+    op === 0x84 ||
+    op === 0x85 ||
+    op === 0xa8 ||
+    op === 0xa9 ||
+    ((op & 0xfe) === 0xf6 && (f.group ?? 9) < 2)
+  );
 }
 
 export function comparisonCase(w: Writer, n: number): void {

@@ -57,7 +57,12 @@ function prepare(w: Writer, f: Form, osz: Size): void {
       break;
     case 'divide':
       // A high half smaller than most divisors, or a sign extension.
-      if (!r.oneIn(4)) w.set(osz === 1 ? RAX : RDX, r.pick([0n, -1n, BigInt(r.below(4)), interesting(r) >> 48n]) << (osz === 1 ? 8n : 0n), osz === 1 ? 2 : osz);
+      if (!r.oneIn(4))
+        w.set(
+          osz === 1 ? RAX : RDX,
+          r.pick([0n, -1n, BigInt(r.below(4)), interesting(r) >> 48n]) << (osz === 1 ? 8n : 0n),
+          osz === 1 ? 2 : osz,
+        );
       if (osz === 1) w.set(RAX, interesting(r), 1);
       break;
     case 'bcd':
@@ -85,7 +90,8 @@ function match(w: Writer, f: Form, rm: number | Address | undefined, osz: Size):
 
 /** Linear address of an operand (only to put values there). */
 export function linearOf(w: Writer, a: Address): number {
-  const sum = (a.ripTarget ?? 0n) + BigInt(a.disp) + (a.base >= 0 ? w.get(a.base) : 0n) + (a.index >= 0 ? w.get(a.index) << BigInt(a.scale) : 0n);
+  const sum =
+    (a.ripTarget ?? 0n) + BigInt(a.disp) + (a.base >= 0 ? w.get(a.base) : 0n) + (a.index >= 0 ? w.get(a.index) << BigInt(a.scale) : 0n);
   const segment = w.mode.bits === 64 && a.segment < FS ? 0 : (w.mode.segments[a.segment]?.base ?? 0);
   return Number(BigInt.asUintN(8 * Math.min(a.size, 4), sum)) + segment;
 }
@@ -97,7 +103,10 @@ function bitOffset(w: Writer, rm: Address, reg: number, osz: Size): void {
   const near = osz === 2 ? 0xff0 : w.mode.bits === 64 || rm.size !== 2 ? Number.POSITIVE_INFINITY : 0x10000;
   const base = w.mode.segments[rm.segment]?.base ?? 0;
   const to = r.oneIn(4) ? from : (w.target(osz, (at) => Math.abs(at - from) < near && (near > 0x10000 || at >= base)) ?? from);
-  const offset = r.oneIn(16) && osz !== 2 && rm.size !== 2 ? 0x2000_0000n + BigInt(r.below(0x2000_0000)) : BigInt(to - from) * 8n + BigInt(r.below(8 * osz));
+  const offset =
+    r.oneIn(16) && osz !== 2 && rm.size !== 2
+      ? 0x2000_0000n + BigInt(r.below(0x2000_0000))
+      : BigInt(to - from) * 8n + BigInt(r.below(8 * osz));
   w.set(reg, offset, osz);
 }
 
@@ -160,7 +169,8 @@ export function write(w: Writer, f: Form, supply?: Supply): Written {
   if (e) {
     const bytes = memoryBytes(f, e, osz);
     // In a sequence a bit offset in a register could reach anywhere.
-    if (e[0] === 'M' || (r.oneIn(2) && !(supply && f.setup === 'bit'))) rm = supply ? supply.memory(bytes) : w.memory(bytes, bytes === 16 ? { align: 16 } : {});
+    if (e[0] === 'M' || (r.oneIn(2) && !(supply && f.setup === 'bit')))
+      rm = supply ? supply.memory(bytes) : w.memory(bytes, bytes === 16 ? { align: 16 } : {});
     else rm = choose(e);
     if (!supply) match(w, f, rm, osz);
     if (f.setup === 'bit' && !supply && typeof rm === 'object') {

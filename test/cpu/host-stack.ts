@@ -37,7 +37,9 @@ function stackBase(w: Writer): number {
 function stack(w: Writer, bytes: number, below: boolean, safe = false): number {
   const base = stackBase(w);
   const small = w.mode.stackBits === 16;
-  const t = safe ? PLAIN + 8 * w.random.below(8) : (w.target(bytes, (at) => at >= base && (!small || at - base < 0x10000)) ?? w.nowhere(SS));
+  const t = safe
+    ? PLAIN + 8 * w.random.below(8)
+    : (w.target(bytes, (at) => at >= base && (!small || at - base < 0x10000)) ?? w.nowhere(SS));
   const sp = BigInt(t - base + (below ? bytes : 0));
   const wild = !safe && w.mode.bits === 64 && w.random.oneIn(64);
   w.set(RSP, wild ? (1n << 47n) - BigInt(w.random.below(2 * bytes)) : sp, small ? 2 : 8);
@@ -120,7 +122,6 @@ function pushSegment(w: Writer): void {
   stack(w, osz, true);
   w.instruction({ opcode: [0x0f, w.random.pick([0xa0, 0xa8])], osz, wide: true });
 }
-
 
 function enter(w: Writer): void {
   const r = w.random;
@@ -218,7 +219,8 @@ function indirect(w: Writer): void {
 }
 
 function pokeAt(w: Writer, a: Address, value: bigint, bytes: number): void {
-  const sum = (a.ripTarget ?? 0n) + BigInt(a.disp) + (a.base >= 0 ? w.get(a.base) : 0n) + (a.index >= 0 ? w.get(a.index) << BigInt(a.scale) : 0n);
+  const sum =
+    (a.ripTarget ?? 0n) + BigInt(a.disp) + (a.base >= 0 ? w.get(a.base) : 0n) + (a.index >= 0 ? w.get(a.index) << BigInt(a.scale) : 0n);
   const base = w.mode.bits === 64 && a.segment < 4 ? 0 : (w.mode.segments[a.segment]?.base ?? 0);
   w.poke(Number(BigInt.asUintN(8 * Math.min(a.size, 4), sum)) + base, value, bytes);
 }

@@ -41,7 +41,10 @@ export const UNDEFINED = {
     flags: ({ count }) => (count === 0 ? 0 : A | (count === 1 ? 0 : O)),
     text: 'SAR: AF is undefined for a count that is not 0, OF for other counts than 1',
   },
-  rotate: { flags: ({ count }) => (count <= 1 ? 0 : O), text: 'ROL ROR RCL RCR: OF is undefined for counts other than 1; SF ZF AF PF are not affected' },
+  rotate: {
+    flags: ({ count }) => (count <= 1 ? 0 : O),
+    text: 'ROL ROR RCL RCR: OF is undefined for counts other than 1; SF ZF AF PF are not affected',
+  },
   doubleShift: {
     flags: ({ count, bits }) => (count === 0 ? 0 : count > bits ? ALL : A | (count === 1 ? 0 : O)),
     text: 'SHLD SHRD: AF is undefined for a count that is not 0, OF for other counts than 1, all flags (and the result) when the count is greater than the operand size',

@@ -39,40 +39,81 @@ const CASES: Record<string, Case> = {
   'the opcode of the next instruction': { code: '31 d2 c6 05 00 00 00 00 ff eb c2 f4', rdx: 1 },
   'an instruction further on in the line': { code: `31 d2 c6 05 0b 00 00 00 05 ${'90'.repeat(10)} b2 00 f4`, rdx: 5 },
   'eight bytes at once': { code: `31 d2 48 b8 ${'ff c2'.repeat(4)} 48 89 05 00 00 00 00 ${'90'.repeat(8)} f4`, rdx: 4 },
-  'a loop that counts up in its own immediate': { code: `31 d2 b9 14 00 00 00 80 c2 01 fe 05 f9 ff ff ff ff c9 75 f3 f4`, rdx: (20 * 21) / 2 },
-  'a function behind, in the same page': { at: CODE + 0x100, code: twice(CODE, store8(CODE + 1, 9), CODE + 0x100), also: [[CODE, answer(3)]], rdx: 0x309 },
+  'a loop that counts up in its own immediate': {
+    code: `31 d2 b9 14 00 00 00 80 c2 01 fe 05 f9 ff ff ff ff c9 75 f3 f4`,
+    rdx: (20 * 21) / 2,
+  },
+  'a function behind, in the same page': {
+    at: CODE + 0x100,
+    code: twice(CODE, store8(CODE + 1, 9), CODE + 0x100),
+    also: [[CODE, answer(3)]],
+    rdx: 0x309,
+  },
   'a function in another page': { code: twice(OTHER, store8(OTHER + 1, 9)), also: [[OTHER, answer(3)]], rdx: 0x309 },
   'the first bytes of an instruction across pages': {
-    code: twice(OTHER + 0xffd, store8(OTHER + 0xffe, 9)), also: [[OTHER + 0xffd, `b8 03 00 00 00 c3`]], rdx: 0x309,
+    code: twice(OTHER + 0xffd, store8(OTHER + 0xffe, 9)),
+    also: [[OTHER + 0xffd, `b8 03 00 00 00 c3`]],
+    rdx: 0x309,
   },
   'the last bytes of an instruction across pages': {
-    code: twice(OTHER + 0xffe, store8(OTHER + 0x1000, 9)), also: [[OTHER + 0xffe, `66 b8 03 00 c3`]], rdx: 0x309,
+    code: twice(OTHER + 0xffe, store8(OTHER + 0x1000, 9)),
+    also: [[OTHER + 0xffe, `66 b8 03 00 c3`]],
+    rdx: 0x309,
   },
   'through another mapping': { setUp: alias, code: twice(OTHER, store8(ALIAS + 1, 9)), also: [[OTHER, answer(3)]], rdx: 0x309 },
   'through another mapping, already in the TLB when the code is decoded': {
-    setUp: alias, code: `${store8(ALIAS + 0x80, 1)} ${twice(OTHER, store8(ALIAS + 1, 9), CODE + 8)}`, also: [[OTHER, answer(3)]], rdx: 0x309,
+    setUp: alias,
+    code: `${store8(ALIAS + 0x80, 1)} ${twice(OTHER, store8(ALIAS + 1, 9), CODE + 8)}`,
+    also: [[OTHER, answer(3)]],
+    rdx: 0x309,
   },
-  'running in the alias, storing to the original': { setUp: alias, code: twice(ALIAS, store8(OTHER + 1, 9)), also: [[OTHER, answer(3)]], rdx: 0x309 },
+  'running in the alias, storing to the original': {
+    setUp: alias,
+    code: twice(ALIAS, store8(OTHER + 1, 9)),
+    also: [[OTHER, answer(3)]],
+    rdx: 0x309,
+  },
   'by REP MOVS': {
-    code: twice(OTHER, `be ${le(FREE, 4)} bf ${le(OTHER, 4)} b9 03 00 00 00 f3 a4`), also: [[OTHER, answer(3)], [FREE, answer(9)]], rdx: 0x309,
+    code: twice(OTHER, `be ${le(FREE, 4)} bf ${le(OTHER, 4)} b9 03 00 00 00 f3 a4`),
+    also: [
+      [OTHER, answer(3)],
+      [FREE, answer(9)],
+    ],
+    rdx: 0x309,
   },
   'by REP STOS over the code ahead': {
-    code: `31 d2 bf ${le(CODE + 0x20, 4)} b9 02 00 00 00 66 b8 ff c2 f3 66 ab eb 0b`, also: [[CODE + 0x20, '90 90 90 90 f4']], rdx: 2,
+    code: `31 d2 bf ${le(CODE + 0x20, 4)} b9 02 00 00 00 66 b8 ff c2 f3 66 ab eb 0b`,
+    also: [[CODE + 0x20, '90 90 90 90 f4']],
+    rdx: 2,
   },
   'by REP STOS over itself: the iterations end there': {
     // Four NOPs from the REP itself on: after the first its prefix is gone, and STOSB stands alone.
-    at: CODE, code: `31 d2 b0 90 bf ${le(CODE + 14, 4)} b9 04 00 00 00 f3 aa ff c2 f4`, rdx: 1,
+    at: CODE,
+    code: `31 d2 b0 90 bf ${le(CODE + 14, 4)} b9 04 00 00 00 f3 aa ff c2 f4`,
+    rdx: 1,
   },
-  'by PUSH: the stack is the code ahead': { code: `31 d2 48 b8 ff c2 ff c2 90 90 90 90 bc ${le(CODE + 0x1a, 4)} 50 ${'90'.repeat(8)} f4`, rdx: 2 },
-  'by SSE': { code: `31 d2 0f 10 04 25 ${le(FREE, 4)} 0f 11 05 00 00 00 00 ${'90'.repeat(16)} f4`, also: [[FREE, `${'ff c2'.repeat(8)}`]], rdx: 8 },
+  'by PUSH: the stack is the code ahead': {
+    code: `31 d2 48 b8 ff c2 ff c2 90 90 90 90 bc ${le(CODE + 0x1a, 4)} 50 ${'90'.repeat(8)} f4`,
+    rdx: 2,
+  },
+  'by SSE': {
+    code: `31 d2 0f 10 04 25 ${le(FREE, 4)} 0f 11 05 00 00 00 00 ${'90'.repeat(16)} f4`,
+    also: [[FREE, `${'ff c2'.repeat(8)}`]],
+    rdx: 8,
+  },
   'by XCHG, CMPXCHG and INC': {
     // FF 00 becomes INC EDX twice, and the immediate of ADD DL becomes 1.
-    code: `31 d2 b0 c2 86 05 ${le(18, 4)} b0 00 b3 c2 0f b0 1d ${le(9, 4)} fe 05 ${le(6, 4)} ff 00 ff 00 80 c2 00 f4`, rdx: 3,
+    code: `31 d2 b0 c2 86 05 ${le(18, 4)} b0 00 b3 c2 0f b0 1d ${le(9, 4)} fe 05 ${le(6, 4)} ff 00 ff 00 80 c2 00 f4`,
+    rdx: 3,
   },
   'by an interrupt frame': {
     // The frame lies where the function was. Its bytes are harmless instructions (OR AL, 80h; ADD [RAX], AL; ...) up to what follows it.
     code: `${call(CODE, OTHER + 8)} bc ${le(OTHER + 0x30, 4)} cd 30 bc 00 70 00 00 ${call(CODE + 17, OTHER + 8)} f4`,
-    also: [[OTHER + 8, 'b2 01 c3'], [HANDLERS + 16 * 0x30, '48 cf'], [HANDLERS + 16 * 6, 'b2 77 f4']],
+    also: [
+      [OTHER + 8, 'b2 01 c3'],
+      [HANDLERS + 16 * 0x30, '48 cf'],
+      [HANDLERS + 16 * 6, 'b2 77 f4'],
+    ],
     setUp: (g) => g.put(OTHER + 0x30, 'b2 55 c3'),
     rdx: 0x55,
   },
@@ -80,35 +121,64 @@ const CASES: Record<string, Case> = {
     // The code stands in the page table itself, where the entries of 1 MiB and up were.
     at: PT + 0x800,
     code: `31 d2 8a 04 25 ${le(FREE, 4)} ${KEEP} 88 04 25 ${le(FREE + 1, 4)} c7 04 25 ${le(PT + (FREE >> 9), 4)} ${le(OTHER | 7, 4)} 0f 01 3c 25 ${le(FREE, 4)} 8a 04 25 ${le(FREE, 4)} ${KEEP} f4`,
-    also: [[FREE, '03'], [OTHER, '09']], rdx: 0x309,
+    also: [
+      [FREE, '03'],
+      [OTHER, '09'],
+    ],
+    rdx: 0x309,
   },
   'a page mapped elsewhere, after INVLPG': {
     code: twice(ALIAS, `c7 04 25 ${le(PT + (ALIAS >> 9), 4)} ${le((OTHER + 0x1000) | 7, 4)} 0f 01 3c 25 ${le(ALIAS, 4)}`),
-    setUp: alias, also: [[OTHER, answer(3)], [OTHER + 0x1000, answer(9)]], rdx: 0x309,
+    setUp: alias,
+    also: [
+      [OTHER, answer(3)],
+      [OTHER + 0x1000, answer(9)],
+    ],
+    rdx: 0x309,
   },
   'a page mapped elsewhere, after MOV CR3': {
     code: twice(ALIAS, `c7 04 25 ${le(PT + (ALIAS >> 9), 4)} ${le((OTHER + 0x1000) | 7, 4)} 0f 20 d8 0f 22 d8`),
-    setUp: alias, also: [[OTHER, answer(3)], [OTHER + 0x1000, answer(9)]], rdx: 0x309,
+    setUp: alias,
+    also: [
+      [OTHER, answer(3)],
+      [OTHER + 0x1000, answer(9)],
+    ],
+    rdx: 0x309,
   },
   'a page mapped elsewhere, not yet flushed: the old code': {
     code: twice(ALIAS, `c7 04 25 ${le(PT + (ALIAS >> 9), 4)} ${le((OTHER + 0x1000) | 7, 4)}`),
-    setUp: alias, also: [[OTHER, answer(3)], [OTHER + 0x1000, answer(9)]], rdx: 0x303,
+    setUp: alias,
+    also: [
+      [OTHER, answer(3)],
+      [OTHER + 0x1000, answer(9)],
+    ],
+    rdx: 0x303,
   },
   'another address space': {
     // CR3 of the second: the same tables with ALIAS elsewhere, from 18000h on.
     code: twice(ALIAS, `b8 00 80 01 00 0f 22 d8`),
     setUp: (g) => {
       alias(g);
-      for (let page = 0; page < 4; page++) g.put(0x18000 + page * 0x1000, (g.vm.ram.view(TABLES + page * 0x1000, 0x1000) as Uint8Array).slice());
+      for (let page = 0; page < 4; page++)
+        g.put(0x18000 + page * 0x1000, (g.vm.ram.view(TABLES + page * 0x1000, 0x1000) as Uint8Array).slice());
       for (let level = 0; level < 3; level++) g.put64(0x18000 + level * 0x1000, (0x19000 + level * 0x1000) | 7);
       g.put64(0x1b000 + (ALIAS >> 9), (OTHER + 0x1000) | 7);
     },
-    also: [[OTHER, answer(3)], [OTHER + 0x1000, answer(9)]], rdx: 0x309,
+    also: [
+      [OTHER, answer(3)],
+      [OTHER + 0x1000, answer(9)],
+    ],
+    rdx: 0x309,
   },
   'the same bytes in 64-bit and in 32-bit code': {
     // 40 is a prefix in one and INC EAX in the other.
     code: `31 d2 31 c0 ${call(CODE + 4, OTHER)} 48 c1 e2 08 88 c2 ff 2c 25 ${le(FREE, 4)}`,
-    also: [[OTHER, '40 90 c3'], [FREE, `${le(CODE + 0x100, 4)} ${le(SEL.code32, 2)}`], [CODE + 0x100, `${call(CODE + 0x100, OTHER)} c1 e2 08 88 c2 f4`]], rdx: 0x001,
+    also: [
+      [OTHER, '40 90 c3'],
+      [FREE, `${le(CODE + 0x100, 4)} ${le(SEL.code32, 2)}`],
+      [CODE + 0x100, `${call(CODE + 0x100, OTHER)} c1 e2 08 88 c2 f4`],
+    ],
+    rdx: 0x001,
   },
 };
 

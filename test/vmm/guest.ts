@@ -9,7 +9,16 @@
  * @module
  */
 import { MEMORY_MAP } from '../../vmm/cpu/layout.ts';
-import { type ExitCosts, type Intercepts, NO_EXIT_COSTS, type RunExit, type Segment, type Vcpu, Vm, type VmOptions } from '../../vmm/index.ts';
+import {
+  type ExitCosts,
+  type Intercepts,
+  NO_EXIT_COSTS,
+  type RunExit,
+  type Segment,
+  type Vcpu,
+  Vm,
+  type VmOptions,
+} from '../../vmm/index.ts';
 
 export const GDT = 0x1000;
 export const IDT = 0x2000;
@@ -24,7 +33,19 @@ export const PT = 0x13000;
 export const FREE = 0x20000;
 
 /** Selectors of the GDT. */
-export const SEL = { code64: 0x08, data: 0x10, user32: 0x1b, userData: 0x23, user64: 0x2b, code32: 0x30, code16: 0x38, data16: 0x40, tss: 0x48, tss2: 0x58, gate: 0x60 } as const;
+export const SEL = {
+  code64: 0x08,
+  data: 0x10,
+  user32: 0x1b,
+  userData: 0x23,
+  user64: 0x2b,
+  code32: 0x30,
+  code16: 0x38,
+  data16: 0x40,
+  tss: 0x48,
+  tss2: 0x58,
+  gate: 0x60,
+} as const;
 
 export type Mode = 'real' | 'prot16' | 'prot32' | 'paged32' | 'pae' | 'long' | 'compat' | 'vm86';
 
@@ -39,7 +60,10 @@ export function hex(text: string): Uint8Array {
 export function le(value: number | bigint, bytes: number): string {
   let rest = BigInt.asUintN(8 * bytes, BigInt(value));
   let text = '';
-  for (let i = 0; i < bytes; i++, rest >>= 8n) text += Number(rest & 0xffn).toString(16).padStart(2, '0');
+  for (let i = 0; i < bytes; i++, rest >>= 8n)
+    text += Number(rest & 0xffn)
+      .toString(16)
+      .padStart(2, '0');
   return text;
 }
 
@@ -67,7 +91,14 @@ function segment(selector: number, accessRights: number, base = 0, limit = 0xfff
 /** A descriptor with base 0. */
 function descriptor(accessRights: number, limit = 0xfffff, base = 0): bigint {
   const b = BigInt(base);
-  return BigInt(limit & 0xffff) | ((b & 0xffffffn) << 16n) | (BigInt(accessRights & 0xff) << 40n) | (BigInt((limit >> 16) & 15) << 48n) | (BigInt((accessRights >> 12) & 15) << 52n) | ((b >> 24n) << 56n);
+  return (
+    BigInt(limit & 0xffff) |
+    ((b & 0xffffffn) << 16n) |
+    (BigInt(accessRights & 0xff) << 40n) |
+    (BigInt((limit >> 16) & 15) << 48n) |
+    (BigInt((accessRights >> 12) & 15) << 52n) |
+    ((b >> 24n) << 56n)
+  );
 }
 
 export class Guest {
@@ -88,7 +119,13 @@ export class Guest {
 
   read(gpa: number, bytes: 1 | 2 | 4 | 8 = 8): number {
     const v = this.#view;
-    return bytes === 1 ? v.getUint8(gpa) : bytes === 2 ? v.getUint16(gpa, true) : bytes === 4 ? v.getUint32(gpa, true) : Number(v.getBigUint64(gpa, true));
+    return bytes === 1
+      ? v.getUint8(gpa)
+      : bytes === 2
+        ? v.getUint16(gpa, true)
+        : bytes === 4
+          ? v.getUint32(gpa, true)
+          : Number(v.getBigUint64(gpa, true));
   }
 
   read64(gpa: number): bigint {
@@ -114,7 +151,17 @@ export class Guest {
   }
 
   tables(): void {
-    const gdt = [0n, descriptor(AR.code64), descriptor(AR.data), descriptor(AR.code32 | 0x60), descriptor(AR.data | 0x60), descriptor(AR.code64 | 0x60), descriptor(AR.code32), descriptor(AR.code16, 0xffff), descriptor(AR.data16, 0xffff)];
+    const gdt = [
+      0n,
+      descriptor(AR.code64),
+      descriptor(AR.data),
+      descriptor(AR.code32 | 0x60),
+      descriptor(AR.data | 0x60),
+      descriptor(AR.code64 | 0x60),
+      descriptor(AR.code32),
+      descriptor(AR.code16, 0xffff),
+      descriptor(AR.data16, 0xffff),
+    ];
     gdt.push(descriptor(AR.tss32, 0xfff, TSS), 0n);
     // A second task state, available, and a task gate to it.
     gdt.push(descriptor(0x89, 0x67, TSS + 0x800), (BigInt(SEL.tss2) << 16n) | (0x85n << 40n));
@@ -134,7 +181,14 @@ export class Guest {
       this.put32(TSS + 8, SEL.data);
       // The second task halts.
       const task = TSS + 0x800;
-      for (const [at, value] of [[0x1c, this.mode === 'pae' ? TABLES + 0x1000 : TABLES], [0x20, HANDLERS], [0x24, 2], [0x38, STACK - 0x100], [0x4c, SEL.code32]] as const) this.put32(task + at, value);
+      for (const [at, value] of [
+        [0x1c, this.mode === 'pae' ? TABLES + 0x1000 : TABLES],
+        [0x20, HANDLERS],
+        [0x24, 2],
+        [0x38, STACK - 0x100],
+        [0x4c, SEL.code32],
+      ] as const)
+        this.put32(task + at, value);
       for (const at of [0x48, 0x50, 0x54, 0x58, 0x5c]) this.put32(task + at, SEL.data);
     }
     // No port is for users.
@@ -145,7 +199,10 @@ export class Guest {
   /** An interrupt gate (or another kind) of the IDT; everybody may use it. */
   gate(vector: number, handler: number, selector: number, access = 0xee): void {
     const long = this.mode === 'long' || this.mode === 'compat';
-    this.put64(IDT + (long ? 16 : 8) * vector, BigInt(handler & 0xffff) | (BigInt(selector) << 16n) | (BigInt(access) << 40n) | (BigInt(handler >>> 16) << 48n));
+    this.put64(
+      IDT + (long ? 16 : 8) * vector,
+      BigInt(handler & 0xffff) | (BigInt(selector) << 16n) | (BigInt(access) << 40n) | (BigInt(handler >>> 16) << 48n),
+    );
   }
 
   pageTables(): void {
@@ -175,12 +232,26 @@ export class Guest {
     const plain = segment(0, AR.real, 0, 0xffff);
     const user16 = segment(0, 0xf3, 0, 0xffff);
     const data = mode === 'real' ? plain : mode === 'vm86' ? user16 : mode === 'prot16' ? segment(SEL.data16, AR.data16, 0, 0xffff) : flat;
-    const cs = mode === 'real' ? segment(0, 0x9b, 0, 0xffff) : mode === 'vm86' ? user16 : mode === 'prot16' ? segment(SEL.code16, AR.code16, 0, 0xffff) : mode === 'long' ? code64 : code32;
+    const cs =
+      mode === 'real'
+        ? segment(0, 0x9b, 0, 0xffff)
+        : mode === 'vm86'
+          ? user16
+          : mode === 'prot16'
+            ? segment(SEL.code16, AR.code16, 0, 0xffff)
+            : mode === 'long'
+              ? code64
+              : code32;
     const paged = long || mode === 'paged32' || mode === 'pae';
     const cr4 = (long || mode === 'pae' ? 0x20n : 0x10n) | 0x600n;
     const v = this.vcpu;
     v.setSregs({
-      cs, ss: data, ds: data, es: data, fs: data, gs: data,
+      cs,
+      ss: data,
+      ds: data,
+      es: data,
+      fs: data,
+      gs: data,
       tr: segment(SEL.tss, AR.tss32, TSS, 0xfff),
       ldtr: segment(0, 0x10000, 0, 0),
       gdtr: { base: BigInt(GDT), limit: 0x6f },
@@ -192,7 +263,18 @@ export class Guest {
     });
     if (mode === 'pae') v.state.set('PDPTE', this.read64(TABLES + 0x1000));
     const zero = 0n;
-    v.setRegs({ rax: zero, rcx: zero, rdx: zero, rbx: zero, rbp: zero, rsi: zero, rdi: zero, rip: BigInt(at), rsp: BigInt(STACK), rflags: BigInt(rflags | (mode === 'vm86' ? 0x20000 : 0)) });
+    v.setRegs({
+      rax: zero,
+      rcx: zero,
+      rdx: zero,
+      rbx: zero,
+      rbp: zero,
+      rsi: zero,
+      rdi: zero,
+      rip: BigInt(at),
+      rsp: BigInt(STACK),
+      rflags: BigInt(rflags | (mode === 'vm86' ? 0x20000 : 0)),
+    });
   }
 
   /** Runs to the HLT of a handler or of the code, or to another run exit. */
@@ -243,7 +325,12 @@ export class Guest {
     const out = [];
     for (let i = Math.max(0, next - 64); i < next; i++) {
       const at = (i & 63) * 4;
-      const exit = { reason: s.number('EXIT_RING', at), rip: s.number('EXIT_RING', at + 1), qualification: s.get('EXIT_RING', at + 2), icount: s.number('EXIT_RING', at + 3) };
+      const exit = {
+        reason: s.number('EXIT_RING', at),
+        rip: s.number('EXIT_RING', at + 1),
+        qualification: s.get('EXIT_RING', at + 2),
+        icount: s.number('EXIT_RING', at + 3),
+      };
       if (!skip.includes(exit.reason)) out.push(exit);
     }
     return out;

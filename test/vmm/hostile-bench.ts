@@ -11,7 +11,7 @@ import { FIELDS, MEMORY_MAP, offsetOf, STATE_SIZE, VCPU_AREA, VM_AREA } from '..
 import { EVENT } from '../../vmm/cpu/registers.ts';
 import { SLICE, type Vcpu } from '../../vmm/cpu/vcpu.ts';
 import { parseIntercepts, Vm } from '../../vmm/index.ts';
-import { captureFields } from '../../vmm/snapshot.ts';
+import { captureFields } from '../../vmm/cpu/fields.ts';
 import { compose, type Mode, Random, type Style } from './hostile-guest.ts';
 
 const RAM_BYTES = 0x200000;
@@ -163,7 +163,10 @@ export class Bench {
     vcpu.setRegs(start.regs);
     if (options.oneIn(10)) {
       // Breakpoints on execution, on writes, and on any access.
-      vcpu.setDebugRegs({ db: [0x20100n + BigInt(options.below(0x1000)), 0x30010n, 0x31000n, start.regs.rsp], dr7: options.u64() & 0xffff03ffn });
+      vcpu.setDebugRegs({
+        db: [0x20100n + BigInt(options.below(0x1000)), 0x30010n, 0x31000n, start.regs.rsp],
+        dr7: options.u64() & 0xffff03ffn,
+      });
     }
     if (mode === 'pae' || mode === 'garbage') {
       // KVM_SET_SREGS2 takes these along; a guest's own MOV to CR3 loads them.
@@ -253,7 +256,11 @@ export class Bench {
         case 'shutdown':
           return 'shutdown';
         case 'internal-error':
-          if (exit.detail.startsWith('the engine failed') || exit.detail.startsWith('internal error') || exit.detail.startsWith('the core')) {
+          if (
+            exit.detail.startsWith('the engine failed') ||
+            exit.detail.startsWith('internal error') ||
+            exit.detail.startsWith('the core')
+          ) {
             throw new Broken(exit.detail);
           }
           return exit.detail;
@@ -270,12 +277,14 @@ export class Bench {
       const words = new Uint32Array(bytes.buffer, from, (to - from) >> 2);
       const want = Math.imul(this.#poison, 0x01010101) >>> 0;
       for (let i = 0; i < words.length; i++) {
-        if (words[i] !== want) throw new Broken(`${name} was written at ${(from + i * 4).toString(16)}: ${(words[i] as number).toString(16)}`);
+        if (words[i] !== want)
+          throw new Broken(`${name} was written at ${(from + i * 4).toString(16)}: ${(words[i] as number).toString(16)}`);
       }
     }
     const at = MEMORY_MAP.VM_BASE;
     this.#vmArea.forEach((byte, i) => {
-      if (bytes[at + i] !== byte) throw new Broken(`the VM's area was written at +${i.toString(16)} (${i === VM_AREA.APIC_GPA ? 'APIC_GPA' : ''})`);
+      if (bytes[at + i] !== byte)
+        throw new Broken(`the VM's area was written at +${i.toString(16)} (${i === VM_AREA.APIC_GPA ? 'APIC_GPA' : ''})`);
     });
     this.#coreData.forEach((byte, i) => {
       if (bytes[MEMORY_MAP.CORE_DATA + i] !== byte) throw new Broken(`the core's constants were written at +${i.toString(16)}`);
@@ -306,12 +315,15 @@ export function difference(a: Ending, b: Ending): string | undefined {
       const at = f.offset + i * f.stride;
       const x = a.state.subarray(at, at + WIDTH[f.type]);
       const y = b.state.subarray(at, at + WIDTH[f.type]);
-      if (Buffer.compare(x, y) !== 0) of(`${f.name}[${i}]`, Buffer.from(x).reverse().toString('hex'), Buffer.from(y).reverse().toString('hex'));
+      if (Buffer.compare(x, y) !== 0)
+        of(`${f.name}[${i}]`, Buffer.from(x).reverse().toString('hex'), Buffer.from(y).reverse().toString('hex'));
     }
   }
   if (Buffer.compare(a.ram, b.ram) !== 0) {
     const at = a.ram.findIndex((byte, i) => byte !== b.ram[i]);
-    out.push(`RAM from ${at.toString(16)}: ${Buffer.from(a.ram.subarray(at, at + 8)).toString('hex')} / ${Buffer.from(b.ram.subarray(at, at + 8)).toString('hex')}`);
+    out.push(
+      `RAM from ${at.toString(16)}: ${Buffer.from(a.ram.subarray(at, at + 8)).toString('hex')} / ${Buffer.from(b.ram.subarray(at, at + 8)).toString('hex')}`,
+    );
   }
   return out.length === 0 ? undefined : out.slice(0, 12).join('; ');
 }

@@ -64,7 +64,18 @@ export class Random {
 
 /** Modes of the processor that a guest starts in. */
 export const MODES = [
-  'real', 'unreal', 'protected16', 'protected32', 'paging32', 'pae', 'vm86', 'vm86-paging', 'long', 'compat32', 'compat16', 'garbage',
+  'real',
+  'unreal',
+  'protected16',
+  'protected32',
+  'paging32',
+  'pae',
+  'vm86',
+  'vm86-paging',
+  'long',
+  'compat32',
+  'compat16',
+  'garbage',
 ] as const;
 export type Mode = (typeof MODES)[number];
 
@@ -100,8 +111,24 @@ const WITH_ERROR = [8, 10, 11, 12, 13, 14, 17];
 
 /** Selectors of the GDT below. */
 const SEL = {
-  code32: 0x08, data32: 0x10, code16: 0x18, data16: 0x20, code64: 0x28, user32: 0x33, userData: 0x3b, user64: 0x43, conforming: 0x48, down: 0x50,
-  tss: 0x58, ldt: 0x68, callGate: 0x78, taskGate: 0x88, tss2: 0x90, tss16: 0xa0, userCode16: 0xab, userData16: 0xb3,
+  code32: 0x08,
+  data32: 0x10,
+  code16: 0x18,
+  data16: 0x20,
+  code64: 0x28,
+  user32: 0x33,
+  userData: 0x3b,
+  user64: 0x43,
+  conforming: 0x48,
+  down: 0x50,
+  tss: 0x58,
+  ldt: 0x68,
+  callGate: 0x78,
+  taskGate: 0x88,
+  tss2: 0x90,
+  tss16: 0xa0,
+  userCode16: 0xab,
+  userData16: 0xb3,
 } as const;
 const SELECTORS = Object.values(SEL);
 
@@ -127,7 +154,11 @@ export function compose(seed: number, mode: Mode, style: Style, room: Room): Sta
   const random = new Random(seed);
   const user = random.oneIn(2);
   const data = new Uint8Array(0x1000);
-  for (const [from, to] of [[0x6000, 0xa000], [0x30000, 0xa0000], [0xc0000, 0x140000]] as const) {
+  for (const [from, to] of [
+    [0x6000, 0xa000],
+    [0x30000, 0xa0000],
+    [0xc0000, 0x140000],
+  ] as const) {
     for (let at = from; at < to; at += 0x1000) {
       // A quarter of the data is pages of random bytes; the rest stays zero.
       if (!random.oneIn(4)) continue;
@@ -152,9 +183,18 @@ function noise(random: Random): Uint8Array {
 
 /** Exception handlers that skip one byte of the faulting code: [16, 32, 64 bits][without, with error code]. */
 const SKIP = [
-  [[0x55, 0x89, 0xe5, 0xff, 0x46, 0x02, 0x5d, 0xcf], [0x83, 0xc4, 0x02, 0x55, 0x89, 0xe5, 0xff, 0x46, 0x02, 0x5d, 0xcf]],
-  [[0xff, 0x04, 0x24, 0xcf], [0x83, 0xc4, 0x04, 0xff, 0x04, 0x24, 0xcf]],
-  [[0x48, 0xff, 0x04, 0x24, 0x48, 0xcf], [0x48, 0x83, 0xc4, 0x08, 0x48, 0xff, 0x04, 0x24, 0x48, 0xcf]],
+  [
+    [0x55, 0x89, 0xe5, 0xff, 0x46, 0x02, 0x5d, 0xcf],
+    [0x83, 0xc4, 0x02, 0x55, 0x89, 0xe5, 0xff, 0x46, 0x02, 0x5d, 0xcf],
+  ],
+  [
+    [0xff, 0x04, 0x24, 0xcf],
+    [0x83, 0xc4, 0x04, 0xff, 0x04, 0x24, 0xcf],
+  ],
+  [
+    [0x48, 0xff, 0x04, 0x24, 0x48, 0xcf],
+    [0x48, 0x83, 0xc4, 0x08, 0x48, 0xff, 0x04, 0x24, 0x48, 0xcf],
+  ],
 ] as const;
 const handler = (bits: 0 | 1 | 2, withError: boolean): number => HANDLERS + bits * 0x40 + (withError ? 0x20 : 0);
 
@@ -177,7 +217,17 @@ function tables(random: Random, mode: Mode, room: Room): void {
   put(SEL.down, descriptor(random.below(0x10000), random.below(0x10000), 0x97, random.oneIn(2) ? 4 : 0));
   put(SEL.tss, [...descriptor(TSS, 0x7ff, 0x89, 0), 0, 0, 0, 0, 0, 0, 0, 0]);
   put(SEL.ldt, [...descriptor(LDT, 0x7ff, 0x82, 0), 0, 0, 0, 0, 0, 0, 0, 0]);
-  put(SEL.callGate, [...gate(long ? SEL.code64 : SEL.code32, CODE + random.below(CODE_BYTES), 0xec, random.below(4)), 0, 0, 0, 0, 0, 0, 0, 0]);
+  put(SEL.callGate, [
+    ...gate(long ? SEL.code64 : SEL.code32, CODE + random.below(CODE_BYTES), 0xec, random.below(4)),
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+  ]);
   put(SEL.taskGate, gate(SEL.tss2, 0, 0xe5, 0));
   put(SEL.tss2, [...descriptor(TSS2, 0x3ff, 0xe9, 0), 0, 0, 0, 0, 0, 0, 0, 0]);
   put(SEL.tss16, descriptor(TSS16, 0x2b, 0xe1, 0));
@@ -189,7 +239,33 @@ function tables(random: Random, mode: Mode, room: Room): void {
   room.set(IDT, interruptTable(random, long));
   room.set(TSS, taskState(random, long));
   room.set(TSS2, taskState(random, false));
-  room.set(TSS16, words(2, [0, 0x8000, SEL.data16, 0x8000, 0, 0x8000, 0, CODE & 0xffff, 2, 1, 2, 3, 4, 0x9000, 0, 0, 0, SEL.data16, SEL.code16, SEL.data16, SEL.data16, 0]));
+  room.set(
+    TSS16,
+    words(2, [
+      0,
+      0x8000,
+      SEL.data16,
+      0x8000,
+      0,
+      0x8000,
+      0,
+      CODE & 0xffff,
+      2,
+      1,
+      2,
+      3,
+      4,
+      0x9000,
+      0,
+      0,
+      0,
+      SEL.data16,
+      SEL.code16,
+      SEL.data16,
+      SEL.data16,
+      0,
+    ]),
+  );
 }
 
 /** Changes a byte here and there; sometimes nothing at all. */
@@ -203,7 +279,8 @@ function interruptTable(random: Random, long: boolean): Uint8Array {
   for (let vector = 0; vector < 256; vector++) {
     const error = WITH_ERROR.includes(vector);
     const type = (random.oneIn(2) ? 0x8e : 0x8f) | (random.oneIn(2) ? 0x60 : 0);
-    if (long) idt.set([...gate(SEL.code64, handler(2, error), type, random.oneIn(8) ? random.below(8) : 0), 0, 0, 0, 0, 0, 0, 0, 0], vector * 16);
+    if (long)
+      idt.set([...gate(SEL.code64, handler(2, error), type, random.oneIn(8) ? random.below(8) : 0), 0, 0, 0, 0, 0, 0, 0, 0], vector * 16);
     else if (random.oneIn(40)) idt.set(gate(SEL.tss2, 0, 0xe5, 0), vector * 8);
     else if (random.oneIn(8)) idt.set(gate(SEL.code16, handler(0, error), type & ~8, 0), vector * 8);
     else idt.set(gate(SEL.code32, handler(1, error), type, 0), vector * 8);
@@ -219,8 +296,22 @@ function taskState(random: Random, long: boolean): Uint8Array {
   } else {
     const at = CODE + random.below(CODE_BYTES);
     tss.set(words(4, [0, 0x8000, SEL.data32, 0x8800, SEL.data32, 0x9000, SEL.data32, 0x10000, at, 2, 1, 2, 3, 4, 0x9800, 6, 7, 8]), 0);
-    const task = random.pick([[SEL.data32, SEL.code32, SEL.data32], [SEL.userData, SEL.user32, SEL.userData], [SEL.data16, SEL.code16, SEL.data16]]);
-    tss.set(words(4, [...task, task[0] as number, task[0] as number, task[0] as number, random.oneIn(2) ? SEL.ldt : 0, random.oneIn(8) ? 0x680001 : 0x680000]), 0x48);
+    const task = random.pick([
+      [SEL.data32, SEL.code32, SEL.data32],
+      [SEL.userData, SEL.user32, SEL.userData],
+      [SEL.data16, SEL.code16, SEL.data16],
+    ]);
+    tss.set(
+      words(4, [
+        ...task,
+        task[0] as number,
+        task[0] as number,
+        task[0] as number,
+        random.oneIn(2) ? SEL.ldt : 0,
+        random.oneIn(8) ? 0x680001 : 0x680000,
+      ]),
+      0x48,
+    );
   }
   if (long) tss.set([0x68, 0], 0x66);
   for (let at = 0x68; at < tss.length; at++) tss[at] = random.oneIn(3) ? random.u32() : 0;
@@ -309,9 +400,15 @@ function segments(random: Random, mode: Mode, user: boolean): Pick<SpecialRegist
     case 'vm86-paging':
       return all(segment(CODE >> 4, CODE, 0xffff, 0xf3), segment(0x3000, 0x30000, 0xffff, 0xf3));
     case 'protected16':
-      return all(segment(user ? SEL.userCode16 : SEL.code16, CODE, 0xffff, 0x9b | dpl), segment(user ? SEL.userData16 : SEL.data16, 0, 0xffff, 0x93 | dpl));
+      return all(
+        segment(user ? SEL.userCode16 : SEL.code16, CODE, 0xffff, 0x9b | dpl),
+        segment(user ? SEL.userData16 : SEL.data16, 0, 0xffff, 0x93 | dpl),
+      );
     case 'compat16':
-      return all(segment(user ? SEL.userCode16 : SEL.code16, CODE, 0xffff, 0x9b | dpl), flat(user ? SEL.userData : SEL.data32, 0xc093 | dpl));
+      return all(
+        segment(user ? SEL.userCode16 : SEL.code16, CODE, 0xffff, 0x9b | dpl),
+        flat(user ? SEL.userData : SEL.data32, 0xc093 | dpl),
+      );
     case 'long':
       return all(flat(user ? SEL.user64 : SEL.code64, 0xa09b | dpl), flat(user ? SEL.userData : SEL.data32, 0xc093 | dpl));
     default:
@@ -351,7 +448,10 @@ function special(random: Random, mode: Mode, user: boolean): SpecialRegisters {
 /** A descriptor table where it belongs, or in a device, in read-only memory, beyond RAM, across the end of the address space. */
 function table(random: Random, base: number, limit: number): { base: bigint; limit: number } {
   if (!random.oneIn(16)) return { base: BigInt(base), limit };
-  return { base: random.pick([0xa0000n, 0x100000n, 0xfee00000n, 0x12345678n, 0xffffffffn, 0xfffff000n, random.u64()]), limit: random.below(0x10000) };
+  return {
+    base: random.pick([0xa0000n, 0x100000n, 0xfee00000n, 0x12345678n, 0xffffffffn, 0xfffff000n, random.u64()]),
+    limit: random.below(0x10000),
+  };
 }
 
 /** Anything at all, with a bias to bits that mean something. */
@@ -402,7 +502,17 @@ function address(random: Random): bigint {
     case 5:
       return BigInt(CODE + random.below(CODE_BYTES));
     case 6:
-      return random.pick([0xffffn, 0xfffffffen, 0x7fff_ffff_fffcn, 0xffff_8000_0000_0000n, 0x1_0000_0000n, 0x1_0007_fffcn, 0x100000n, 0x9fffcn, 0xfffffn]);
+      return random.pick([
+        0xffffn,
+        0xfffffffen,
+        0x7fff_ffff_fffcn,
+        0xffff_8000_0000_0000n,
+        0x1_0000_0000n,
+        0x1_0007_fffcn,
+        0x100000n,
+        0x9fffcn,
+        0xfffffn,
+      ]);
     case 7:
       return BigInt(TABLES + random.below(0x5000));
     default:
@@ -412,7 +522,8 @@ function address(random: Random): bigint {
 
 function registers(random: Random, mode: Mode): Registers {
   const any = (): bigint => address(random);
-  const based = mode === 'real' || mode === 'unreal' || mode === 'vm86' || mode === 'vm86-paging' || mode === 'protected16' || mode === 'compat16';
+  const based =
+    mode === 'real' || mode === 'unreal' || mode === 'vm86' || mode === 'vm86-paging' || mode === 'protected16' || mode === 'compat16';
   let rflags = 2n | (random.u64() & 0x8d5n);
   if (random.oneIn(2)) rflags |= 0x200n;
   if (random.oneIn(24)) rflags |= 0x100n;
@@ -423,9 +534,22 @@ function registers(random: Random, mode: Mode): Registers {
   if (mode === 'vm86' || mode === 'vm86-paging' || (mode === 'garbage' && random.oneIn(8))) rflags |= 0x20000n;
   if (mode === 'garbage' && random.oneIn(4)) rflags = random.u64() & 0xffffffffn;
   return {
-    rax: any(), rcx: random.oneIn(2) ? BigInt(random.below(64)) : any(), rdx: any(), rbx: any(),
+    rax: any(),
+    rcx: random.oneIn(2) ? BigInt(random.below(64)) : any(),
+    rdx: any(),
+    rbx: any(),
     rsp: random.oneIn(12) ? any() : 0x9000n + BigInt(random.below(0x100) * 8),
-    rbp: any(), rsi: any(), rdi: any(), r8: any(), r9: any(), r10: any(), r11: any(), r12: any(), r13: any(), r14: any(), r15: any(),
+    rbp: any(),
+    rsi: any(),
+    rdi: any(),
+    r8: any(),
+    r9: any(),
+    r10: any(),
+    r11: any(),
+    r12: any(),
+    r13: any(),
+    r14: any(),
+    r15: any(),
     rip: BigInt((based ? 0 : CODE) + random.below(CODE_BYTES - 0x400)),
     rflags,
   };
@@ -435,25 +559,29 @@ function registers(random: Random, mode: Mode): Registers {
 
 const ALU_OPCODES = Array.from({ length: 64 }, (_, i) => i).filter((op) => (op & 7) < 6);
 const MODRM_OPCODES = [
-  0x62, 0x63, 0x69, 0x6b, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f, 0xc0, 0xc1, 0xc4, 0xc5, 0xc6, 0xc7, 0xd0,
-  0xd1, 0xd2, 0xd3, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xf6, 0xf7, 0xfe, 0xff, 0xff,
+  0x62, 0x63, 0x69, 0x6b, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f, 0xc0, 0xc1, 0xc4, 0xc5,
+  0xc6, 0xc7, 0xd0, 0xd1, 0xd2, 0xd3, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xf6, 0xf7, 0xfe, 0xff, 0xff,
 ];
 const PLAIN_OPCODES = [
-  0x27, 0x2f, 0x37, 0x3f, 0x40, 0x48, 0x50, 0x54, 0x58, 0x5c, 0x60, 0x61, 0x90, 0x98, 0x99, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xc3, 0xc9, 0xcb, 0xcc, 0xce, 0xcf,
-  0xd6, 0xd7, 0xf1, 0xf4, 0xf5, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd,
+  0x27, 0x2f, 0x37, 0x3f, 0x40, 0x48, 0x50, 0x54, 0x58, 0x5c, 0x60, 0x61, 0x90, 0x98, 0x99, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xc3, 0xc9, 0xcb,
+  0xcc, 0xce, 0xcf, 0xd6, 0xd7, 0xf1, 0xf4, 0xf5, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd,
 ];
 const STRING_OPCODES = [0x6c, 0x6d, 0x6e, 0x6f, 0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf];
 const PREFIXES = [0x66, 0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 /** Second bytes of system instructions, and of what touches memory in unusual ways. */
 const SYSTEM_OPCODES = [
-  0x00, 0x00, 0x01, 0x01, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0b, 0x20, 0x21, 0x22, 0x22, 0x22, 0x23, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0xa0, 0xa1,
-  0xa2, 0xa3, 0xa4, 0xa5, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xae, 0xae, 0xaf, 0xb0, 0xb1, 0xb2, 0xb4, 0xb5, 0xba, 0xc0, 0xc1, 0xc3, 0xc7, 0xc7, 0xff,
+  0x00, 0x00, 0x01, 0x01, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0b, 0x20, 0x21, 0x22, 0x22, 0x22, 0x23, 0x30, 0x31, 0x32, 0x33,
+  0x34, 0x35, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xae, 0xae, 0xaf, 0xb0, 0xb1, 0xb2, 0xb4, 0xb5, 0xba, 0xc0,
+  0xc1, 0xc3, 0xc7, 0xc7, 0xff,
 ];
 const MSRS = [
-  0x10, 0x1b, 0x3a, 0x3b, 0x8b, 0xfe, 0x174, 0x175, 0x176, 0x17a, 0x1a0, 0x1d9, 0x200, 0x20f, 0x250, 0x277, 0x2ff, 0x400, 0x6e0, 0x802, 0x808, 0x80b, 0x830, 0x838,
-  0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103,
+  0x10, 0x1b, 0x3a, 0x3b, 0x8b, 0xfe, 0x174, 0x175, 0x176, 0x17a, 0x1a0, 0x1d9, 0x200, 0x20f, 0x250, 0x277, 0x2ff, 0x400, 0x6e0, 0x802,
+  0x808, 0x80b, 0x830, 0x838, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103,
 ];
-const PORTS = [0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x92, 0xa0, 0x3f8, 0x3f9, 0x3fd, 0x600, 0x608, 0xcf8, 0xcfc, 0xf4, 0xffff, 0x1234];
+const PORTS = [
+  0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x92, 0xa0, 0x3f8, 0x3f9, 0x3fd, 0x600, 0x608, 0xcf8, 0xcfc, 0xf4, 0xffff,
+  0x1234,
+];
 
 /** A stream of things that look like instructions. They may overlap: what follows a short one is decoded too. */
 class Writer {
@@ -523,7 +651,8 @@ class Writer {
         break;
       case 4:
         // A far jump or call to a selector, or a segment register.
-        if (random.oneIn(2)) out.push(random.pick([0xea, 0x9a]), ...words(4, [CODE + random.below(CODE_BYTES)]), ...words(2, [random.pick(SELECTORS)]));
+        if (random.oneIn(2))
+          out.push(random.pick([0xea, 0x9a]), ...words(4, [CODE + random.below(CODE_BYTES)]), ...words(2, [random.pick(SELECTORS)]));
         else {
           this.#load(0, random.pick(SELECTORS));
           out.push(0x8e, 0xc0 | (random.below(6) << 3));

@@ -26,83 +26,237 @@ const END = 0x40_0000;
 const { IO_INSTRUCTION: IO, EPT_MISCONFIG: MISCONFIG } = EXIT_REASON;
 const mov = (n: number, value: number): string => `${le(0xb8 + n, 1)} ${le(value, 4)}`;
 const at = (address: number): string => `04 25 ${le(address, 4)}`;
-const regs = (expected: Readonly<Record<number, number | bigint>>) => (g: Guest): void => {
-  for (const [n, value] of Object.entries(expected)) assert.is(g.reg(Number(n)), BigInt(value), `register ${n}`);
-};
+const regs =
+  (expected: Readonly<Record<number, number | bigint>>) =>
+  (g: Guest): void => {
+    for (const [n, value] of Object.entries(expected)) assert.is(g.reg(Number(n)), BigInt(value), `register ${n}`);
+  };
 
 const CASES: Record<string, Case> = {
   'IN AL': { code: `${mov(0, 0x11223344)} e4 71`, accesses: [['in', 0x71, 1, 0x1ff]], exits: { [IO]: 1 }, after: regs({ 0: 0x112233ff }) },
-  'IN AX': { code: `${mov(0, 0x11223344)} 66 e5 71`, accesses: [['in', 0x71, 2, 0xabcd]], exits: { [IO]: 1 }, after: regs({ 0: 0x1122abcd }) },
+  'IN AX': {
+    code: `${mov(0, 0x11223344)} 66 e5 71`,
+    accesses: [['in', 0x71, 2, 0xabcd]],
+    exits: { [IO]: 1 },
+    after: regs({ 0: 0x1122abcd }),
+  },
   'IN EAX': { code: `48 83 c8 ff e5 71`, accesses: [['in', 0x71, 4, 0x89abcdef]], exits: { [IO]: 1 }, after: regs({ 0: 0x89abcdefn }) },
-  'OUT': { code: `${mov(0, 0x11223344)} e6 71 66 e7 72 e7 74`, accesses: [['out', 0x71, 1, 0x44], ['out', 0x72, 2, 0x3344], ['out', 0x74, 4, 0x11223344]], exits: { [IO]: 3 } },
+  OUT: {
+    code: `${mov(0, 0x11223344)} e6 71 66 e7 72 e7 74`,
+    accesses: [
+      ['out', 0x71, 1, 0x44],
+      ['out', 0x72, 2, 0x3344],
+      ['out', 0x74, 4, 0x11223344],
+    ],
+    exits: { [IO]: 3 },
+  },
   'MMIO reads of all sizes': {
     code: `8a ${at(MMIO + 1)} 66 8b 1c 25 ${le(MMIO + 2, 4)} 8b 0c 25 ${le(MMIO + 4, 4)} 48 8b 14 25 ${le(MMIO + 8, 4)}`,
-    accesses: [['read', MMIO + 1, 1, 0xf1], ['read', MMIO + 2, 2, 0xf2f2], ['read', MMIO + 4, 4, 0xf4f4f4f4], ['read', MMIO + 8, 8, 0x0102030405060708n]],
-    exits: { [MISCONFIG]: 4 }, after: regs({ 0: 0xf1, 3: 0xf2f2, 1: 0xf4f4f4f4, 2: 0x0102030405060708n }),
+    accesses: [
+      ['read', MMIO + 1, 1, 0xf1],
+      ['read', MMIO + 2, 2, 0xf2f2],
+      ['read', MMIO + 4, 4, 0xf4f4f4f4],
+      ['read', MMIO + 8, 8, 0x0102030405060708n],
+    ],
+    exits: { [MISCONFIG]: 4 },
+    after: regs({ 0: 0xf1, 3: 0xf2f2, 1: 0xf4f4f4f4, 2: 0x0102030405060708n }),
   },
   'MMIO writes of all sizes': {
     code: `48 b8 ${le(0x0102030405060708n, 8)} 88 ${at(MMIO + 1)} 66 89 ${at(MMIO + 2)} 89 ${at(MMIO + 4)} 48 89 ${at(MMIO + 8)}`,
-    accesses: [['write', MMIO + 1, 1, 8], ['write', MMIO + 2, 2, 0x708], ['write', MMIO + 4, 4, 0x05060708], ['write', MMIO + 8, 8, 0x0102030405060708n]],
+    accesses: [
+      ['write', MMIO + 1, 1, 8],
+      ['write', MMIO + 2, 2, 0x708],
+      ['write', MMIO + 4, 4, 0x05060708],
+      ['write', MMIO + 8, 8, 0x0102030405060708n],
+    ],
     exits: { [MISCONFIG]: 4 },
   },
   'not aligned: the pieces that a bus would carry': {
-    code: `48 8b ${at(MMIO + 3)}`, accesses: [['read', MMIO + 3, 1, 0x11], ['read', MMIO + 4, 4, 0x55443322], ['read', MMIO + 8, 2, 0x7766], ['read', MMIO + 10, 1, 0x88]],
-    exits: { [MISCONFIG]: 1 }, after: regs({ 0: 0x8877665544332211n }),
+    code: `48 8b ${at(MMIO + 3)}`,
+    accesses: [
+      ['read', MMIO + 3, 1, 0x11],
+      ['read', MMIO + 4, 4, 0x55443322],
+      ['read', MMIO + 8, 2, 0x7766],
+      ['read', MMIO + 10, 1, 0x88],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 0: 0x8877665544332211n }),
   },
-  'across two device pages': { code: `8b ${at(MMIO + 0xffe)}`, accesses: [['read', MMIO + 0xffe, 2, 0x2211], ['read', MMIO + 0x1000, 2, 0x4433]], exits: { [MISCONFIG]: 1 }, after: regs({ 0: 0x44332211 }) },
-  'a read across the end of RAM': { setUp: (g) => g.put(END - 2, 'aa bb'), code: `8b ${at(END - 2)}`, accesses: [['read', END, 2, 0xddcc]], exits: { [MISCONFIG]: 1 }, after: regs({ 0: 0xddccbbaan }) },
+  'across two device pages': {
+    code: `8b ${at(MMIO + 0xffe)}`,
+    accesses: [
+      ['read', MMIO + 0xffe, 2, 0x2211],
+      ['read', MMIO + 0x1000, 2, 0x4433],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 0: 0x44332211 }),
+  },
+  'a read across the end of RAM': {
+    setUp: (g) => g.put(END - 2, 'aa bb'),
+    code: `8b ${at(END - 2)}`,
+    accesses: [['read', END, 2, 0xddcc]],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 0: 0xddccbbaan }),
+  },
   'a write across the end of RAM': {
-    code: `${mov(0, 0x44332211)} 89 ${at(END - 2)}`, accesses: [['write', END, 2, 0x4433]], exits: { [MISCONFIG]: 1 }, after: (g) => assert.is(g.read(END - 2, 2), 0x2211),
+    code: `${mov(0, 0x44332211)} 89 ${at(END - 2)}`,
+    accesses: [['write', END, 2, 0x4433]],
+    exits: { [MISCONFIG]: 1 },
+    after: (g) => assert.is(g.read(END - 2, 2), 0x2211),
   },
-  'ADD to a device': { code: `83 ${at(MMIO)} 05`, accesses: [['read', MMIO, 4, 0x10], ['write', MMIO, 4, 0x15]], exits: { [MISCONFIG]: 1 } },
+  'ADD to a device': {
+    code: `83 ${at(MMIO)} 05`,
+    accesses: [
+      ['read', MMIO, 4, 0x10],
+      ['write', MMIO, 4, 0x15],
+    ],
+    exits: { [MISCONFIG]: 1 },
+  },
   'LOCK INC across the end of RAM': {
-    setUp: (g) => g.put(END - 2, 'ff ff'), code: `f0 ff ${at(END - 2)}`, accesses: [['read', END, 2, 1], ['write', END, 2, 2]], exits: { [MISCONFIG]: 1 }, after: (g) => assert.is(g.read(END - 2, 2), 0),
+    setUp: (g) => g.put(END - 2, 'ff ff'),
+    code: `f0 ff ${at(END - 2)}`,
+    accesses: [
+      ['read', END, 2, 1],
+      ['write', END, 2, 2],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: (g) => assert.is(g.read(END - 2, 2), 0),
   },
-  'XCHG with a device': { code: `${mov(0, 7)} 87 ${at(MMIO)}`, accesses: [['read', MMIO, 4, 9], ['write', MMIO, 4, 7]], exits: { [MISCONFIG]: 1 }, after: regs({ 0: 9 }) },
+  'XCHG with a device': {
+    code: `${mov(0, 7)} 87 ${at(MMIO)}`,
+    accesses: [
+      ['read', MMIO, 4, 9],
+      ['write', MMIO, 4, 7],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 0: 9 }),
+  },
   'CMPXCHG that finds what it looks for': {
-    code: `${mov(0, 5)} ${mov(1, 6)} 0f b1 0c 25 ${le(MMIO, 4)}`, accesses: [['read', MMIO, 4, 5], ['write', MMIO, 4, 6]], exits: { [MISCONFIG]: 1 }, after: regs({ 0: 5 }),
+    code: `${mov(0, 5)} ${mov(1, 6)} 0f b1 0c 25 ${le(MMIO, 4)}`,
+    accesses: [
+      ['read', MMIO, 4, 5],
+      ['write', MMIO, 4, 6],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 0: 5 }),
   },
   'CMPXCHG that does not writes back what was there': {
-    code: `${mov(0, 5)} ${mov(1, 6)} 0f b1 0c 25 ${le(MMIO, 4)}`, accesses: [['read', MMIO, 4, 8], ['write', MMIO, 4, 8]], exits: { [MISCONFIG]: 1 }, after: regs({ 0: 8 }),
+    code: `${mov(0, 5)} ${mov(1, 6)} 0f b1 0c 25 ${le(MMIO, 4)}`,
+    accesses: [
+      ['read', MMIO, 4, 8],
+      ['write', MMIO, 4, 8],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 0: 8 }),
   },
-  'CMPXCHG8B': {
+  CMPXCHG8B: {
     code: `${mov(0, 1)} ${mov(2, 2)} ${mov(3, 3)} ${mov(1, 4)} 0f c7 0c 25 ${le(MMIO, 4)}`,
-    accesses: [['read', MMIO, 8, 0x2_0000_0001n], ['write', MMIO, 8, 0x4_0000_0003n]], exits: { [MISCONFIG]: 1 },
+    accesses: [
+      ['read', MMIO, 8, 0x2_0000_0001n],
+      ['write', MMIO, 8, 0x4_0000_0003n],
+    ],
+    exits: { [MISCONFIG]: 1 },
   },
-  'PUSH of a device': { code: `ff 34 25 ${le(MMIO, 4)}`, accesses: [['read', MMIO, 8, 0x1122334455667788n]], exits: { [MISCONFIG]: 1 }, after: (g) => assert.is(g.read64(STACK - 8), 0x1122334455667788n) },
+  'PUSH of a device': {
+    code: `ff 34 25 ${le(MMIO, 4)}`,
+    accesses: [['read', MMIO, 8, 0x1122334455667788n]],
+    exits: { [MISCONFIG]: 1 },
+    after: (g) => assert.is(g.read64(STACK - 8), 0x1122334455667788n),
+  },
   'PUSH of a device on a stack that is one': {
-    code: `bc ${le(MMIO + 0x100, 4)} ff 34 25 ${le(MMIO, 4)}`, accesses: [['read', MMIO, 8, 42], ['write', MMIO + 0xf8, 8, 42]], exits: { [MISCONFIG]: 1 }, after: regs({ 4: MMIO + 0xf8 }),
+    code: `bc ${le(MMIO + 0x100, 4)} ff 34 25 ${le(MMIO, 4)}`,
+    accesses: [
+      ['read', MMIO, 8, 42],
+      ['write', MMIO + 0xf8, 8, 42],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 4: MMIO + 0xf8 }),
   },
   'POP and CALL': {
-    code: `bc ${le(MMIO, 4)} 5b e8 00 00 00 00`, accesses: [['read', MMIO, 8, 3], ['write', MMIO, 8, CODE + 11]], exits: { [MISCONFIG]: 2 }, after: regs({ 3: 3, 4: MMIO }),
+    code: `bc ${le(MMIO, 4)} 5b e8 00 00 00 00`,
+    accesses: [
+      ['read', MMIO, 8, 3],
+      ['write', MMIO, 8, CODE + 11],
+    ],
+    exits: { [MISCONFIG]: 2 },
+    after: regs({ 3: 3, 4: MMIO }),
   },
   'MOVS from device to device': {
-    code: `${mov(6, MMIO)} ${mov(7, MMIO + 0x800)} 48 a5`, accesses: [['read', MMIO, 8, 0x123456789n], ['write', MMIO + 0x800, 8, 0x123456789n]], exits: { [MISCONFIG]: 1 }, after: regs({ 6: MMIO + 8, 7: MMIO + 0x808 }),
+    code: `${mov(6, MMIO)} ${mov(7, MMIO + 0x800)} 48 a5`,
+    accesses: [
+      ['read', MMIO, 8, 0x123456789n],
+      ['write', MMIO + 0x800, 8, 0x123456789n],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 6: MMIO + 8, 7: MMIO + 0x808 }),
   },
   'REP MOVS from a device': {
-    code: `${mov(1, 3)} ${mov(6, MMIO)} ${mov(7, FREE)} f3 66 a5`, accesses: [['read', MMIO, 2, 1], ['read', MMIO + 2, 2, 2], ['read', MMIO + 4, 2, 3]],
-    exits: { [MISCONFIG]: 3 }, after: (g) => assert.is(g.read(FREE, 8), 0x3_0002_0001),
+    code: `${mov(1, 3)} ${mov(6, MMIO)} ${mov(7, FREE)} f3 66 a5`,
+    accesses: [
+      ['read', MMIO, 2, 1],
+      ['read', MMIO + 2, 2, 2],
+      ['read', MMIO + 4, 2, 3],
+    ],
+    exits: { [MISCONFIG]: 3 },
+    after: (g) => assert.is(g.read(FREE, 8), 0x3_0002_0001),
   },
-  'CMPS of two devices': { code: `${mov(6, MMIO)} ${mov(7, MMIO + 9)} a6 0f 94 c0`, accesses: [['read', MMIO, 1, 5], ['read', MMIO + 9, 1, 5]], exits: { [MISCONFIG]: 1 }, after: regs({ 0: 1 }) },
+  'CMPS of two devices': {
+    code: `${mov(6, MMIO)} ${mov(7, MMIO + 9)} a6 0f 94 c0`,
+    accesses: [
+      ['read', MMIO, 1, 5],
+      ['read', MMIO + 9, 1, 5],
+    ],
+    exits: { [MISCONFIG]: 1 },
+    after: regs({ 0: 1 }),
+  },
   'REP OUTS: an exit for the burst, a run exit for each': {
-    setUp: (g) => g.put(FREE, '01 02 03 04'), code: `${mov(1, 4)} ${mov(2, 0x60)} ${mov(6, FREE)} f3 6e`,
-    accesses: [1, 2, 3, 4].map((n): Access => ['out', 0x60, 1, n]), exits: { [IO]: 1 }, after: regs({ 1: 0, 6: FREE + 4 }),
+    setUp: (g) => g.put(FREE, '01 02 03 04'),
+    code: `${mov(1, 4)} ${mov(2, 0x60)} ${mov(6, FREE)} f3 6e`,
+    accesses: [1, 2, 3, 4].map((n): Access => ['out', 0x60, 1, n]),
+    exits: { [IO]: 1 },
+    after: regs({ 1: 0, 6: FREE + 4 }),
   },
   'REP INS across pages': {
-    code: `${mov(1, 4)} ${mov(2, 0x60)} ${mov(7, FREE + 0xffc)} f3 66 6d`, accesses: [1, 2, 3, 4].map((n): Access => ['in', 0x60, 2, n]), exits: { [IO]: 2 },
+    code: `${mov(1, 4)} ${mov(2, 0x60)} ${mov(7, FREE + 0xffc)} f3 66 6d`,
+    accesses: [1, 2, 3, 4].map((n): Access => ['in', 0x60, 2, n]),
+    exits: { [IO]: 2 },
     after: (g) => assert.is(g.read64(FREE + 0xffc), 0x0004_0003_0002_0001n),
   },
-  'OUTS of a device': { code: `${mov(2, 0x60)} ${mov(6, MMIO)} 6f`, accesses: [['read', MMIO, 4, 77], ['out', 0x60, 4, 77]], exits: { [IO]: 1 }, after: regs({ 6: MMIO + 4 }) },
+  'OUTS of a device': {
+    code: `${mov(2, 0x60)} ${mov(6, MMIO)} 6f`,
+    accesses: [
+      ['read', MMIO, 4, 77],
+      ['out', 0x60, 4, 77],
+    ],
+    exits: { [IO]: 1 },
+    after: regs({ 6: MMIO + 4 }),
+  },
   'REP INS into a device': {
-    code: `${mov(1, 2)} ${mov(2, 0x60)} ${mov(7, MMIO)} f3 6c`, accesses: [['in', 0x60, 1, 5], ['write', MMIO, 1, 5], ['in', 0x60, 1, 6], ['write', MMIO + 1, 1, 6]],
-    exits: { [IO]: 1 }, after: regs({ 1: 0, 7: MMIO + 2 }),
+    code: `${mov(1, 2)} ${mov(2, 0x60)} ${mov(7, MMIO)} f3 6c`,
+    accesses: [
+      ['in', 0x60, 1, 5],
+      ['write', MMIO, 1, 5],
+      ['in', 0x60, 1, 6],
+      ['write', MMIO + 1, 1, 6],
+    ],
+    exits: { [IO]: 1 },
+    after: regs({ 1: 0, 7: MMIO + 2 }),
   },
   'sixteen bytes': {
-    code: `0f 10 ${at(MMIO)} 0f 11 ${at(MMIO + 0x20)}`, accesses: [['read', MMIO, 8, 1n], ['read', MMIO + 8, 8, 2n], ['write', MMIO + 0x20, 8, 1n], ['write', MMIO + 0x28, 8, 2n]], exits: { [MISCONFIG]: 2 },
+    code: `0f 10 ${at(MMIO)} 0f 11 ${at(MMIO + 0x20)}`,
+    accesses: [
+      ['read', MMIO, 8, 1n],
+      ['read', MMIO + 8, 8, 2n],
+      ['write', MMIO + 0x20, 8, 1n],
+      ['write', MMIO + 0x28, 8, 2n],
+    ],
+    exits: { [MISCONFIG]: 2 },
   },
   'PUSHA on a device': {
-    mode: 'prot32', code: `${mov(0, 10)} bc ${le(MMIO + 0x20, 4)} 60`,
-    accesses: [10, 0, 0, 0, MMIO + 0x20, 0, 0, 0].map((value, i): Access => ['write', MMIO + 0x1c - 4 * i, 4, value]), exits: { [MISCONFIG]: 1 },
+    mode: 'prot32',
+    code: `${mov(0, 10)} bc ${le(MMIO + 0x20, 4)} 60`,
+    accesses: [10, 0, 0, 0, MMIO + 0x20, 0, 0, 0].map((value, i): Access => ['write', MMIO + 0x1c - 4 * i, 4, value]),
+    exits: { [MISCONFIG]: 1 },
   },
 };
 
@@ -135,7 +289,10 @@ for (const [name, c] of Object.entries(CASES)) {
     }
     assert.equal(seen, [...c.accesses]);
     for (const [reason, count] of Object.entries(c.exits)) assert.is(g.count(Number(reason)), count, `exits of reason ${reason}`);
-    assert.is(g.exits([48, 12]).length, Object.values(c.exits).reduce((a, b) => a + b, 0));
+    assert.is(
+      g.exits([48, 12]).length,
+      Object.values(c.exits).reduce((a, b) => a + b, 0),
+    );
     c.after?.(g);
   });
 }

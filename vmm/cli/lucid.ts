@@ -19,9 +19,23 @@ const cache = join(xdg?.startsWith('/') ? xdg : join(homedir(), '.cache'), 'luci
 module.enableCompileCache(cache);
 process.env['NODE_COMPILE_CACHE'] ??= cache;
 
+// From the first moment on; a session puts its own in their place while a guest runs.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => process.exit(130));
+// Whoever reads the output may be gone, or the disk full: no reason for an exception, wherever it is written.
+let unwritten: NodeJS.ErrnoException | undefined;
+process.stdout.on('error', (error) => {
+  unwritten ??= error;
+});
+process.stderr.on('error', () => {});
+
 v8.setFlagsFromString('--max-semi-space-size=1');
 const { main } = await import('./main.ts');
-const status = await main(process.argv.slice(2));
-process.exitCode = status;
+let status = await main(process.argv.slice(2));
 // Standard input may still be open; what was written goes out first.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(status)));
+process.stdout.write('', () => {
+  if (unwritten !== undefined && unwritten.code !== 'EPIPE') {
+    process.stderr.write(`lucid: standard output: cannot write it (${unwritten.code})\n`);
+    status = 2;
+  }
+  process.stderr.write('', () => process.exit(status));
+});

@@ -62,7 +62,9 @@ export async function main(args: readonly string[]): Promise<number> {
     // Its messages are read below.
     .locale('en')
     .fail((message, error) => {
-      throw error ?? new UsageError(explainArguments(message, args));
+      throw error?.name === 'YError'
+        ? new UsageError(explainArguments(error.message, args))
+        : (error ?? new UsageError(explainArguments(message, args)));
     });
   try {
     checkSwitches(args);
@@ -78,6 +80,10 @@ function explain(error: Error): number {
   if (error instanceof UsageError || error.name === 'YError') {
     process.stderr.write(`lucid: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
     return 2;
+  }
+  if (error.name === 'Interrupted') {
+    process.stderr.write('lucid: interrupted\n');
+    return 130;
   }
   process.stderr.write(`lucid: ${error.name === 'CoreError' ? error.message : (error.stack ?? error.message)}\n`);
   return 1;

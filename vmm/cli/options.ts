@@ -112,7 +112,9 @@ export function explainArguments(message: string, args: readonly string[]): stri
   if (unknown !== undefined) {
     const name = listed(unknown)[0] as string;
     const given = args.find((arg) => arg.replace(/^-+/, '').split('=')[0] === name) ?? name;
-    return given.startsWith('-') ? `${given}: unknown option; --help lists them` : `${given}: not expected; options start with --, see --help`;
+    return given.startsWith('-')
+      ? `${given}: unknown option; --help lists them`
+      : `${given}: not expected; options start with --, see --help`;
   }
   const missing = /^Missing required arguments?: (.*)$/s.exec(message)?.[1];
   if (missing !== undefined) return `--${listed(missing)[0]}: missing; see --help`;

@@ -109,8 +109,10 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     );
   }
   parseSeed('--seed', args.seed);
-  if (args.name !== undefined && !/^[!-~][ -~]*$/.test(args.name)) throw new UsageError(`--name '${printable(args.name)}': not a name; write letters`);
-  if (args.intercept !== undefined && !/[^,\s]/.test(args.intercept)) throw new UsageError('--intercept: empty; write names such as cr3,pf');
+  if (args.name !== undefined && !/^[!-~][ -~]*$/.test(args.name))
+    throw new UsageError(`--name '${printable(args.name)}': not a name; write letters`);
+  if (args.intercept !== undefined && !/[^,\s]/.test(args.intercept))
+    throw new UsageError('--intercept: empty; write names such as cr3,pf');
   const attached = args.serial === 'stdio';
   const person = attached && process.stdin.isTTY === true;
   return {

@@ -44,7 +44,32 @@ function startThread(): Worker {
   return worker;
 }
 
-/** Runs a guest to its end. Throws UsageError for a file or option that the VM's thread refuses. */
+/** The run was interrupted and did not end of itself: there is nothing to report. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+/** How long an interrupted run may take to end. */
+const PATIENCE_MS = 2000;
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Lets `act` handle the signals that end a program, instead of whatever did; the function returned puts that back. */
+function onInterruption(act: () => void): () => void {
+  const before = SIGNALS.map((name) => process.listeners(name));
+  for (const name of SIGNALS) {
+    process.on(name, act);
+    for (const listener of before[SIGNALS.indexOf(name)] as (() => void)[]) process.off(name, listener);
+  }
+  return () => {
+    SIGNALS.forEach((name, i) => {
+      for (const listener of before[i] as (() => void)[]) process.on(name, listener);
+      process.off(name, act);
+    });
+  };
+}
+
+/** Runs a guest to its end. Throws UsageError for a file or option that the VM's thread refuses, Interrupted. */
 export async function runSession({ run, output }: SessionOptions): Promise<SessionResult> {
   const module = await compileCore();
   const ring = createRing();
@@ -60,14 +85,24 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
     Atomics.store(signal, SIGNAL.INPUT, 1);
     Atomics.notify(signal, SIGNAL.INPUT);
   };
-  const quit = (): void => wake(SIGNAL.QUIT);
+  let giveUp = (): void => {};
+  const stuck = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(new Interrupted());
+  });
+  let quitting = false;
+  const quit = (): void => {
+    // The guest's thread looks up at its next slice. Asked twice, or if something keeps it (a reader that does not read), it is left behind.
+    if (quitting) giveUp();
+    quitting = true;
+    wake(SIGNAL.QUIT);
+    setTimeout(giveUp, PATIENCE_MS).unref();
+  };
   const terminal = run.attached ? openTerminal((message) => port1.postMessage(message), wake, quit) : undefined;
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const name of signals) process.on(name, quit);
+  const release = onInterruption(quit);
   // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
   output.on('error', quit);
   try {
-    const ended = await follow(worker, new RingReader(ring), output, quit);
+    const ended = await Promise.race([follow(worker, new RingReader(ring), output, quit), stuck]);
     const cpu = process.cpuUsage();
     const cpuSeconds = (cpu.user + cpu.system) / 1e6;
     const host: HostReport = {
@@ -79,7 +114,7 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
     };
     return { outcome: ended.outcome, report: ended.report, host, death: ended.death };
   } finally {
-    for (const name of signals) process.off(name, quit);
+    release();
     output.off('error', quit);
     terminal?.restore();
     port1.close();

@@ -9,9 +9,8 @@
  *
  * @module
  */
-import { captureFields, restoreFields } from '../snapshot.ts';
-import type { Vm } from '../vm.ts';
 import { type CoreExports, RUN } from './core.ts';
+import { captureFields, restoreFields } from './fields.ts';
 import { type Field, FIELDS, offsetOf } from './layout.ts';
 import {
   ACTIVITIES,
@@ -86,6 +85,26 @@ const GOES_ON: readonly Field[] = FIELDS.filter((f) =>
   /^(ICOUNT|CLOCK_OFFSET|ENTRY_CLOCK|EXIT_(HASH|RING|RING_NEXT|COUNT|TIME|MIN|MAX)|IRQ_COUNT|KS_.*|ENG_.*)$/.test(f.name),
 );
 
+/** What a vCPU asks of the VM around it. */
+export interface VcpuHost {
+  readonly core: CoreExports;
+  readonly memory: WebAssembly.Memory;
+  readonly u32: Uint32Array;
+  /** Instructions between two looks outside. */
+  readonly slice: number;
+  /** Called between slices; true ends `run`. */
+  readonly onSlice?: (() => boolean) | undefined;
+  readonly clock: { now(): number; refresh(): void; fireDue(): void };
+  readonly irqchip?: { taskPriorityWritten(vcpu: number, priority: number): void } | undefined;
+  readonly stopping: boolean;
+  readonly ram: { gpaOf(host: number): number; read(gpa: number, into: Uint8Array): boolean };
+  /** Lets time pass for a halted vCPU; true when it has something to wake for. */
+  waitForEvent(vcpu: Vcpu): boolean;
+  readMsr(vcpu: Vcpu, index: number): bigint | undefined;
+  writeMsr(vcpu: Vcpu, index: number, value: bigint): boolean;
+  setCpuid(entries: readonly CpuidEntry[]): void;
+}
+
 /** A virtual CPU. `Vm.createVcpu` makes it. */
 export class Vcpu {
   readonly index: number;
@@ -93,7 +112,7 @@ export class Vcpu {
   readonly base: number;
   readonly state: StateView;
   readonly exit: RunExit = { reason: 'intr', port: 0, size: 1, write: false, data: 0, dataHigh: 0, gpa: 0, msr: 0, detail: '' };
-  readonly #vm: Vm;
+  readonly #vm: VcpuHost;
   readonly #core: CoreExports;
   readonly #u32: Uint32Array;
   /** An exit waits for its answer. */
@@ -101,7 +120,7 @@ export class Vcpu {
   /** It was reset once: its counters mean something. */
   #ready = false;
 
-  constructor(vm: Vm, index: number, base: number) {
+  constructor(vm: VcpuHost, index: number, base: number) {
     this.#vm = vm;
     this.index = index;
     this.base = base;
