@@ -9,7 +9,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { coreIsFresh, root } from './core-inputs.mjs';
@@ -88,7 +88,14 @@ function findNode() {
  * @param {string[]} args
  */
 function hand(node, args) {
-  const env = { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH ?? ''}` };
+  const xdg = process.env.XDG_CACHE_HOME;
+  const cache = join(xdg?.startsWith('/') ? xdg : join(homedir(), '.cache'), 'lucid', 'modules');
+  const env = {
+    ...process.env,
+    PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH ?? ''}`,
+    // Compiled modules are kept, so that types need not be stripped at every start.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? cache,
+  };
   const child = spawn(node, args, { stdio: 'inherit', env });
   /** @type {NodeJS.Signals[]} */
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];

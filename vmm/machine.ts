@@ -38,7 +38,8 @@ import { ResetControl } from '../devices/reset.ts';
 import { Rtc } from '../devices/rtc.ts';
 import { Serial } from '../devices/serial.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
-import { type BootKind, type BootMemory, type BootResult, e820, type EntryState, loadGuest } from './boot/index.ts';
+import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
+import { type BootKind, type BootMemory, type BootResult, e820, type E820Entry, type EntryState, loadGuest } from './boot/index.ts';
 import type { Deadline, PortDevice, Saveable } from './bus.ts';
 import { PHYSICAL_BITS } from './cpu/cpuid.ts';
 import { MEMORY_MAP } from './cpu/layout.ts';
@@ -103,11 +104,6 @@ const PCI_LINES = [16, 17, 18, 19, 20, 21, 22, 23];
 const FERR_RESET_PORT = 0xf0;
 /** ELCR bit of the SCI, in the register of lines 8 to 15. */
 const ELCR_HIGH = 0x4d1;
-/** The BIOS data area's pointer to the EBDA, and COM1's port in it: what programs without ACPI look at. */
-const BDA_COM1 = 0x400;
-const BDA_EBDA_SEGMENT = 0x40e;
-const BDA_BASE_MEMORY = 0x413;
-const EBDA_SEGMENT = 0x9fc0;
 
 type Ending = { readonly kind: 'power-off' } | { readonly kind: 'reset' } | { readonly kind: 'debug-exit'; readonly value: number };
 
@@ -224,13 +220,14 @@ export class Machine {
   boot(): BootResult {
     const { vm } = this;
     const lowBytes = Math.min(vm.ram.size, LOW_RAM_END);
-    this.#firmwareData();
+    const map = e820(lowBytes, vm.ram.size - lowBytes);
+    this.#firmwareData(map);
     const scratch = new Scratch();
     const result = loadGuest({
       ...this.#options.load(scratch.room),
       append: this.#options.append ?? '',
       ram: bootMemory(vm, lowBytes),
-      memoryMap: e820(lowBytes, vm.ram.size - lowBytes),
+      memoryMap: map,
       acpiRsdp: this.#rsdp,
       kind: this.#options.kind,
     });
@@ -240,13 +237,10 @@ export class Machine {
   }
 
   /** What a BIOS leaves in memory and in the interrupt controllers. */
-  #firmwareData(): void {
-    const word = (gpa: number, value: number): void => {
-      this.vm.ram.write(gpa, Uint8Array.of(value & 0xff, value >> 8));
-    };
-    word(BDA_COM1, 0x3f8);
-    word(BDA_EBDA_SEGMENT, EBDA_SEGMENT);
-    word(BDA_BASE_MEMORY, EBDA_SEGMENT >> 6);
+  #firmwareData(map: readonly E820Entry[]): void {
+    // However it was entered, a kernel may go back to real mode and call the BIOS (Xen does).
+    this.vm.ram.write(0, VECTORS);
+    this.vm.ram.write(BIOS_STUB_AT, biosStub(map));
     for (const lapic of this.#irqchip.lapics) lapic.virtualWire();
     this.#memoryTypes();
     this.#irqchip.pic.portWrite(ELCR_HIGH, 1, 1 << (SCI_LINE - 8));

@@ -11,7 +11,7 @@
  */
 import { compileCoreSync, type CoreExports, createMemory, instantiateCore, RUN } from '../../vmm/cpu/core.ts';
 import { MEMORY_MAP, offsetOf, VM_AREA } from '../../vmm/cpu/layout.ts';
-import { background, CODE, FILLER, IN, MAPS, type Mode, OUT, type Shape } from './host-layout.ts';
+import { background, FILLER, IN, MAPS, type Mode, OUT, type Shape } from './host-layout.ts';
 
 const CPU = MEMORY_MAP.VCPU_BASE;
 const RAM = MEMORY_MAP.RAM_BASE;
@@ -192,17 +192,17 @@ export class HostCore {
   }
 
   /**
-   * Runs the case at `at` of `inputs` and leaves its outcome at `to` of `outputs`. `road` 'again' supposes that the same case just went the
-   * road 'line'.
+   * Runs the case at `at` of `inputs` and leaves its outcome at `to` of `outputs`. Its code stays when `keep` is set: the road 'again' supposes that the
+   * same case just went the road 'line' and was kept.
    */
-  run(s: Shape, inputs: Uint8Array, at: number, outputs: Uint8Array, to: number, road: Road): void {
+  run(s: Shape, inputs: Uint8Array, at: number, outputs: Uint8Array, to: number, road: Road, keep = false): void {
     if (this.#mode !== s.mode) this.#enterMode(s.mode);
     const input = new DataView(inputs.buffer, inputs.byteOffset + at, s.inputSize);
     this.#enter(s, inputs, at, input, road);
     const code = this.#core.run(CPU);
     const output = new DataView(outputs.buffer, outputs.byteOffset + to, s.outputSize);
     this.#leave(s, outputs, to, output, code);
-    if (road !== 'line') this.#removeCode(input);
+    if (!keep) this.#removeCode(input);
   }
 
   #enter(s: Shape, inputs: Uint8Array, at: number, input: DataView, road: Road): void {
@@ -278,13 +278,14 @@ export class HostCore {
     return 0;
   }
 
-  /** Puts the background back, before a batch with other windows. */
-  restore(): void {
-    for (const [i, map] of MAPS.entries()) {
-      for (let k = 0; k < map.length; k++)
-        this.#bytes[(this.#mapped[i] as number) + map.address + k] = background(map.address + k, map.execute);
+  /** Puts the background back into the windows, for a batch with others. */
+  restore(s: Shape): void {
+    for (const w of s.windows) {
+      const host = this.#address(w.address);
+      const execute = MAPS.some((m) => m.execute && w.address >= m.address && w.address < m.address + m.length);
+      for (let i = 0; i < w.length; i++) this.#bytes[host + i] = background(w.address + i, execute);
+      this.#core.dmaWritten(host, w.length);
     }
-    this.#core.dmaWritten(this.#address(CODE), 0x2000);
   }
 }
 

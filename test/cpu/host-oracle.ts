@@ -40,6 +40,11 @@ export function findOracle(): { path: string } | Absent {
   return { path };
 }
 
+/** The kernel does not let programs have segments of their own (modify_ldt). */
+export class NoSegments extends Error {
+  override readonly name = 'NoSegments';
+}
+
 function header(s: Shape, cases: number, checkEach: boolean): Uint8Array {
   const words = new Uint32Array(HEADER / 4);
   const [es, cs, ss, ds, fs, gs] = s.mode.segments.map((x) => x.selector);
@@ -79,7 +84,7 @@ export function runOnHost(
   writeFileSync(`${name}.in`, Buffer.concat([header(s, cases, checkEach), inputs.subarray(0, cases * s.inputSize)]));
   try {
     const run = spawnSync(path, [`${name}.in`, `${name}.out`], { encoding: 'utf8' });
-    if (run.status === 3) throw new Error('the kernel refuses an LDT');
+    if (run.status === 3) throw new NoSegments('this kernel has no modify_ldt');
     if (run.status !== 0) throw new Error(`host-oracle: status ${run.status} ${run.signal ?? ''}`);
     const out = readFileSync(`${name}.out`);
     return { outputs: out.subarray(0, cases * s.outputSize), stray: out.readUInt32LE(cases * s.outputSize) };

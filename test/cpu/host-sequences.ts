@@ -301,20 +301,25 @@ export function modifyingCase(w: Writer): void {
   const target = w.length + change.at;
   for (let i = 0; i < 4; i++) w.patch(hole + i, (target >> (8 * i)) & 0xff);
   w.byte(...change.changed);
+  if (change.tail.length > 0) {
+    s.open = ALL;
+    s.mark();
+    w.byte(...change.tail);
+  }
   s.open = 0;
   if (r.oneIn(2)) s.any();
   closeLoop(w, s, 0, counter, head);
   s.end();
 }
 
-/** Stores through RSI and a displacement, and what they change: `at` is the byte that the store hits. */
-const CHANGES: readonly { store: number[]; imm: boolean; changed: number[]; at: number }[] = [
+/** Stores through RSI and a displacement, and what they change: `at` is the byte that the store hits; the tail defines all flags. */
+const CHANGES: readonly { store: number[]; imm: boolean; changed: number[]; at: number; tail: number[] }[] = [
   // MOV byte, imm; the immediate of ADD EAX.
-  { store: [0xc6, 0x86], imm: true, changed: [0x05, 0x11, 0x22, 0x33, 0x44], at: 2 },
+  { store: [0xc6, 0x86], imm: true, changed: [0x05, 0x11, 0x22, 0x33, 0x44], at: 2, tail: [] },
   // INC byte; the immediate of SUB EDX.
-  { store: [0xfe, 0x86], imm: false, changed: [0x83, 0xea, 0x05], at: 2 },
-  // ADD [mem], EAX; the immediate of MOV EBX (with flags set behind it).
-  { store: [0x01, 0x86], imm: false, changed: [0xbb, 1, 2, 3, 4, 0x01, 0xd8], at: 1 },
-  // XCHG with CL; the count of SHL EAX, then ADD.
-  { store: [0x86, 0x8e], imm: false, changed: [0xc1, 0xe0, 0x01, 0x01, 0xc2], at: 2 },
+  { store: [0xfe, 0x86], imm: false, changed: [0x83, 0xea, 0x05], at: 2, tail: [] },
+  // ADD [mem], EAX; the immediate of MOV EBX.
+  { store: [0x01, 0x86], imm: false, changed: [0xbb, 1, 2, 3, 4], at: 1, tail: [0x01, 0xd8] },
+  // XCHG with CL; the count of SHL EAX.
+  { store: [0x86, 0x8e], imm: false, changed: [0xc1, 0xe0, 0x01], at: 2, tail: [0x01, 0xc2] },
 ];

@@ -1,8 +1,9 @@
 /**
- * As much of a PC's BIOS as Linux's real-mode setup code calls: interrupt vectors, a BIOS data area, and a few services.
+ * As much of a PC's BIOS as real-mode setup code and a kernel's trampolines call: interrupt vectors, a BIOS data area, and a few services.
  *
  * INT 12h (base memory), INT 15h AX=E820h (ACPI 15.1), AX=E801h and AH=88h (extended memory); hardware interrupts are acknowledged;
- * every other service returns with CF set, "not supported". The code stands in the extended BIOS data area, 0x9FC0:0, which the memory map reserves.
+ * INT 18h and INT 19h (boot something else) stop for ever, because there is nothing; every other service returns with CF set, "not supported".
+ * The code stands in the extended BIOS data area, 0x9FC0:0, which the memory map reserves.
  *
  * Leaves out: video, keyboard, disk and PCI services. It is no firmware: booting from a disk needs a real one.
  *
@@ -21,6 +22,7 @@ const NOT_SUPPORTED = 0x22;
 const INT_12 = 0x2c;
 const IRET = 0x2f;
 const INT_15 = 0x3c;
+const NOTHING_TO_BOOT = 0xa8;
 const COUNT = 0xe0;
 const KB_TO_16M = 0xe2;
 const BLOCKS_64K = 0xe4;
@@ -47,6 +49,7 @@ const CODE: readonly (readonly [number, string])[] = [
   [0x80, 'b90a00 fc 2ef3a5 5f 5e'], // mov cx,10; cld; rep movsw es:[di],cs:[si]; pop di; pop si
   [0x89, '43 2e3b1ee000 7202 31db'], // inc bx; cmp bx,cs:[COUNT]; jb 1f; xor bx,bx
   [0x93, '660fb7db 66b914000000 6689d0 eb8e'], // 1: movzx ebx,bx; mov ecx,20; mov eax,edx; jmp done
+  [NOTHING_TO_BOOT, 'fa f4 ebfc'], // 1: cli; hlt; jmp 1b
 ];
 
 function hex(text: string): Uint8Array {
@@ -88,6 +91,7 @@ export const VECTORS: Uint8Array = (() => {
     if (vector >= 0x70 && vector < 0x78) return IRQ_SLAVE;
     if (vector === 0x12) return INT_12;
     if (vector === 0x15) return INT_15;
+    if (vector === 0x18 || vector === 0x19) return NOTHING_TO_BOOT;
     return vector >= 0x10 && vector < 0x20 ? NOT_SUPPORTED : IRET;
   };
   for (let vector = 0; vector < 256; vector++) view.setUint32(vector * 4, ((EBDA >> 4) << 16) | entry(vector), true);

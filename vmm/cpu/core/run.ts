@@ -201,7 +201,9 @@ function step(cpu: usize, left: i32): bool {
   let linear = rip + load<u64>(cpu, CODE_BASE);
   if (mode != 2) linear &= 0xffffffff;
   const flags = load<u32>(cpu, RFLAGS);
-  if (breakpointsEnabled(cpu) && (flags & RF) == 0) {
+  // After MOV SS an instruction breakpoint is not taken, as if RF were set (SDM vol. 3 6.8.3).
+  const shadowed = load<u64>(cpu, SHADOW_AT) == load<u64>(cpu, ICOUNT) && load<u32>(cpu, SHADOW_KIND) == SHADOW_SS;
+  if (breakpointsEnabled(cpu) && (flags & RF) == 0 && !shadowed) {
     const hit = instructionBreakpoint(cpu, linear);
     if (hit != 0) {
       raiseDebug(cpu, hit);
@@ -258,9 +260,8 @@ function step(cpu: usize, left: i32): bool {
   const going = <u32>load<u16>(at) == STRING && load<u64>(cpu, RIP) == rip;
   if ((flags & RF) != 0 && !going && !isSystem(at, SYS_IRET)) store<u32>(cpu, load<u32>(cpu, RFLAGS) & ~RF, RFLAGS);
   let traps = takeHits();
-  // TF counts as it was before the instruction; SYSCALL and SYSRET trap by the TF they load, so that each side steps only its own code.
-  const loads = isSystem(at, SYS_SYSCALL) || isSystem(at, SYS_SYSRET);
-  if (((loads ? load<u32>(cpu, RFLAGS) : flags) & TF) != 0 && !trapDropped) traps |= DR6_BS;
+  // TF counts as it was before the instruction (SYSCALL and SYSRET see to that themselves).
+  if ((flags & TF) != 0 && !trapDropped && !isSystem(at, SYS_SYSCALL) && !isSystem(at, SYS_SYSRET)) traps |= DR6_BS;
   if (traps) store<u64>(cpu, load<u64>(cpu, PENDING_DB) | traps, PENDING_DB);
   return true;
 }

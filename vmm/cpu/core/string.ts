@@ -3,11 +3,11 @@
  * after any of them, for a deadline or a fault, with rCX, rSI and rDI saying where. What lies in one page of plain RAM on each side is done
  * in one go.
  */
-import { notePort } from './breakpoint';
+import { breakpointsEnabled, notePort } from './breakpoint';
 import { pio } from './env';
 import { EXIT_IO_INSTRUCTION, vmentry, vmexit, vmlonger } from './exits';
 import { EXC_STEP, failed } from './fault';
-import { DF, FLAGS_SUB } from './flags';
+import { DF, FLAGS_SUB, TF } from './flags';
 import { hostRead, hostWrite, probeRead, probeWrite, readMem, segAddr, setEmulated, writeMem } from './mmu';
 import { ioAllowed, keepAnswer, leaveForPort, nextAnswer } from './io';
 import {
@@ -52,7 +52,9 @@ export function stringFn(cpu: usize, pc: usize, left: i32): i32 {
   if (count == 0) return DONE | 1;
   if (left < 1) left = 1;
   const single = load<u32>(cpu, STEPPING) != 0 && !io;
-  const most: u64 = single ? 1 : count < <u64>left ? count : <u64>left;
+  // Debug traps come after each iteration.
+  const traps = io && ((load<u32>(cpu, RFLAGS) & TF) != 0 || breakpointsEnabled(cpu));
+  const most: u64 = single || traps ? 1 : count < <u64>left ? count : <u64>left;
   if ((op & 0xfe) == 0xa6 || (op & 0xfe) == 0xae) return scan(cpu, op, most, count, rep);
   let done: u64 = 0;
   if (io) done = portString(cpu, op, most, true);

@@ -5,12 +5,12 @@
  * 64-bit code, SYSRET checks RCX at CPL 0. The segments they load are fixed; no descriptor is read.
  */
 import { SEG_CS, SEG_SS, VEC_GP, VEC_UD, raise, raiseError } from './fault';
-import { IF, RF, VM, readFlags, writeFlags } from './flags';
+import { IF, RF, TF, VM, readFlags, writeFlags } from './flags';
 import { isCanonical } from './frame';
 import { modeChanged } from './mmu';
 import { setFlatSegment } from './segment';
 import {
-  CPL, EFER, FMASK, LONG, LSTAR, MODE, NEXT_RIP, PROT, REGS, RIP, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP,
+  CPL, EFER, FMASK, LONG, LSTAR, MODE, NEXT_RIP, PENDING_DB, PROT, REGS, RFLAGS, RIP, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP,
 } from './state.gen';
 
 const RCX: usize = REGS + 8;
@@ -18,6 +18,7 @@ const RDX: usize = REGS + 16;
 const RSP: usize = REGS + 32;
 const R11: usize = REGS + 88;
 const EFER_SCE: u64 = 1;
+const DR6_BS: u64 = 0x4000;
 
 /** Flat code (64-bit, 32-bit) and stack segments; DPL is added. */
 const CODE64: u32 = 0xa09b;
@@ -37,6 +38,11 @@ function fastCallsEnabled(cpu: usize): bool {
   return false;
 }
 
+/** SYSCALL and SYSRET trap by the TF that they leave, so that whoever steps user code does not step into the kernel, and stops behind the call. */
+function stepOver(cpu: usize): void {
+  if (load<u32>(cpu, RFLAGS) & TF) store<u64>(cpu, load<u64>(cpu, PENDING_DB) | DR6_BS, PENDING_DB);
+}
+
 /** SYSCALL. */
 export function syscall(cpu: usize): void {
   if (!fastCallsEnabled(cpu)) return;
@@ -48,6 +54,7 @@ export function syscall(cpu: usize): void {
   setSegments(cpu, selector, CODE64, selector + 8, 0);
   writeFlags(cpu, flags & ~(<u32>load<u64>(cpu, FMASK)));
   modeChanged(cpu);
+  stepOver(cpu);
 }
 
 /** SYSRET; operand size 8 returns to 64-bit code, otherwise to compatibility mode. */
@@ -64,6 +71,7 @@ export function sysret(cpu: usize, osz: u32): void {
   setSegments(cpu, (wide ? base + 16 : base) | 3, wide ? CODE64 : CODE32, (base + 8) | 3, DPL3);
   writeFlags(cpu, <u32>load<u64>(cpu, R11) & 0x3c7fd7);
   modeChanged(cpu);
+  stepOver(cpu);
 }
 
 /** #GP(0) outside protected mode or without a code segment. */
