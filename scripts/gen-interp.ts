@@ -62,7 +62,7 @@ const probe = (bits: Bits, tag: number, stack: string) =>
 const inFast =
   (tag: number) =>
   (bits: Bits, at = ea(bits, tag ? 1 : 0)) =>
-    `${at} ${probe(bits, tag, at === eaSimple ? '' : at === STACK_EA ? ' | 0x20' : ' | ((f & 0x38) == 0x10 ? 0x20 : 0)')}`;
+    `${at} ${probe(bits, tag, at === eaSimple ? ' | ((load<u8>(pc, 7) & 0x38) == 0x10 ? 0x20 : 0)' : at === STACK_EA ? ' | 0x20' : ' | ((f & 0x38) == 0x10 ? 0x20 : 0)')}`;
 const FAST: Memory = {
   fast: true,
   read: inFast(0),
@@ -560,6 +560,9 @@ import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, JUMP_GEN, MODE, 
 writeFileSync(
   new URL('interp.gen.ts', out),
   `${header}${imports}
+/** The micro-op that the last refill of the TLB was for. */
+let refilled: usize = 0;
+
 /**
  * Runs micro-ops from \`pc\` until something needs attention; \`left\` instructions may be retired before the next stop.
  * On return RIP and ICOUNT are exact; EXC says why, if it is not 0.
@@ -575,7 +578,9 @@ ${body}
     }
     // The micro-op at pc raised something, or its memory operand is not a plain hit in the TLB.
     if (!failed(cpu)) {
-      if (refill(cpu, missed, miss)) continue;
+      // Twice in a row at the same place: two operands want one entry of the TLB (PUSH and CALL of memory); the general road needs none.
+      if (pc != refilled && refill(cpu, missed, miss)) { refilled = pc; continue; }
+      refilled = 0;
       const done = failed(cpu) ? 0 : slow(cpu, pc);
       if (done == 1) { pc += 16; continue; }
       if (done == 2) { const t = load<u64>(cpu, RIP); ${FAST.goTo} }

@@ -75,7 +75,11 @@ export class Sat {
   /** Waits until the output holds `text`; rejects when it does not come. */
   async until(text: string): Promise<void> {
     for (let waited = 0; !this.#output.includes(text); waited += 20) {
-      if (waited > 20_000) throw new Error(`no ${JSON.stringify(text)} in ${JSON.stringify(this.#output)}`);
+      if (waited > 20_000) {
+        process.kill(await this.pid(), 'SIGKILL');
+        await this.end();
+        throw new Error(`no ${JSON.stringify(text)} in ${JSON.stringify(this.#output)}`);
+      }
       await setTimeout(20);
     }
   }
@@ -100,12 +104,12 @@ export class Sat {
 
   /** Waits for the end. */
   async end(): Promise<Sitting> {
-    await Promise.race([this.#closed, setTimeout(30_000)]);
+    await Promise.race([this.#closed, setTimeout(30_000, undefined, { ref: false })]);
     const pid = Number.parseInt(this.#read('pid'), 10);
     const gone = !isAlive(pid);
     if (!gone) {
       process.kill(pid, 'SIGKILL');
-      await Promise.race([this.#closed, setTimeout(5_000)]);
+      await Promise.race([this.#closed, setTimeout(5_000, undefined, { ref: false })]);
     }
     const litter = readdirSync(this.#folder).filter((name) => name.startsWith('litter-'));
     const sitting: Sitting = {

@@ -195,6 +195,11 @@ export class Writer {
     }
   }
 
+  /** Fills all windows of this case: `byte` says with what. */
+  fillWindows(byte: () => number): void {
+    for (let i = this.#at + IN.CODE + this.shape.codeRoom; i < this.#at + this.shape.inputSize; i++) this.inputs[i] = byte();
+  }
+
   // ---- operands ----
 
   register(): number {

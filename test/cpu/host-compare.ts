@@ -16,9 +16,29 @@ const LINUX_FROM = 0x7ffffffff000n;
 const view = (b: Uint8Array, at: number) => new DataView(b.buffer, b.byteOffset + at);
 const hex = (v: bigint | number) => v.toString(16);
 
+/** True when outcome `n` of the host and the core's agree word for word, as nearly all do. */
+function same(w: Writer, n: number, host: Uint32Array, core: Uint32Array): boolean {
+  const base = (n * w.shape.outputSize) >> 2;
+  const long = w.mode.bits === 64;
+  const end = w.shape.outputSize >> 2;
+  for (let i = 0; i < (long ? 34 : 16); i++) if (host[base + i] !== core[i] && (long || (i & 1) === 0)) return false;
+  for (let i = OUT.WINDOWS >> 2; i < end; i++) if (host[base + i] !== core[i]) return false;
+  const vector = host[base + (OUT.VECTOR >> 2)];
+  if (vector !== core[OUT.VECTOR >> 2] || host[base + (OUT.ERROR >> 2)] !== core[OUT.ERROR >> 2]) return false;
+  const cr2 = OUT.CR2 >> 2;
+  if (vector === PAGE_FAULT && (host[base + cr2] !== core[cr2] || host[base + cr2 + 1] !== core[cr2 + 1])) return false;
+  const rip = OUT.RIP >> 2;
+  const at = host[base + rip] as number;
+  if (at !== core[rip]) return false;
+  const flags = OUT.FLAGS >> 2;
+  return (((host[base + flags] as number) ^ (core[flags] as number)) & ~undefinedAt(w, n, at)) === 0;
+}
+
+const words = (b: Uint8Array) => new Uint32Array(b.buffer, b.byteOffset, b.length >> 2);
+
 /** What differs between outcome `n` of the host and the core's at the start of `core`; '' when nothing does. */
 export function compare(w: Writer, n: number, host: Uint8Array, core: Uint8Array): string {
-  if (w.undefinedFlags[n] === EVERYTHING) return '';
+  if (w.undefinedFlags[n] === EVERYTHING || same(w, n, words(host), words(core))) return '';
   const size = w.shape.outputSize;
   const a = view(host, n * size);
   const b = view(core, 0);

@@ -54,7 +54,6 @@ export class HostCore {
   readonly #view: DataView;
   /** Host address of guest linear address 0 of each map. */
   readonly #mapped: number[] = [];
-  #mode: Mode | undefined;
   #segments = new Uint8Array(0);
 
   constructor(kind: Kind = 'long') {
@@ -167,6 +166,16 @@ export class HostCore {
     this.#small('SEG_SEL', TASK, 7);
   }
 
+  /** Host address and length of each window of the batch at hand. */
+  #windows: { host: number; length: number }[] = [];
+  #shape: Shape | undefined;
+
+  #enterShape(s: Shape): void {
+    this.#shape = s;
+    this.#windows = s.windows.map((w) => ({ host: this.#address(w.address), length: w.length }));
+    this.#enterMode(s.mode);
+  }
+
   #address(linear: number): number {
     const i = MAPS.findIndex((m) => linear >= m.address && linear < m.address + m.length);
     return (this.#mapped[i] as number) + linear;
@@ -182,7 +191,6 @@ export class HostCore {
     });
     const at = CPU + offsetOf('SEG_BASE');
     this.#segments = this.#bytes.slice(at, at + 6 * 32);
-    this.#mode = mode;
   }
 
   /** Forgets translations and decoded code. */
@@ -196,12 +204,12 @@ export class HostCore {
    * same case just went the road 'line' and was kept.
    */
   run(s: Shape, inputs: Uint8Array, at: number, outputs: Uint8Array, to: number, road: Road, keep = false): void {
-    if (this.#mode !== s.mode) this.#enterMode(s.mode);
+    if (this.#shape !== s) this.#enterShape(s);
     const input = new DataView(inputs.buffer, inputs.byteOffset + at, s.inputSize);
     this.#enter(s, inputs, at, input, road);
     const code = this.#core.run(CPU);
     const output = new DataView(outputs.buffer, outputs.byteOffset + to, s.outputSize);
-    this.#leave(s, outputs, to, output, code);
+    this.#leave(outputs, to, output, code);
     if (!keep) this.#removeCode(input);
   }
 
@@ -225,14 +233,14 @@ export class HostCore {
       this.#core.dmaWritten(host, length);
     }
     let from = at + IN.CODE + s.codeRoom;
-    for (const w of s.windows) {
-      bytes.set(inputs.subarray(from, from + w.length), this.#address(w.address));
+    for (const w of this.#windows) {
+      bytes.set(inputs.subarray(from, from + w.length), w.host);
       from += w.length;
     }
     this.#core.modeChanged(CPU);
   }
 
-  #leave(s: Shape, outputs: Uint8Array, to: number, output: DataView, code: number): void {
+  #leave(outputs: Uint8Array, to: number, output: DataView, code: number): void {
     const bytes = this.#bytes;
     const view = this.#view;
     outputs.set(bytes.subarray(CPU + AT.regs, CPU + AT.regs + 128), to);
@@ -252,9 +260,8 @@ export class HostCore {
     }
     outputs.set(bytes.subarray(CPU + AT.cr2, CPU + AT.cr2 + 8), to + OUT.CR2);
     let into = to + OUT.WINDOWS;
-    for (const w of s.windows) {
-      const from = this.#address(w.address);
-      outputs.set(bytes.subarray(from, from + w.length), into);
+    for (const w of this.#windows) {
+      outputs.set(bytes.subarray(w.host, w.host + w.length), into);
       into += w.length;
     }
   }

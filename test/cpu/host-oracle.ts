@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writ
 import { cpus } from 'node:os';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { ENTRIES, MAPS, type Shape } from './host-layout.ts';
+import { CODE, ENTRIES, IN, LONG, MAPS, OPERANDS, type Shape, shape } from './host-layout.ts';
 
 const folder = fileURLToPath(new URL('../../build/host/', import.meta.url));
 const source = fileURLToPath(new URL('./host-oracle.c', import.meta.url));
@@ -38,6 +38,14 @@ export function findOracle(): { path: string } | Absent {
   if (built.status !== 0) return { reason: `gcc: ${built.stderr}` };
   renameSync(`${path}.${process.pid}`, path);
   return { path };
+}
+
+/** One case, which faults at once: throws where the oracle cannot work at all. */
+export function tryOracle(path: string): void {
+  const s = shape(LONG, OPERANDS, 8);
+  const inputs = new Uint8Array(s.inputSize);
+  new DataView(inputs.buffer).setUint32(IN.CODE_AT, CODE, true);
+  runOnHost(path, s, inputs, 1);
 }
 
 /** The kernel does not let programs have segments of their own (modify_ldt). */

@@ -180,17 +180,15 @@ function jumps(w: Writer): void {
   const r = w.random;
   const osz = branchSize(w);
   const c = r.below(16);
-  switch (r.below(6)) {
-    case 0:
-      return relative(w, [0xeb], osz, true);
-    case 1:
-      return relative(w, [0xe9], osz, false);
-    case 2:
-    case 3:
-      return relative(w, [0x70 + c], osz, true);
-    default:
-      return relative(w, [0x0f, 0x80 + c], osz, false);
-  }
+  const [opcode, short] = r.pick([
+    [[0xeb], true],
+    [[0xe9], false],
+    [[0x70 + c], true],
+    [[0x70 + c], true],
+    [[0x0f, 0x80 + c], false],
+    [[0x0f, 0x80 + c], false],
+  ] as const);
+  relative(w, opcode, osz, short);
 }
 
 function loops(w: Writer): void {
@@ -231,7 +229,8 @@ function calls(w: Writer): void {
   if (r.oneIn(2)) {
     const safe = w.mode.bits === 16 || r.oneIn(2);
     stack(w, osz, true, safe);
-    return relative(w, [0xe8], osz, false, undefined, !safe);
+    relative(w, [0xe8], osz, false, undefined, !safe);
+    return;
   }
   const t = stack(w, osz, false);
   w.poke(t, destination(w, osz), osz);

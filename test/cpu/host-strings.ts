@@ -52,11 +52,14 @@ function safePlace(w: Writer, segment: number, asz: number, bytes: number, size:
 /** Bytes of few kinds, so that comparisons take a while to fail. */
 function even(w: Writer, size: Size): void {
   const r = w.random;
-  const byte = BigInt(r.below(256));
-  for (const x of w.shape.windows) {
-    for (let i = 0; i < x.length; i++) w.poke(x.address + i, r.oneIn(64) ? BigInt(r.below(256)) : byte, 1);
-  }
-  if (!r.oneIn(4)) w.set(RAX, byte * 0x0101010101010101n, size);
+  const byte = r.below(256);
+  let until = r.below(128);
+  w.fillWindows(() => {
+    if (until-- > 0) return byte;
+    until = r.below(128);
+    return r.below(256);
+  });
+  if (!r.oneIn(4)) w.set(RAX, BigInt(byte) * 0x0101010101010101n, size);
 }
 
 /** A case of one string instruction of up to `most` bytes. */

@@ -263,6 +263,7 @@ export class Guest {
     });
     if (mode === 'pae') v.state.set('PDPTE', this.read64(TABLES + 0x1000));
     const zero = 0n;
+    v.setEvents({ activity: 'active', shadow: 'none', nmiMasked: false, pendingDebug: zero });
     v.setRegs({
       rax: zero,
       rcx: zero,

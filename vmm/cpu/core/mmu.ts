@@ -162,7 +162,7 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
   const nxe = (load<u64>(cpu, EFER) & EFER_NXE) != 0;
   const reserved: u64 = nxe ? RESERVED : RESERVED | PTE_NX;
   let error: u32 = (write ? 2 : 0) | (user ? 4 : 0);
-  if (access == A_EXEC && (nxe || (cr4 & CR4_SMEP) != 0)) error |= 16;
+  if (access == A_EXEC && ((nxe && (cr4 & CR4_PAE) != 0) || (cr4 & CR4_SMEP) != 0)) error |= 16;
 
   // Rights gathered over the levels: U and W must be set everywhere, NX anywhere.
   let rights: u64 = PTE_U | PTE_W;
@@ -404,7 +404,7 @@ export function refill(cpu: usize, linear: u64, what: u32): bool {
 /** A read that missed. `size` up to 64 bytes. */
 export function readSlow(cpu: usize, linear: u64, size: u32, kind: u32): usize {
   if (failed(cpu)) return 0;
-  if (misaligned(cpu, linear, size, kind)) return 0;
+  if (outside(cpu, linear, size, kind) || misaligned(cpu, linear, size, kind)) return 0;
   if (load<u32>(cpu, TLB_NOW) == neverFilled(cpu) && (kind & A_SUPER) == 0) noteData(cpu, linear, size, false);
   const room: u32 = 4096 - (<u32>linear & 0xfff);
   if (size <= room) {
@@ -444,6 +444,13 @@ function neverFilled(cpu: usize): u32 {
   return <u32>(cpu + AREA_DTLB + 3 * DTLB_BYTES);
 }
 
+/** An operand of which any byte is not canonical: that comes before its alignment, and before a page fault of its beginning. */
+function outside(cpu: usize, linear: u64, size: u32, kind: u32): bool {
+  if (load<u32>(cpu, LONG) == 0 || (canonical(linear) && canonical(linear + <u64>(size - 1)))) return false;
+  raiseError(cpu, kind & A_STACK ? VEC_SS : VEC_GP, 0);
+  return true;
+}
+
 /** #AC at CPL 3 with CR0.AM and RFLAGS.AC (SDM 6.15, interrupt 17). */
 function misaligned(cpu: usize, linear: u64, size: u32, kind: u32): bool {
   if (load<u32>(cpu, TLB_NOW) != neverFilled(cpu) || (kind & A_SUPER) != 0 || !alignmentChecked(cpu)) return false;
@@ -460,7 +467,7 @@ function alignmentChecked(cpu: usize): bool {
 /** A write that missed: where to store; `commit` must follow when the result is below RAM_BASE. The place holds the present bytes. */
 export function writeSlow(cpu: usize, linear: u64, size: u32, kind: u32): usize {
   if (failed(cpu)) return 0;
-  if (misaligned(cpu, linear, size, kind)) return 0;
+  if (outside(cpu, linear, size, kind) || misaligned(cpu, linear, size, kind)) return 0;
   if (load<u32>(cpu, TLB_NOW) == neverFilled(cpu) && (kind & A_SUPER) == 0) noteData(cpu, linear, size, true);
   const scratch = cpu + AREA_SCRATCH;
   const room: u32 = 4096 - (<u32>linear & 0xfff);

@@ -3,16 +3,16 @@
  * instruction and returns true, or sets EXC, leaves the guest's state alone and returns false.
  */
 import { REGISTER, SSE_ALIGNED, SSE_MMX, SSE_SPECIAL, SSE_STORE, SSE_WIDE, SSE_XMM } from './decode';
-import { failed, raise, raiseError, SEG_SS, VEC_BR, VEC_DE, VEC_GP, VEC_NM, VEC_UD } from './fault';
+import { EXC_STEP, failed, raise, raiseError, SEG_SS, VEC_BR, VEC_DE, VEC_GP, VEC_NM, VEC_UD } from './fault';
 import { AF, CF, DF, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getArith, getCF, getOF, getPF, getSF, getZF, OF, PF, readFlags, setArith, setCarries, SF, ZF } from './flags';
 import { below, eaFix, legacyTarget, less, nextOffset } from './flow';
-import { A_STACK, commit, hostModify, hostRead, hostWrite, modifySlow, probeWrite, readMem, segAddr, writeMem } from './mmu';
+import { A_STACK, commit, hostModify, hostRead, hostWrite, readMem, segAddr, writeMem, writeSlow } from './mmu';
 import { CLASS_GPR32, CLASS_GPRW, CLASS_MMX, CLASS_XMM, INFO_GROUP, INFO_MASKMOV, INFO_RM, INFO_RM_SHIFT } from './sse-table';
 import { crc32c, maskmov, sseExec } from './sse';
 import { x87Mem, x87Reg } from './x87';
 import { mmxEnter, reportPending, usable } from './x87state';
 import {
-  AREA_SCRATCH, CR0, CR4, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, FPR, MODE, RFLAGS, RIP, RIP_BASE, SEG_BASE, SEG_SEL, STACK_MASK, XMM,
+  AREA_SCRATCH, CR0, CR4, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, FPR, MODE, RFLAGS, RIP, RIP_BASE, SEG_BASE, SEG_SEL, STACK_MASK, STEPPING, XMM,
 } from './state.gen';
 
 const RAX: usize = 0;
@@ -402,7 +402,8 @@ export function bitFn(cpu: usize, pc: usize): bool {
       const delta = (bit >> <i64>(index + 3)) << <i64>index;
       const lin = linearOf(cpu, pc, <u64>delta, 1 << index, how == READ ? 0 : 1);
       if (failed(cpu)) return false;
-      at = how == READ ? hostRead(cpu, lin, 1 << index, 0) : hostModify(cpu, lin, 1 << index, 0);
+      const stack: u32 = (load<u8>(pc, 7) & 0x38) == 0x10 ? A_STACK : 0;
+      at = how == READ ? hostRead(cpu, lin, 1 << index, stack) : hostModify(cpu, lin, 1 << index, stack);
     }
   }
   if (at == 0) return false;
@@ -506,7 +507,8 @@ export function cmpxchgFn(cpu: usize, pc: usize): bool {
   const a = get(cpu, index);
   const b = get(at, index);
   const equal = a == b;
-  if (!put(cpu, pc, at, index, equal ? get(cpu + <usize>load<u8>(pc, 4), index) : b)) return false;
+  // Memory is written whatever the outcome; a register that stays is not written, so that its upper half stays as well.
+  if ((equal || !isRegister(pc)) && !put(cpu, pc, at, index, equal ? get(cpu + <usize>load<u8>(pc, 4), index) : b)) return false;
   if (!equal) setReg(cpu + RAX, index, b);
   store<u32>(cpu, FLAGS_SUB, FLAG_OP);
   store<i64>(cpu, sign(a - b, index), FLAG_RES);
@@ -647,10 +649,7 @@ export function popFn(cpu: usize, pc: usize): bool {
 
 export function pushaFn(cpu: usize, pc: usize): bool {
   const bytes = size(pc);
-  // The eight values lie in at most two pages: when the far end can be written, the faults of the near one come first.
-  const end = segAddr(cpu, SEG_SS, (load<u64>(cpu, RSP) - <u64>(bytes * 8)) & load<u64>(cpu, STACK_MASK), bytes, 1);
-  if (!failed(cpu)) probeWrite(cpu, end, bytes, A_STACK);
-  if (failed(cpu)) return false;
+  // One after the other, for the address that a fault reports: what it leaves behind lies below the stack pointer, which has not moved.
   for (let i: u32 = 0; i < 8; i++) {
     stackWrite(cpu, <u64>(bytes * (i + 1)), load<u64>(cpu + (<usize>i << 3)), bytes);
     if (failed(cpu)) return false;
@@ -681,9 +680,16 @@ export function enterFn(cpu: usize, pc: usize): bool {
   const room = imm16(pc);
   const level = <u32>load<i32>(pc, 8) & 31;
   const mask = load<u64>(cpu, STACK_MASK);
+  // The frame pointers it copies may be its own pushes: it must not be begun twice.
+  if (level > 1 && load<u32>(cpu, STEPPING) == 0) {
+    store<u32>(cpu, EXC_STEP, EXC);
+    return false;
+  }
   stackWrite(cpu, <u64>bytes, load<u64>(cpu, RBP), bytes);
   if (failed(cpu)) return false;
-  const frame = load<u64>(cpu, RSP) - <u64>bytes;
+  // The frame pointer is all of the stack pointer, of which a push on a 16-bit stack moves only the low half.
+  const sp = load<u64>(cpu, RSP);
+  const frame = mask == 0xffff ? (sp & ~mask) | ((sp - <u64>bytes) & mask) : (sp - <u64>bytes) & mask;
   let depth = <u64>bytes;
   for (let i: u32 = 1; i < level; i++) {
     const lin = segAddr(cpu, SEG_SS, (load<u64>(cpu, RBP) - <u64>(i * bytes)) & mask, bytes, 0);
@@ -703,8 +709,8 @@ export function enterFn(cpu: usize, pc: usize): bool {
   const top = depth + <u64>room;
   const lin = segAddr(cpu, SEG_SS, (load<u64>(cpu, RSP) - top) & mask, bytes, 1);
   if (failed(cpu)) return false;
-  if (modifySlow(cpu, lin, 1, A_STACK) == 0) return false;
-  setReg(cpu + RBP, index, <i64>(mask == 0xffff ? (load<u64>(cpu, RBP) & ~0xffff) | (frame & 0xffff) : frame & mask));
+  if (writeSlow(cpu, lin, bytes, A_STACK) == 0) return false;
+  setReg(cpu + RBP, index, <i64>frame);
   setStackPointer(cpu, load<u64>(cpu, RSP) - top);
   return true;
 }
@@ -820,11 +826,14 @@ export function xlatFn(cpu: usize, pc: usize): bool {
 
 export function boundFn(cpu: usize, pc: usize): bool {
   const bytes = size(pc);
-  const lin = linearOf(cpu, pc, 0, bytes * 2, 0);
+  // Two operands, each with its own check; the second one's offset wraps at the address size.
+  const lowAt = linearOf(cpu, pc, 0, bytes, 0);
   if (failed(cpu)) return false;
-  const low = readMem(cpu, lin, bytes, 0);
+  const low = readMem(cpu, lowAt, bytes, 0);
   if (failed(cpu)) return false;
-  const high = readMem(cpu, lin + <u64>bytes, bytes, 0);
+  const highAt = linearOf(cpu, pc, <u64>bytes, bytes, 0);
+  if (failed(cpu)) return false;
+  const high = readMem(cpu, highAt, bytes, 0);
   if (failed(cpu)) return false;
   const index: u32 = bytes == 2 ? 1 : 2;
   const v = get(cpu + <usize>load<u8>(pc, 4), index);

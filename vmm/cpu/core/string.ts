@@ -69,7 +69,7 @@ export function stringFn(cpu: usize, pc: usize, left: i32): i32 {
       done += n;
     }
   }
-  setCount(cpu, count - done);
+  setCount(cpu, count - done, done);
   return done == count ? DONE | <i32>done : <i32>done;
 }
 
@@ -83,11 +83,13 @@ function scan(cpu: usize, op: u32, most: u64, count: u64, rep: u32): i32 {
     done++;
     ended = (load<u64>(cpu, FLAG_RES) == 0) != (rep == 0xf3);
   }
-  setCount(cpu, count - done);
+  setCount(cpu, count - done, done);
   return ended || done == count ? DONE | <i32>done : <i32>done;
 }
 
-function setCount(cpu: usize, v: u64): void {
+/** Counts `done` iterations; with none, the counter's upper half stays. */
+function setCount(cpu: usize, v: u64, done: u64): void {
+  if (done == 0) return;
   if (asz == 2) store<u16>(cpu, <u16>v, RCX);
   else store<u64>(cpu, v & mask, RCX);
 }
@@ -113,11 +115,12 @@ function signed(v: u64): i64 {
 function once(cpu: usize, op: u32): void {
   switch (op & 0xfe) {
     case 0xa4: {
+      // The source is read before the target is looked at.
       const from = source(cpu);
       if (failed(cpu)) return;
-      const to = target(cpu, 1);
-      if (failed(cpu)) return;
       const v = readMem(cpu, from, width, 0);
+      if (failed(cpu)) return;
+      const to = target(cpu, 1);
       if (failed(cpu)) return;
       writeMem(cpu, to, width, v, 0);
       if (failed(cpu)) return;
@@ -148,9 +151,9 @@ function once(cpu: usize, op: u32): void {
     case 0xa6: {
       const from = source(cpu);
       if (failed(cpu)) return;
-      const to = target(cpu, 0);
-      if (failed(cpu)) return;
       const a = readMem(cpu, from, width, 0);
+      if (failed(cpu)) return;
+      const to = target(cpu, 0);
       if (failed(cpu)) return;
       const b = readMem(cpu, to, width, 0);
       if (failed(cpu)) return;
