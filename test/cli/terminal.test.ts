@@ -15,12 +15,54 @@ const folder = mkdtempSync(join(tmpdir(), 'lucid-terminal-'));
 
 /** Prints '>', then of each key the character 64 further on, until 'q' powers off. */
 const ECHO = [
-  0x66, 0xba, 0xfb, 0x03, 0xb0, 0x03, 0xee, // mov dx, 3fbh; mov al, 3; out dx, al: words of 8 bits
-  0x66, 0xba, 0xf8, 0x03, 0xb0, 0x3e, 0xee, // mov dx, 3f8h; mov al, '>'; out dx, al
-  0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb, // poll: mov dx, 3fdh; in al, dx; test al, 1; jz
-  0x66, 0xba, 0xf8, 0x03, 0xec, 0x3c, 0x71, 0x74, 0x05, // mov dx, 3f8h; in al, dx; cmp al, 'q'; je off
-  0x04, 0x40, 0xee, 0xeb, 0xe9, // add al, 40h; out dx, al; jmp poll
-  0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x34, 0x66, 0xef, 0xf4, // off: S5
+  0x66,
+  0xba,
+  0xfb,
+  0x03,
+  0xb0,
+  0x03,
+  0xee, // mov dx, 3fbh; mov al, 3; out dx, al: words of 8 bits
+  0x66,
+  0xba,
+  0xf8,
+  0x03,
+  0xb0,
+  0x3e,
+  0xee, // mov dx, 3f8h; mov al, '>'; out dx, al
+  0x66,
+  0xba,
+  0xfd,
+  0x03,
+  0xec,
+  0xa8,
+  0x01,
+  0x74,
+  0xfb, // poll: mov dx, 3fdh; in al, dx; test al, 1; jz
+  0x66,
+  0xba,
+  0xf8,
+  0x03,
+  0xec,
+  0x3c,
+  0x71,
+  0x74,
+  0x05, // mov dx, 3f8h; in al, dx; cmp al, 'q'; je off
+  0x04,
+  0x40,
+  0xee,
+  0xeb,
+  0xe9, // add al, 40h; out dx, al; jmp poll
+  0x66,
+  0xba,
+  0x04,
+  0x06,
+  0x66,
+  0xb8,
+  0x00,
+  0x34,
+  0x66,
+  0xef,
+  0xf4, // off: S5
 ];
 const kernel = join(folder, 'echo');
 writeFileSync(kernel, multiboot(ECHO));
@@ -62,7 +104,7 @@ it('Ctrl-A x ends the run with status 130', async () => {
   sane(sitting, 'Ctrl-A x');
   assert.is(sitting.status, 130);
   // On a terminal the summary is the default.
-  assert.match(sitting.output, /echo: interrupted\r\n[^]*VM exit /);
+  assert.match(sitting.output, /echo: interrupted\r\n[\s\S]*VM exit /);
 });
 
 /** Interrupts a run by a signal, or by typing Ctrl-C and later Ctrl-A x, `ms` after its start. */

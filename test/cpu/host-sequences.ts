@@ -129,8 +129,8 @@ class Sequence {
   any(): void {
     const r = this.w.random;
     // Both ways of a jump must have pushed the same.
-    if (this.#pushes && this.#jumps.length === 0 && r.oneIn(12)) return this.#pushOrPop();
-    while (!this.put(r.pick(MOVABLE[this.w.mode.bits])));
+    if (this.#pushes && this.#jumps.length === 0 && r.oneIn(12)) this.#pushOrPop();
+    else while (!this.put(r.pick(MOVABLE[this.w.mode.bits])));
   }
 
   #pushOrPop(): void {
@@ -199,8 +199,8 @@ export function pairCase(w: Writer, n: number): void {
     const s = new Sequence(w, { prepares: true });
     s.put(setters[n % setters.length] as Form);
     const which = w.random.below(readers.length + 16);
-    const done = which < 16 ? s.jump(which, 1) && (s.any(), true) : s.put(readers[which - 16] as Form);
-    if (!done) continue;
+    if (!(which < 16 ? s.jump(which, 1) : s.put(readers[which - 16] as Form))) continue;
+    if (which < 16) s.any();
     s.end();
     return;
   }

@@ -43,7 +43,13 @@ interface Controls {
 }
 
 /** Error code of the fault (sections 4.6 and 4.7), or undefined. `bad(entry, level)`: it is present and sets reserved bits. */
-function model(p: Paging, entries: readonly bigint[], access: Access, c: Controls, bad: (entry: bigint, level: number) => boolean): number | undefined {
+function model(
+  p: Paging,
+  entries: readonly bigint[],
+  access: Access,
+  c: Controls,
+  bad: (entry: bigint, level: number) => boolean,
+): number | undefined {
   const pae = p.mode !== 'paged32';
   let error = (access === 'write' ? 2 : 0) | (c.user ? 4 : 0);
   if (access === 'fetch' && (c.smep || (pae && c.nxe))) error |= 16;
@@ -88,10 +94,20 @@ function entryOf(g: Guest, p: Paging, level: number): bigint {
 }
 
 /** Makes one access under `entries` and says how it ended. */
-function perform(g: Guest, p: Paging, entries: readonly bigint[], access: Access, c: Controls, setUp?: () => void): { error?: number; cr2?: bigint; vector: number } {
+function perform(
+  g: Guest,
+  p: Paging,
+  entries: readonly bigint[],
+  access: Access,
+  c: Controls,
+  setUp?: () => void,
+): { error?: number; cr2?: bigint; vector: number } {
   entries.forEach((e, level) => {
     const at = p.entries[level] as number;
-    g.put(at, Uint8Array.from({ length: p.bytes }, (_, i) => Number((e >> BigInt(8 * i)) & 0xffn)));
+    g.put(
+      at,
+      Uint8Array.from({ length: p.bytes }, (_, i) => Number((e >> BigInt(8 * i)) & 0xffn)),
+    );
   });
   g.enter({ code: CODES[access], at: c.user ? USER_CODE : CODE, cpl: c.user ? 3 : 0, rflags: 2 | (c.ac ? AC : 0) });
   const s = g.vcpu.getSregs();
@@ -113,11 +129,29 @@ function perform(g: Guest, p: Paging, entries: readonly bigint[], access: Access
 
 const never = (): boolean => false;
 const ACCESSES: readonly Access[] = ['read', 'write', 'fetch'];
-const bits = (n: number): Controls => ({ user: (n & 1) !== 0, wp: (n & 2) !== 0, smep: (n & 4) !== 0, smap: (n & 8) !== 0, nxe: (n & 16) !== 0, ac: (n & 32) !== 0 });
-const text = (entries: readonly bigint[], access: Access, c: Controls): string => `${entries.map((e) => e.toString(16)).join(' ')} ${access} ${Object.entries(c).filter(([, on]) => on).map(([k]) => k).join(' ')}`;
+const bits = (n: number): Controls => ({
+  user: (n & 1) !== 0,
+  wp: (n & 2) !== 0,
+  smep: (n & 4) !== 0,
+  smap: (n & 8) !== 0,
+  nxe: (n & 16) !== 0,
+  ac: (n & 32) !== 0,
+});
+const text = (entries: readonly bigint[], access: Access, c: Controls): string =>
+  `${entries.map((e) => e.toString(16)).join(' ')} ${access} ${Object.entries(c)
+    .filter(([, on]) => on)
+    .map(([k]) => k)
+    .join(' ')}`;
 
 /** One case against the model, accessed and dirty bits included. */
-function check(g: Guest, p: Paging, entries: readonly bigint[], access: Access, c: Controls, bad: (entry: bigint, level: number) => boolean): void {
+function check(
+  g: Guest,
+  p: Paging,
+  entries: readonly bigint[],
+  access: Access,
+  c: Controls,
+  bad: (entry: bigint, level: number) => boolean,
+): void {
   const expected = model(p, entries, access, c, bad);
   const found = perform(g, p, entries, access, c);
   const what = text(entries, access, c);
@@ -136,7 +170,8 @@ for (const p of PAGINGS) {
     g.put(FREE, STOP);
     const pick = numbers(7);
     const upper = p.entries.slice(0, -1).map((_, level) => BigInt(p.entries[level + 1] as number) & ~0xfffn);
-    const variants = p.mode === 'paged32' ? [P | W | U, P | W, P | U, P, W | U] : [P | W | U, P | W, P | U, P, W | U, P | W | U | NX, P | NX];
+    const variants =
+      p.mode === 'paged32' ? [P | W | U, P | W, P | U, P, W | U] : [P | W | U, P | W, P | U, P, W | U, P | W | U | NX, P | NX];
     let cases = 0;
     for (let controls = 0; controls < 64; controls++) {
       const c = bits(controls);
@@ -196,7 +231,14 @@ test('paging: an entry that is not present may hold anything', () => {
     const g = guestFor(p.mode);
     const plain = [...p.entries.slice(1).map((at) => (BigInt(at) & ~0xfffn) | P | W | U), BigInt(FREE) | P | W | U];
     for (let level = 0; level < plain.length; level++) {
-      check(g, p, plain.map((e, i) => (i === level ? BigInt.asUintN(8 * p.bytes, ~P) : e)), 'read', bits(16), never);
+      check(
+        g,
+        p,
+        plain.map((e, i) => (i === level ? BigInt.asUintN(8 * p.bytes, ~P) : e)),
+        'read',
+        bits(16),
+        never,
+      );
     }
   }
 });
@@ -216,7 +258,8 @@ test('paging: large pages of 4 MiB, 2 MiB and 1 GiB', () => {
       check(g, p, [...above, large & ~U], 'read', bits(1), never);
       // PAT of a large page is bit 12.
       check(g, p, [...above, large | 0x1000n | G], 'read', bits(0), never);
-      for (const b of reservedBits(p, level, true, true)) check(g, p, [...above, large | b], 'read', bits(16), (_, i) => i === above.length);
+      for (const b of reservedBits(p, level, true, true))
+        check(g, p, [...above, large | b], 'read', bits(16), (_, i) => i === above.length);
     }
   }
 });
@@ -258,7 +301,22 @@ test('paging: PDPTEs of PAE are checked when CR3 is loaded, and then live in reg
     return g.vector;
   };
   const at = 0x1d000;
-  for (const [bit, faults] of [[0, false], [1, true], [2, true], [3, false], [4, false], [5, true], [6, true], [7, true], [8, true], [9, false], [39, false], [40, true], [52, true], [63, true]] as const) {
+  for (const [bit, faults] of [
+    [0, false],
+    [1, true],
+    [2, true],
+    [3, false],
+    [4, false],
+    [5, true],
+    [6, true],
+    [7, true],
+    [8, true],
+    [9, false],
+    [39, false],
+    [40, true],
+    [52, true],
+    [63, true],
+  ] as const) {
     g.put64(at, 0x12001);
     g.put64(at + 24, (1n << BigInt(bit)) | 1n);
     assert.is(load(`b8 ${le(at, 4)} 0f 22 d8`), faults ? 13 : 0x31, `bit ${bit}`);
@@ -290,7 +348,15 @@ test('paging: an access across pages faults for the page that is missing, and st
 });
 
 test('paging: addresses that are not canonical', () => {
-  for (const [code, vector] of [['8a 03', 13], ['88 03', 13], ['ff e3', 13], ['48 89 dc 58', 12], ['48 89 dc 50', 12], ['48 89 dd 8a 45 00', 12], ['65 8a 03', 13]] as const) {
+  for (const [code, vector] of [
+    ['8a 03', 13],
+    ['88 03', 13],
+    ['ff e3', 13],
+    ['48 89 dc 58', 12],
+    ['48 89 dc 50', 12],
+    ['48 89 dd 8a 45 00', 12],
+    ['65 8a 03', 13],
+  ] as const) {
     const g = new Guest({ code: `${code} ${STOP}`, cpl: 3 });
     g.vcpu.setRegs({ rbx: 0x8000_0000_0010n });
     assert.is(g.run().reason, 'hlt');

@@ -200,7 +200,9 @@ const handler = (bits: 0 | 1 | 2, withError: boolean): number => HANDLERS + bits
 
 function tables(random: Random, mode: Mode, room: Room): void {
   const long = isLong(mode);
-  SKIP.forEach((pair, bits) => pair.forEach((code, error) => room.set(handler(bits as 0 | 1 | 2, error === 1), code)));
+  for (const bits of [0, 1, 2] as const) {
+    for (const error of [0, 1] as const) room.set(handler(bits, error === 1), SKIP[bits][error]);
+  }
   for (let vector = 0; vector < 256; vector++) room.set(vector * 4, words(2, [handler(0, false), 0]));
   const gdt = new Uint8Array(0x800);
   for (let at = 0x100; at < gdt.length; at++) gdt[at] = random.u32();
@@ -354,6 +356,7 @@ function pages(random: Random, mode: Mode, room: Room): void {
   entry(second, BigInt(firstLevel) | 7n);
   for (let i = 1; i < per; i++) {
     if (random.oneIn(4)) entry(second + i * size, (frame(random, 0) & ~0x1fffffn) | rights(random, 0x80n));
+    // biome-ignore lint/suspicious/noDuplicateElseIf: each asks for another number
     else if (random.oneIn(4)) entry(second + i * size, BigInt(firstLevel) | rights(random, 0n));
     else if (random.oneIn(16)) entry(second + i * size, random.u64());
   }

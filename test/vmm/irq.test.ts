@@ -66,7 +66,11 @@ test('the TSC moves with IA32_TSC and IA32_TSC_ADJUST', () => {
 
 test('a deadline falls at its nanosecond, wherever that is in a line, a page or a REP', () => {
   const programs = {
-    line: `${NOPS} f4`, page: `e9 ${le(0xfa0, 4)}`, rep: `${mov(1, 60)} ${mov(7, FREE)} f3 aa ${mov(1, 60)} f3 a6 ${NOPS} f4`, fused: `39 c0 74 00 `.repeat(60) + 'f4', loop: `${mov(1, 90)} 90 e2 fd f4`,
+    line: `${NOPS} f4`,
+    page: `e9 ${le(0xfa0, 4)}`,
+    rep: `${mov(1, 60)} ${mov(7, FREE)} f3 aa ${mov(1, 60)} f3 a6 ${NOPS} f4`,
+    fused: `39 c0 74 00 `.repeat(60) + 'f4',
+    loop: `${mov(1, 90)} 90 e2 fd f4`,
   };
   for (const [name, code] of Object.entries(programs)) {
     for (let ns = 1; ns < 100; ns += name === 'line' ? 2 : 9) {
@@ -133,7 +137,13 @@ const SHADOWS: [string, string, { ns?: number; on?: boolean }, number, number][]
   ['IRET: at once', `6a 10 68 ${le(STACK, 4)} 68 02 02 00 00 6a 08 68 ${le(CODE + 24, 4)} 48 cf 90 90 90 90`, {}, 24, 1],
   ['MOV SS: after the next instruction', `8c d0 8e d0 90 90`, { ns: 2, on: true }, 5, 1],
   ['POP through the stack does not shadow', `6a 00 58 90`, { ns: 2, on: true }, 3, 0],
-  ['LSS: at once', `c7 04 25 ${le(FREE, 4)} ${le(STACK, 4)} c7 04 25 ${le(FREE + 4, 4)} 10 00 00 00 0f b2 24 25 ${le(FREE, 4)} 90`, { ns: 3, on: true }, 30, 0],
+  [
+    'LSS: at once',
+    `c7 04 25 ${le(FREE, 4)} ${le(STACK, 4)} c7 04 25 ${le(FREE + 4, 4)} 10 00 00 00 0f b2 24 25 ${le(FREE, 4)} 90`,
+    { ns: 3, on: true },
+    30,
+    0,
+  ],
   ['MOV CR8 that lets it through', `${mov(0, 5)} 44 0f 22 c0 90 31 c0 44 0f 22 c0 90`, { ns: 2, on: true }, 16, 0],
   ['in the middle of a REP', `${mov(1, 10)} ${mov(7, FREE)} f3 aa`, { ns: 5, on: true }, 10, 0],
   ['before a fault', '90 0f 0b', { ns: 1, on: true }, 1, 0],
@@ -159,7 +169,10 @@ test('interrupt: STI HLT halts, and wakes behind the HLT', () => {
   g.vm.signalMsi(0xfee0_0000, VECTOR);
   halted(g);
   assert.is(from(g), 2);
-  assert.equal(g.exits().map((e) => e.reason), [R.HLT, R.PENDING_INTERRUPT, R.HLT]);
+  assert.equal(
+    g.exits().map((e) => e.reason),
+    [R.HLT, R.PENDING_INTERRUPT, R.HLT],
+  );
 });
 
 test('interrupt: a REP goes on where it was', () => {
@@ -180,7 +193,13 @@ test('interrupt: a window that was asked for opens even when the interrupt went 
   g.vcpu.clear(EVENT.INTR);
   halted(g);
   assert.is(g.rip, CODE + 7);
-  assert.equal(g.exits().map((e) => [e.reason, e.rip - CODE]), [[R.PENDING_INTERRUPT, 5], [R.HLT, 6]]);
+  assert.equal(
+    g.exits().map((e) => [e.reason, e.rip - CODE]),
+    [
+      [R.PENDING_INTERRUPT, 5],
+      [R.HLT, 6],
+    ],
+  );
 });
 
 test('interrupt: IF = 0 and HLT is the end', () => {
@@ -229,7 +248,13 @@ test('NMI: a second one waits for IRET, a third is lost', () => {
   assert.equal(nmis(g), [2, 2]);
   assert.is(g.count(R.NMI_WINDOW), 1);
   assert.is(g.vcpu.state.number('KS_NMI_WINDOW'), 1);
-  assert.equal(g.exits().filter((e) => e.reason === R.NMI_WINDOW).map((e) => [e.rip - CODE, e.icount]), [[2, 2 + 9]]);
+  assert.equal(
+    g
+      .exits()
+      .filter((e) => e.reason === R.NMI_WINDOW)
+      .map((e) => [e.rip - CODE, e.icount]),
+    [[2, 2 + 9]],
+  );
 });
 
 test('NMI: any IRET ends the blocking, even one that faults (28.2.3: NMI unblocking due to IRET)', () => {
