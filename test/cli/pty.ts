@@ -58,6 +58,8 @@ export class Sat {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, TMPDIR: litter, XDG_RUNTIME_DIR: litter, TERM: 'xterm' },
     });
+    // What is typed after the end goes nowhere.
+    this.#child.stdin?.on('error', () => {});
     this.#child.stdout?.on('data', (chunk: Buffer) => {
       this.#output += chunk.toString('latin1');
     });

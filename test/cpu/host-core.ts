@@ -92,6 +92,8 @@ export class HostCore {
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOT_COUNT, 1, true);
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOTS + 8, RAM_BYTES >> 12, true);
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOTS + 12, RAM, true);
+    // POPCNT and CRC32 come with SSE4.2.
+    view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SIMD_LEVEL, 4, true);
     this.#core.reset(CPU);
     this.#mapMemory();
     this.#setTables();

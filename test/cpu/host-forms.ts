@@ -18,6 +18,8 @@ export interface Form {
   readonly reads: number;
   readonly writes: number;
   readonly lock: boolean;
+  /** A prefix that is part of the opcode. */
+  readonly prefix: number;
   /** Code it exists in. */
   readonly only: 64 | 32 | undefined;
   /** What the registers must hold for it to be interesting. */
@@ -32,6 +34,7 @@ interface Options {
   reads?: number;
   writes?: number;
   lock?: boolean;
+  prefix?: number;
   only?: 64 | 32;
   setup?: Setup;
 }
@@ -47,6 +50,7 @@ function form(opcode: number | readonly number[], operands: string, o: Options =
     reads: o.reads ?? 0,
     writes: o.writes ?? 0,
     lock: o.lock ?? false,
+    prefix: o.prefix ?? 0,
     only: o.only,
     setup: o.setup,
   });
@@ -146,6 +150,9 @@ function bits(): void {
   form([0x0f, 0xbc], 'Gv,Ev', { undefined: 'bitScan', writes: Z, setup: 'scan' });
   form([0x0f, 0xbd], 'Gv,Ev', { undefined: 'bitScan', writes: Z, setup: 'scan' });
   form([0x0f, 0xc8], 'Zv');
+  form([0x0f, 0xb8], 'Gv,Ev', { prefix: 0xf3, writes: ALL });
+  form([0x0f, 0x38, 0xf0], 'Gd,Eb', { prefix: 0xf2 });
+  form([0x0f, 0x38, 0xf1], 'Gd,Ev', { prefix: 0xf2 });
 }
 
 function moves(): void {

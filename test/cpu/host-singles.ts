@@ -144,7 +144,7 @@ export function write(w: Writer, f: Form, supply?: Supply): Written {
   const r = w.random;
   const osz = operandSize(w, f);
   const patterns = f.operands.split(',');
-  const rep = supply ? 0 : idlePrefix(w, f);
+  const rep = f.prefix || (supply ? 0 : idlePrefix(w, f));
   const immPattern = patterns.find((p) => p[0] === 'I');
   const immBytes = immediateBytes(immPattern, osz);
   let immediate = f.setup === 'count' && !r.oneIn(4) ? BigInt(r.pick([0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64])) : interesting(r);

@@ -32,10 +32,13 @@ v8.setFlagsFromString('--max-semi-space-size=1');
 const { main } = await import('./main.ts');
 let status = await main(process.argv.slice(2));
 // Standard input may still be open; what was written goes out first.
-process.stdout.write('', () => {
-  if (unwritten !== undefined && unwritten.code !== 'EPIPE') {
-    process.stderr.write(`lucid: standard output: cannot write it (${unwritten.code})\n`);
+process.stdout.write('', (error?: NodeJS.ErrnoException | null) => {
+  const trouble = unwritten ?? error;
+  if (trouble && trouble.code !== 'EPIPE') {
+    process.stderr.write(`lucid: standard output: cannot write it (${trouble.code})\n`);
     status = 2;
   }
   process.stderr.write('', () => process.exit(status));
 });
+// Who interrupts does not want to wait for a reader that does not read.
+if (status === 130) setTimeout(() => process.exit(status), 500);

@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { checkSwitches, explainArguments, UsageError } from './options.ts';
-import { prepare } from './session.ts';
+import { abandon, prepare } from './session.ts';
 
 const EPILOGUE =
   'Exit status: 0 powered off, (v << 1) | 1 after v was written to the debug-exit port, 2 bad option or file, 4 limit reached, ' +
@@ -33,9 +33,9 @@ function startsGuest(args: readonly string[]): boolean {
   return !asks && ((args[0] === 'run' && args.length > 1) || args[0] === 'demo');
 }
 
-/** Runs one command line; the exit status. */
-export async function main(args: readonly string[]): Promise<number> {
-  if (startsGuest(args)) prepare();
+/** Runs one command line; the exit status. `early`: what a guest needs gets ready while the command line is read. */
+export async function main(args: readonly string[], early = true): Promise<number> {
+  if (early && startsGuest(args)) prepare();
   const [{ default: yargs }, { runCommand }, { demoCommand }] = await Promise.all([
     import('yargs'),
     import('./run.ts'),
@@ -71,6 +71,8 @@ export async function main(args: readonly string[]): Promise<number> {
     await parser.parseAsync();
   } catch (error) {
     return explain(error as Error);
+  } finally {
+    await abandon();
   }
   return status;
 }

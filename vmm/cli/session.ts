@@ -37,6 +37,13 @@ export function prepare(): void {
   prepared = startThread();
 }
 
+/** Ends what `prepare` started, if no session took it. */
+export async function abandon(): Promise<void> {
+  const worker = prepared;
+  prepared = undefined;
+  await worker?.terminate();
+}
+
 function startThread(): Worker {
   const worker = new Worker(new URL('../worker.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 2 } });
   // Until a session runs it, it must not keep the process alive.
