@@ -63,4 +63,5 @@ export { type Irqchip, type Route, standardRoutes } from './interrupts.ts';
 export { type GuestFiles, Machine, type MachineOptions, type Outside, type RunLimits } from './machine.ts';
 export { GuestRam, type MemorySlot, MemorySizeError, parseMemorySize, standardSlots } from './memory.ts';
 export { type ExitRow, type Outcome, reportOf, type VmReport } from './report.ts';
-export { InterceptError, type Intercepts, parseIntercepts, type SavedVm, Vm, type VmOptions } from './vm.ts';
+export { InterceptError, type Intercepts, parseIntercepts } from './intercepts.ts';
+export { type SavedVm, Vm, type VmOptions } from './vm.ts';

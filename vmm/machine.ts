@@ -49,7 +49,8 @@ import type { ExitCosts } from './exit-cost.ts';
 import type { Irqchip } from './interrupts.ts';
 import { LOW_RAM_END } from './memory.ts';
 import type { Outcome } from './report.ts';
-import { type Intercepts, Vm } from './vm.ts';
+import type { Intercepts } from './intercepts.ts';
+import { Vm } from './vm.ts';
 
 /** The guest's files, read anew at each boot so that they need not stay in memory. */
 export interface GuestFiles {

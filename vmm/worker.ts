@@ -10,68 +10,11 @@
 import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
-import { RingWriter, type SharedRing } from './console-ring.ts';
+import { RingWriter } from './console-ring.ts';
 import { adoptCore } from './cpu/core.ts';
-import type { ExitCosts } from './exit-cost.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
-import { type Outcome, reportOf, type VmReport } from './report.ts';
-import type { BootKind } from './boot/index.ts';
-import type { Intercepts } from './vm.ts';
-
-/** One run, as plain data. */
-export interface RunOptions {
-  readonly name: string;
-  readonly memory: number;
-  readonly kernel: string;
-  readonly initrd?: string;
-  readonly append: string;
-  readonly kind?: BootKind;
-  /** `stdio`: to the main thread; otherwise to a file, or nowhere. */
-  readonly serial: 'stdio' | 'null' | { readonly file: string };
-  readonly exitCosts: ExitCosts;
-  readonly intercepts: Intercepts;
-  readonly debugExit?: number;
-  readonly rtcEpoch?: number;
-  readonly limits: { readonly insns?: number; readonly timeNs?: number; readonly wallMs?: number };
-  /** `host`: the VM's clock is pulled along with the host's. */
-  readonly clock: 'virtual' | 'host';
-  /** `pace`: idle time passes at the host's speed, so that the VM's clock is never ahead of it. */
-  readonly idle: 'skip' | 'pace';
-  /** Input may come from the main thread. */
-  readonly attached: boolean;
-}
-
-/** What the main thread hands over, as its first and only message. */
-export interface WorkerData {
-  readonly options: RunOptions;
-  readonly module: WebAssembly.Module;
-  readonly ring: SharedRing;
-  /** Words of `SIGNAL`. */
-  readonly signal: SharedArrayBuffer;
-  readonly input: MessagePort;
-  /** Epoch milliseconds at which the process started. */
-  readonly startedAt: number;
-}
-
-/** Words of the signal block: something to receive, and a request to end. */
-export const SIGNAL = { INPUT: 0, QUIT: 1 } as const;
-
-/** Messages on the input port: bytes for the console; null when the input has ended. */
-export type InputMessage = Uint8Array | null;
-
-/** Messages from the VM's thread. */
-export type WorkerMessage =
-  | { readonly kind: 'console' }
-  | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly reason: string }
-  | {
-      readonly kind: 'ended';
-      readonly outcome: Outcome;
-      readonly report: VmReport;
-      readonly death: string | undefined;
-      readonly startupMs: number;
-      readonly runMs: number;
-    };
+import { reportOf } from './report.ts';
+import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from './worker-messages.ts';
 
 /** A file that cannot be used: one line for the user. */
 class Refusal extends Error {

@@ -96,7 +96,7 @@ test('run(limit) stops at every number of instructions, as if stepped there', ()
   }
   assert.ok(states.length > 150);
   // From one start over all distances, and from all starts.
-  for (let n = 1; n < states.length; n += 3) {
+  for (let n = 1; n < states.length; n += 5) {
     const g = make();
     assert.is(g.run(n).reason, 'intr');
     assert.is(g.vcpu.instructions, n);
@@ -142,7 +142,7 @@ function outcome(seed: number, cut?: (n: number) => number): Record<string, stri
 
 test('random programs end in the same state however the run is cut', () => {
   let instructions = 0;
-  for (let seed = 1; seed <= 40; seed++) {
+  for (let seed = 1; seed <= 24; seed++) {
     const whole = outcome(seed);
     assert.equal(outcome(seed, numbers(seed + 1000)), whole, `seed ${seed}, cut at random`);
     if (seed % 5 === 0)
@@ -153,7 +153,7 @@ test('random programs end in the same state however the run is cut', () => {
       );
     instructions += Number.parseInt(whole['ICOUNT'] as string, 16);
   }
-  assert.ok(instructions > 100_000, `${instructions} instructions are few`);
+  assert.ok(instructions > 50_000, `${instructions} instructions are few`);
 });
 
 test.run();

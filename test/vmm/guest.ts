@@ -261,7 +261,6 @@ export class Guest {
       cr4: mode === 'real' ? 0x600n : cr4,
       efer: long ? 0xd01n : mode === 'pae' ? 0x800n : 0n,
     });
-    if (mode === 'pae') v.state.set('PDPTE', this.read64(TABLES + 0x1000));
     const zero = 0n;
     v.setEvents({ activity: 'active', shadow: 'none', nmiMasked: false, pendingDebug: zero });
     v.setRegs({

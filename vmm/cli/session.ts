@@ -8,7 +8,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { createRing, RingReader } from '../console-ring.ts';
 import { compileCore } from '../cpu/core.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
-import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from '../worker.ts';
+import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
 import { UsageError } from './options.ts';
 import { Terminal } from './terminal.ts';
 

@@ -377,8 +377,19 @@ export class Vcpu {
     }
     this.#core.modeChanged(this.base);
     this.#core.tlbFlush(this.base, 1);
+    this.#loadPdptes();
     if (sregs.cr8 !== undefined) this.#vm.irqchip?.taskPriorityWritten(this.index, Number(sregs.cr8 & 15n));
     if (sregs.apicBase !== undefined) this.#vm.writeMsr(this, 0x1b, sregs.apicBase);
+  }
+
+  /** PAE paging keeps its four page-directory-pointer entries in registers (SDM vol. 3, 4.4.1): they come with CR3. */
+  #loadPdptes(): void {
+    const s = this.state;
+    const pae = (s.get('CR0') & CR0_PG) !== 0n && (s.get('CR4') & CR4_PAE) !== 0n && (s.get('EFER') & EFER_LMA) === 0n;
+    if (!pae) return;
+    const entries = new DataView(new ArrayBuffer(32));
+    this.#vm.ram.read((s.number('CR3') & ~31) >>> 0, new Uint8Array(entries.buffer));
+    for (let i = 0; i < 4; i++) s.set('PDPTE', entries.getBigUint64(8 * i, true), i);
   }
 
   #setTable(name: 'GDTR' | 'IDTR', table: { base: bigint; limit: number }): void {
@@ -524,5 +535,8 @@ export class Vcpu {
 
 const ANSWERS_MAX = 64;
 const WAIT_FOR_SIPI = 3;
+const CR0_PG = 0x8000_0000n;
+const CR4_PAE = 0x20n;
+const EFER_LMA = 0x400n;
 const CS = 1;
 const DEADLINES_PER_LOOK = 1000;

@@ -1,0 +1,68 @@
+/**
+ * What the main thread and the VM's thread say to each other.
+ *
+ * Apart from `worker.ts`, because the main thread must not load the machine with it: that takes time before the guest starts, and memory.
+ *
+ * @module
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { BootKind } from './boot/index.ts';
+import type { SharedRing } from './console-ring.ts';
+import type { ExitCosts } from './exit-cost.ts';
+import type { Intercepts } from './intercepts.ts';
+import type { Outcome, VmReport } from './report.ts';
+
+/** One run, as plain data. */
+export interface RunOptions {
+  readonly name: string;
+  readonly memory: number;
+  readonly kernel: string;
+  readonly initrd?: string;
+  readonly append: string;
+  readonly kind?: BootKind;
+  /** `stdio`: to the main thread; otherwise to a file, or nowhere. */
+  readonly serial: 'stdio' | 'null' | { readonly file: string };
+  readonly exitCosts: ExitCosts;
+  readonly intercepts: Intercepts;
+  readonly debugExit?: number;
+  readonly rtcEpoch?: number;
+  readonly limits: { readonly insns?: number; readonly timeNs?: number; readonly wallMs?: number };
+  /** `host`: the VM's clock is pulled along with the host's. */
+  readonly clock: 'virtual' | 'host';
+  /** `pace`: idle time passes at the host's speed, so that the VM's clock is never ahead of it. */
+  readonly idle: 'skip' | 'pace';
+  /** Input may come from the main thread. */
+  readonly attached: boolean;
+}
+
+/** What the main thread hands over, as its first and only message. */
+export interface WorkerData {
+  readonly options: RunOptions;
+  readonly module: WebAssembly.Module;
+  readonly ring: SharedRing;
+  /** Words of `SIGNAL`. */
+  readonly signal: SharedArrayBuffer;
+  readonly input: MessagePort;
+  /** Epoch milliseconds at which the process started. */
+  readonly startedAt: number;
+}
+
+/** Words of the signal block: something to receive, and a request to end. */
+export const SIGNAL = { INPUT: 0, QUIT: 1 } as const;
+
+/** Messages on the input port: bytes for the console; null when the input has ended. */
+export type InputMessage = Uint8Array | null;
+
+/** Messages from the VM's thread. */
+export type WorkerMessage =
+  | { readonly kind: 'console' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | {
+      readonly kind: 'ended';
+      readonly outcome: Outcome;
+      readonly report: VmReport;
+      readonly death: string | undefined;
+      readonly startupMs: number;
+      readonly runMs: number;
+    };
