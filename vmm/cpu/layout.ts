@@ -50,6 +50,9 @@ function field(name: string, type: FieldType, doc: string, options: FieldOptions
 
 const scratch = { saved: false } as const;
 
+/** Device accesses of one instruction that may be answered outside run(). */
+export const ANSWERS_MAX = 512;
+
 // General registers. Operand fields of micro-ops are byte offsets into this block, so it stands first.
 field('REGS', 'u64', 'RAX RCX RDX RBX RSP RBP RSI RDI R8-R15', { count: 16 });
 field('ZERO', 'u64', 'always 0: the absent base or index of an address', scratch);
@@ -162,6 +165,7 @@ field('SHADOW_KIND', 'u32', '1 = STI, 2 = MOV SS: what made the shadow');
 field('NMI_BLOCKED', 'u32', '1 between NMI delivery and IRET');
 field('ACTIVITY', 'u32', '0 active, 1 HLT, 2 shutdown, 3 wait for SIPI');
 field('WINDOW', 'u32', '1 when an interrupt window exit was requested');
+field('BURST', 'u64', 'string I/O that a slice end cut: bit 0 = there is one, bit 1 = its exit is still open, above them its linear page');
 field('STORM', 'u32', 'events delivered since an instruction last retired');
 field('STORM_AT', 'u64', 'ICOUNT at which they were');
 field('PENDING_DB', 'u64', 'DR6 bits of a #DB trap that waits for the boundary');
@@ -182,7 +186,7 @@ field('EXIT_GLA', 'u64', 'its guest linear address');
 field('EXIT_GPA', 'u64', 'its guest physical address');
 field('EXIT_INTR_INFO', 'u32', 'its interruption information');
 field('EXIT_INTR_ERROR', 'u32', 'its interruption error code');
-field('EXIT_EXTRA', 'u32', 'nanoseconds that the handler of the current exit adds to its modelled cost (device class, bytes)', scratch);
+field('EXIT_EXTRA', 'u32', 'nanoseconds that the handler of the current exit adds to its modelled cost (device class, bytes)');
 field('RUN_EXIT', 'u32', 'what run() returned', scratch);
 field('IO_DATA', 'u64', 'value of a port, MMIO or MSR access that is handed to or from the monitor', scratch);
 field('IO_PORT', 'u32', 'port of an access that leaves run()', scratch);
@@ -192,7 +196,7 @@ field('IO_COUNT', 'u32', 'elements of a string access', scratch);
 field('IO_GPA', 'u64', 'guest physical address of an MMIO access that leaves run()', scratch);
 field('ANSWERS', 'u32', 'answers present for the instruction that is to be re-executed', scratch);
 field('ANSWER_NEXT', 'u32', 'answers used so far by its re-execution', scratch);
-field('ANSWER', 'u64', 'the answers', { ...scratch, count: 64 });
+field('ANSWER', 'u64', 'the answers: ENTER with 31 levels, frames and stack in a device and misaligned, takes most', { ...scratch, count: ANSWERS_MAX });
 field('STATUS_TEXT', 'u32', 'why run() returned RUN_INTERNAL: see INTERNAL_* in the core', scratch);
 field('EXIT_HASH', 'u64', 'hash over all exits so far (reason, rip, ICOUNT)');
 field('EXIT_RING_NEXT', 'u64', 'exits recorded in EXIT_RING since reset');

@@ -11,7 +11,7 @@
  */
 import { type CoreExports, RUN } from './core.ts';
 import { captureFields, restoreFields } from './fields.ts';
-import { type Field, FIELDS, offsetOf } from './layout.ts';
+import { ANSWERS_MAX, type Field, FIELDS, offsetOf } from './layout.ts';
 import {
   ACTIVITIES,
   type CpuidEntry,
@@ -533,7 +533,6 @@ export class Vcpu {
   }
 }
 
-const ANSWERS_MAX = 64;
 const WAIT_FOR_SIPI = 3;
 const CR0_PG = 0x8000_0000n;
 const CR4_PAE = 0x20n;

@@ -75,6 +75,8 @@ export const PAGE_TOUCHED: u8 = 1;
 export const PAGE_CODE: u8 = 2;
 
 export const RUN_MMIO: u32 = 5;
+/** Elements of ANSWER (layout.ts). */
+const ANSWERS_MAX: u32 = 512;
 
 /** Results of the last walk. */
 let walkGpa: u64 = 0;
@@ -605,7 +607,7 @@ function device(cpu: usize, gpa: u64, size: u32, write: u32): bool {
     store<u32>(cpu, EXC_LEAVE, EXC);
     return false;
   }
-  if (next < 64) {
+  if (next < ANSWERS_MAX) {
     store<u64>(cpu + (<usize>next << 3), load<u64>(cpu, IO_DATA), ANSWER);
     store<u32>(cpu, next + 1, ANSWERS);
     store<u32>(cpu, next + 1, ANSWER_NEXT);

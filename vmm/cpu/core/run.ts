@@ -16,12 +16,13 @@ import { interp } from './interp.gen';
 import { deliverInterrupt, deliverNmi, deliverPending } from './interrupt';
 import { DEVICE_CODE } from './mmu';
 import { initReset } from './reset';
+import { takeBurst } from './string';
 import { clearTrapDropped, SYS_IRET, SYS_SYSCALL, SYS_SYSRET, trapDropped } from './sys';
 import { STRING, SYS } from './uop.gen';
 import {
-  ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, CLOCK_OFFSET, CODE_BASE, DEADLINE, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
-  KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NEXT_RIP, NMI_BLOCKED, PENDING_DB, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SHADOW_KIND,
-  STATUS_TEXT, STEPPING, WINDOW,
+  ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, BURST, CLOCK_OFFSET, CODE_BASE, DEADLINE, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
+  KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NEXT_RIP, NMI_BLOCKED, PENDING_DB, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SHADOW_KIND, SLICE_END,
+  STATUS_TEXT, STEPPING, STOP_AT, WINDOW,
 } from './state.gen';
 
 export const RUN_DEADLINE: i32 = 1;
@@ -69,8 +70,9 @@ export function run(cpu: usize): i32 {
       }
     }
     if (load<u32>(cpu, ACTIVITY) == 2) return RUN_SHUTDOWN;
-    // An instruction that left run() is completed before anything else happens.
-    const resumed = load<u32>(cpu, ANSWERS) != 0;
+    // An instruction that left run(), or a burst of string I/O that a slice end cut, is completed before anything else happens.
+    const burst = load<u64>(cpu, BURST) != 0;
+    const resumed = load<u32>(cpu, ANSWERS) != 0 || burst;
     if (!resumed && (load<u32>(cpu, EVENT) != 0 || load<u64>(cpu, PENDING_DB) != 0)) {
       if (load<u32>(cpu, EVENT) & EVENT_STOP) {
         store<u32>(cpu, load<u32>(cpu, EVENT) & ~EVENT_STOP, EVENT);
@@ -89,10 +91,12 @@ export function run(cpu: usize): i32 {
       }
       return RUN_DEADLINE;
     }
+    if (burst && load<u32>(cpu, ANSWERS) == 0 && load<u64>(cpu, ICOUNT) >= load<u64>(cpu, SLICE_END)) return RUN_SLICE;
     if (load<u32>(cpu, ACTIVITY) != 0) return RUN_HLT;
     if (alone || resumed || left <= MARGIN || mustStep(cpu)) {
       alone = false;
-      if (!step(cpu, left)) return RUN_INTERNAL;
+      takeBurst(cpu);
+      if (!step(cpu)) return RUN_INTERNAL;
       continue;
     }
     const uop = enter(cpu, load<u64>(cpu, RIP));
@@ -195,7 +199,7 @@ function trap(cpu: usize, dr6: u64): void {
 }
 
 /** Runs one instruction (or one burst of string I/O) from the step line; false when there is nothing to fetch. */
-function step(cpu: usize, left: i32): bool {
+function step(cpu: usize): bool {
   const rip = load<u64>(cpu, RIP);
   const mode = load<u32>(cpu, MODE);
   let linear = rip + load<u64>(cpu, CODE_BASE);
@@ -251,7 +255,9 @@ function step(cpu: usize, left: i32): bool {
   clearTrapDropped();
   takeHits();
   store<u64>(cpu, load<u64>(cpu, ENG_STEPS) + 1, ENG_STEPS);
-  interp(cpu, at, left);
+  // One to go: a branch to code that is known must not run on there, as if it were alone too.
+  store<u64>(cpu, load<u64>(cpu, ICOUNT) + 1, STOP_AT);
+  interp(cpu, at, 1);
   store<u32>(cpu, 0, STEPPING);
   if (failed(cpu)) return true;
   store<u32>(cpu, 0, ANSWERS);

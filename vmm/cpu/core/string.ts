@@ -6,12 +6,13 @@
 import { breakpointsEnabled, notePort } from './breakpoint';
 import { pio } from './env';
 import { EXIT_IO_INSTRUCTION, vmentry, vmexit, vmlonger } from './exits';
-import { EXC_STEP, failed } from './fault';
+import { EXC_STEP, EXC_VALID, failed } from './fault';
 import { DF, FLAGS_SUB, TF } from './flags';
 import { hostRead, hostWrite, probeRead, probeWrite, readMem, segAddr, setEmulated, writeMem } from './mmu';
 import { ioAllowed, keepAnswer, leaveForPort, nextAnswer } from './io';
 import {
-  ANSWER, ANSWER_NEXT, ANSWERS, EXC, EXIT_GLA, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, IO_DATA, KS_INSN_EMULATION, MODE, RAM_BASE, RFLAGS, STEPPING,
+  ANSWER, ANSWER_NEXT, ANSWERS, BURST, EXC, EXIT_GLA, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, IO_DATA, KS_INSN_EMULATION, MODE, RAM_BASE, RFLAGS,
+  SLICE_END, STEPPING,
 } from './state.gen';
 
 const RAX: usize = 0;
@@ -44,7 +45,7 @@ export function stringFn(cpu: usize, pc: usize, left: i32): i32 {
     return 0;
   }
   if (rep == 0) {
-    if (io) portString(cpu, op, 1, false);
+    if (io) portString(cpu, op, 1, 0);
     else once(cpu, op);
     return failed(cpu) ? 0 : DONE | 1;
   }
@@ -52,12 +53,13 @@ export function stringFn(cpu: usize, pc: usize, left: i32): i32 {
   if (count == 0) return DONE | 1;
   if (left < 1) left = 1;
   const single = load<u32>(cpu, STEPPING) != 0 && !io;
-  // Debug traps come after each iteration.
+  // A burst is one exit: no deadline cuts it, and a slice end only interrupts it. Debug traps come after each iteration.
   const traps = io && ((load<u32>(cpu, RFLAGS) & TF) != 0 || breakpointsEnabled(cpu));
-  const most: u64 = single || traps ? 1 : count < <u64>left ? count : <u64>left;
+  const limit: u64 = io ? sliceLeft(cpu) : <u64>left;
+  const most: u64 = single || traps ? 1 : count < limit ? count : limit;
   if ((op & 0xfe) == 0xa6 || (op & 0xfe) == 0xae) return scan(cpu, op, most, count, rep);
   let done: u64 = 0;
-  if (io) done = portString(cpu, op, most, true);
+  if (io) done = portString(cpu, op, most, traps ? most : count);
   else {
     while (done < most && !failed(cpu)) {
       // Alone, one iteration goes by the general road, which asks a device once.
@@ -268,28 +270,34 @@ function storeMany(cpu: usize, most: u64): u64 {
  * iterations done. Each iteration is an instruction: what it asked is answered again when it is re-executed after leaving run(), and
  * forgotten when it completes.
  */
-function portString(cpu: usize, op: u32, most: u64, repeated: bool): u64 {
+function portString(cpu: usize, op: u32, most: u64, count: u64): u64 {
   const out = (op & 2) != 0;
   const port = <u32>load<u16>(cpu, RDX);
+  const icount = load<u64>(cpu, ICOUNT);
+  const burst = pending;
+  pending = 0;
   if (!ioAllowed(cpu, port, width)) return 0;
   // A burst that goes on after leaving run() was counted when it began.
-  const resumed = load<u32>(cpu, ANSWERS) != 0;
-  let opened = false;
+  let counted = load<u32>(cpu, ANSWERS) != 0 || burst != 0;
+  let opened = (burst & 2) != 0;
   let done: u64 = 0;
-  let page: u64 = 0;
+  let page = burst >> 2;
   for (; done < most; done++) {
+    // Each iteration asks its device at its own time.
+    store<u64>(cpu, icount + done, ICOUNT);
     const lin = out ? source(cpu) : target(cpu, 1);
     if (failed(cpu)) break;
-    if (done == 0) page = lin >> 12;
+    if (done == 0 && burst == 0) page = lin >> 12;
     else if (lin >> 12 != page) break;
     if (out) probeRead(cpu, lin, width, 0);
     else probeWrite(cpu, lin, width, 0);
     if (failed(cpu)) break;
-    if (!opened && !resumed) {
-      vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(width - 1) | (out ? 0 : 8) | 16 | (repeated ? 32 : 0) | (<u64>port << 16));
+    if (!counted) {
+      vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(width - 1) | (out ? 0 : 8) | 16 | (count ? 32 : 0) | (<u64>port << 16));
       store<u64>(cpu, lin, EXIT_GLA);
       store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
       opened = true;
+      counted = true;
     }
     setEmulated(true);
     portElement(cpu, out, port, lin);
@@ -299,9 +307,37 @@ function portString(cpu: usize, op: u32, most: u64, repeated: bool): u64 {
     store<u32>(cpu, 0, ANSWERS);
     store<u32>(cpu, 0, ANSWER_NEXT);
   }
+  // A fault after completed iterations belongs to the next boundary, where other things may come first.
+  if (done != 0 && (load<u32>(cpu, EXC) & EXC_VALID) != 0) store<u32>(cpu, 0, EXC);
+  if (done == most && done < count && goesOn(cpu, out, page)) {
+    store<u64>(cpu, (page << 2) | (opened ? 2 : 0) | 1, BURST);
+    return done;
+  }
   if (opened) vmentry(cpu);
   else vmlonger(cpu);
   return done;
+}
+
+/** The burst that a slice end cut: `portString` goes on with it, whatever else runs ends it. */
+let pending: u64 = 0;
+export function takeBurst(cpu: usize): void {
+  pending = load<u64>(cpu, BURST);
+  store<u64>(cpu, 0, BURST);
+}
+
+/** The next iteration lies in the same page. */
+function goesOn(cpu: usize, out: bool, page: u64): bool {
+  const next = out ? source(cpu) : target(cpu, 1);
+  if (!failed(cpu)) return next >> 12 == page;
+  store<u32>(cpu, 0, EXC);
+  return false;
+}
+
+/** Instructions up to the end of the slice, at least the one that runs. */
+function sliceLeft(cpu: usize): u64 {
+  const now = load<u64>(cpu, ICOUNT);
+  const end = load<u64>(cpu, SLICE_END);
+  return end > now ? end - now : 1;
 }
 
 /** One iteration, whose memory is known to be there. */
