@@ -196,7 +196,10 @@ field('IO_COUNT', 'u32', 'elements of a string access', scratch);
 field('IO_GPA', 'u64', 'guest physical address of an MMIO access that leaves run()', scratch);
 field('ANSWERS', 'u32', 'answers present for the instruction that is to be re-executed', scratch);
 field('ANSWER_NEXT', 'u32', 'answers used so far by its re-execution', scratch);
-field('ANSWER', 'u64', 'the answers: ENTER with 31 levels, frames and stack in a device and misaligned, takes most', { ...scratch, count: ANSWERS_MAX });
+field('ANSWER', 'u64', 'the answers: ENTER with 31 levels, frames and stack in a device and misaligned, takes most', {
+  ...scratch,
+  count: ANSWERS_MAX,
+});
 field('STATUS_TEXT', 'u32', 'why run() returned RUN_INTERNAL: see INTERNAL_* in the core', scratch);
 field('EXIT_HASH', 'u64', 'hash over all exits so far (reason, rip, ICOUNT)');
 field('EXIT_RING_NEXT', 'u64', 'exits recorded in EXIT_RING since reset');

@@ -57,10 +57,14 @@ rebuilt(`the committed file is what its sources give (needs ${MANIFEST.gcc}, ${M
 /** Runs the guest in QEMU; its lines, and whether the machine ended by itself. */
 function qemu(image: string): string[] {
   const args = ['-M', 'q35', '-accel', 'tcg', '-m', '64', '-kernel', image, '-append', 'hello=1', '-nic', 'none'];
-  const run = spawnSync('qemu-system-x86_64', [...args, '-icount', 'shift=0,sleep=off', '-display', 'none', '-serial', 'stdio', '-no-reboot'], {
-    encoding: 'utf8',
-    timeout: 60_000,
-  });
+  const run = spawnSync(
+    'qemu-system-x86_64',
+    [...args, '-icount', 'shift=0,sleep=off', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
+    {
+      encoding: 'utf8',
+      timeout: 60_000,
+    },
+  );
   assert.is(run.status, 0, `status ${run.status}, signal ${run.signal}: ${run.stderr}`);
   return run.stdout.trimEnd().split('\r\n');
 }
