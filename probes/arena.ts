@@ -1,0 +1,136 @@
+/**
+ * The memory of one enabled D program, in the VM's shared memory: what the runtime, the compiled clauses, the VM's thread and the consumer agree on.
+ *
+ * Theory. Each consumer (one `dlite`, one `lucid run -s`) has an arena: a header, then constants, globals, clause-local variables, scratch, dynamic
+ * variables, aggregations, speculations, and the record buffer. The VM's thread writes, the main thread reads; nobody locks. The record buffer is a
+ * ring with one writer and one reader: HEAD counts bytes ever written, TAIL bytes ever read (both modulo 2^32, the ring's size is a power of two), so
+ * it is empty when they are equal. Under bufpolicy=ring the writer moves TAIL over the oldest records itself and the reader waits for the end; under
+ * fill it stops when full. `WAIT` (a program that started with its VM): the writer waits for the reader instead of dropping.
+ *
+ * A record: header (RECORD), then the data where the enabling's description says. A record never wraps: one that does not fit before the end of the
+ * ring is preceded by one of epid 0 that fills the rest. Records of the tracer's own have the epids of SPECIAL.
+ *
+ * D addresses. An object of D's own has the 64-bit address D_BASE + its place in the shared memory: not canonical, so it never meets a guest's
+ * address. The runtime lets a clause read its own arena and the vCPU states that way, and write its own variables and scratch; all else faults.
+ *
+ * @module
+ */
+
+/** High word of the addresses of D's own objects; the low word is the place in the shared memory. */
+export const D_BASE_HIGH = 0x0d00_0000;
+
+/** A record's header, bytes from its start. */
+export const RECORD = {
+  /** u32: bytes, header included, a multiple of 8. */
+  SIZE: 0,
+  /** u32: which enabling, or one of SPECIAL. */
+  EPID: 4,
+  /** u64: ns of the VM's clock. */
+  TIMESTAMP: 8,
+  /** u32: the vCPU. */
+  CPU: 16,
+  /** u32: 1 = part of a committed speculation. */
+  FLAGS: 20,
+  HEADER: 24,
+} as const;
+
+/** Epids that are no enabling's. */
+export const SPECIAL = {
+  /** Fills the ring's end. */
+  PAD: 0,
+  /**
+   * Part of an aggregation as it was when printa fired, before the record of the clause: u32 aggregation id, u32 flags (1 first part, 2 last part), u32
+   * elements, u32 0, i64 normalization, then elements: u32 bytes (a multiple of 8), u32 0, key bytes (padded to 8), value bytes.
+   */
+  SNAPSHOT: 0xffff_ff01,
+  /** A clause faulted: u32 epid, u32 action (index from 1), u32 offset, u32 fault (FAULT), u64 address. */
+  FAULT: 0xffff_ff02,
+} as const;
+
+/** DTRACEFLT_*: what `ERROR`'s arg4 holds. */
+export const FAULT = {
+  UNKNOWN: 0,
+  BADADDR: 1,
+  BADALIGN: 2,
+  ILLOP: 3,
+  DIVZERO: 4,
+  NOSCRATCH: 5,
+  KPRIV: 6,
+  UPRIV: 7,
+  TUPOFLOW: 8,
+  BADSTACK: 9,
+} as const;
+
+/** Header of an arena: offsets of u32 fields unless told otherwise. */
+export const ARENA = {
+  /** STATE below. */
+  STATE: 0,
+  /** Bytes ever written to the ring. */
+  HEAD: 4,
+  /** Bytes ever read. */
+  TAIL: 8,
+  /** Policy: POLICY below. */
+  POLICY: 12,
+  /** 1: the writer waits when the ring is full. The reader notifies TAIL. */
+  WAIT: 16,
+  /** Argument of exit(). */
+  EXIT_STATUS: 20,
+  /** Place and size (a power of two) of the ring. */
+  RING: 24,
+  RING_BYTES: 28,
+  /** Place and bytes of the other parts. */
+  CONSTANTS: 32,
+  CONSTANTS_BYTES: 36,
+  GLOBALS: 40,
+  GLOBALS_BYTES: 44,
+  LOCALS: 48,
+  LOCALS_BYTES: 52,
+  SCRATCH: 56,
+  SCRATCH_BYTES: 60,
+  DYNAMIC: 64,
+  DYNAMIC_BYTES: 68,
+  AGGREGATIONS: 72,
+  AGGREGATIONS_BYTES: 76,
+  SPECULATIONS: 80,
+  SPECULATIONS_COUNT: 84,
+  SPECULATION_BYTES: 88,
+  /** strsize. */
+  STRING_BYTES: 92,
+  /** First free byte of scratch in this firing. */
+  SCRATCH_NEXT: 96,
+  /** Drops, u32 each, in the order of DROPS. */
+  DROPS: 128,
+  /** What the consumer asks of the VM's thread or is told by it: ASK below. */
+  ASK: 192,
+  /** Room for the runtime's own state (free lists, hash heads, seeds, jump of a fault). */
+  PRIVATE: 256,
+  PRIVATE_BYTES: 4096 - 256,
+  HEADER: 4096,
+} as const;
+
+/** ARENA.STATE. */
+export const STATE = {
+  IDLE: 0,
+  ACTIVE: 1,
+  /** exit() was called, or the consumer stops: only END still fires. */ DRAINING: 2,
+  STOPPED: 3,
+} as const;
+
+export const POLICY = { SWITCH: 0, FILL: 1, RING: 2 } as const;
+
+/** Bits of ARENA.ASK. */
+export const ASK = { /** stop(): the VM pauses at the next boundary. */ PAUSE: 1, /** breakpoint(). */ MONITOR: 2 } as const;
+
+/** Kinds of drops, by their tags without DTRACEDROP_. */
+export const DROPS = [
+  'PRINCIPAL',
+  'AGGREGATION',
+  'DYNAMIC',
+  'DYNRINSE',
+  'DYNDIRTY',
+  'SPEC',
+  'SPECBUSY',
+  'SPECUNAVAIL',
+  'STKSTROVERFLOW',
+  'DBLERROR',
+] as const;
