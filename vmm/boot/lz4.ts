@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { BootError } from './entry.ts';
+import type { ImageFile } from './image-file.ts';
 
 const LEGACY_MAGIC = 0x184c2102;
 /** Uncompressed size of every block but the last. */
@@ -63,24 +65,73 @@ function block(input: Uint8Array, out: Uint8Array, at: number): number {
   return -1;
 }
 
-/** The `size` bytes that a legacy frame unpacks to, or null when it is damaged or does not have that size. */
-export function unpackLz4Legacy(frame: Uint8Array, size: number): Uint8Array | null {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-  if (frame.length < 4 || view.getUint32(0, true) !== LEGACY_MAGIC) return null;
-  // A length byte adds at most 255: a larger claim is a lie and not worth the memory.
-  if (size > frame.length * 255) return null;
-  const out = new Uint8Array(size);
-  let at = 0;
-  let i = 4;
-  while (i + 4 <= frame.length && at < size) {
-    const compressed = view.getUint32(i, true);
-    i += 4;
-    if (compressed === LEGACY_MAGIC) continue;
-    if (compressed > frame.length - i) return null;
-    const end = block(frame.subarray(i, i + compressed), out.subarray(0, Math.min(at + BLOCK_MAX, size)), at);
-    if (end < 0) return null;
-    at = end;
-    i += compressed;
+/**
+ * What a legacy frame unpacks to, block by block when it is asked for: a kernel of 60 MB costs one block of memory, because blocks are
+ * independent and all but the last hold BLOCK_MAX bytes.
+ */
+export class Lz4LegacyFile implements ImageFile {
+  readonly length: number;
+  readonly #frame: Uint8Array;
+  /** Start and end of each compressed block. */
+  readonly #blocks: readonly (readonly [from: number, to: number])[];
+  readonly #unpacked: Uint8Array;
+  #current = -1;
+
+  private constructor(frame: Uint8Array, length: number, blocks: readonly (readonly [number, number])[]) {
+    this.length = length;
+    this.#frame = frame;
+    this.#blocks = blocks;
+    this.#unpacked = new Uint8Array(Math.min(BLOCK_MAX, length));
   }
-  return at === size ? out : null;
+
+  /** The file in a frame that claims to unpack to `length` bytes; null when the frame cannot. */
+  static open(frame: Uint8Array, length: number): Lz4LegacyFile | null {
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+    if (frame.length < 4 || view.getUint32(0, true) !== LEGACY_MAGIC) return null;
+    // A length byte adds at most 255: a larger claim is a lie and not worth the memory.
+    if (length > frame.length * 255) return null;
+    const blocks: [number, number][] = [];
+    for (let at = 4; at + 4 <= frame.length && blocks.length * BLOCK_MAX < length; ) {
+      const compressed = view.getUint32(at, true);
+      at += 4;
+      if (compressed === LEGACY_MAGIC) continue;
+      if (compressed > frame.length - at) return null;
+      blocks.push([at, at + compressed]);
+      at += compressed;
+    }
+    return blocks.length === Math.ceil(length / BLOCK_MAX) ? new Lz4LegacyFile(frame, length, blocks) : null;
+  }
+
+  /** Block `n`, valid until another one is asked for. */
+  #block(n: number): Uint8Array {
+    const bytes = Math.min(BLOCK_MAX, this.length - n * BLOCK_MAX);
+    const out = this.#unpacked.subarray(0, bytes);
+    if (n !== this.#current) {
+      this.#current = -1;
+      const [from, to] = this.#blocks[n] as readonly [number, number];
+      if (block(this.#frame.subarray(from, to), out, 0) !== bytes) throw new BootError('the lz4 payload of the bzImage is damaged');
+      this.#current = n;
+    }
+    return out;
+  }
+
+  part(from: number, to: number): Uint8Array {
+    const out = new Uint8Array(to - from);
+    let at = 0;
+    for (const piece of this.pieces(from, to)) {
+      out.set(piece, at);
+      at += piece.length;
+    }
+    return out;
+  }
+
+  *pieces(from: number, to: number): Generator<Uint8Array> {
+    for (let at = from; at < to; ) {
+      const n = Math.floor(at / BLOCK_MAX);
+      const start = at - n * BLOCK_MAX;
+      const end = Math.min(BLOCK_MAX, to - n * BLOCK_MAX);
+      yield this.#block(n).subarray(start, end);
+      at = n * BLOCK_MAX + end;
+    }
+  }
 }

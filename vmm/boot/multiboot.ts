@@ -9,6 +9,7 @@
 import { E820_RAM, writeE820 } from './e820.ts';
 import { isElf, isLoaded, loadSegments, parseElf, physicalEntry } from './elf.ts';
 import { BootError, bootGdt, type BootOptions, type EntryState, flatEntry } from './entry.ts';
+import { wholeFile } from './image-file.ts';
 import { baseName, cString } from './modules.ts';
 import { megabytes, Placement } from './placement.ts';
 
@@ -86,8 +87,8 @@ function loadByAddresses(file: Uint8Array, header: Header, place: Placement): nu
 function loadImage(file: Uint8Array, header: Header, place: Placement): number {
   if (header.addresses !== undefined) return loadByAddresses(file, header, place);
   if (!isElf(file)) throw new BootError('a multiboot header without address fields (flag 16) in a file that is not ELF');
-  const elf = parseElf(file);
-  loadSegments(file, elf, place);
+  const elf = parseElf(wholeFile(file));
+  loadSegments(wholeFile(file), elf, place);
   const entry = physicalEntry(elf);
   if (!isLoaded(elf, entry)) throw new BootError(`its entry point ${hex(elf.entry)} is in no loaded segment`);
   return entry;

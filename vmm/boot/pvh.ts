@@ -9,6 +9,7 @@
 import { writeE820 } from './e820.ts';
 import { findNote, isElf, isLoaded, loadSegments, parseElf } from './elf.ts';
 import { BootError, bootGdt, type BootOptions, type EntryState, flatEntry } from './entry.ts';
+import { type ImageFile, wholeFile } from './image-file.ts';
 import { baseName, cString, placeInitrd } from './modules.ts';
 import { Placement } from './placement.ts';
 import { unpackVmlinux } from './vmlinux.ts';
@@ -22,7 +23,7 @@ const MEMMAP_SIZE = 24;
 const PAGE = 0x1000;
 
 /** The PVH entry point of an ELF file, or undefined when it has no such note. */
-export function pvhEntry(file: Uint8Array): number | undefined {
+export function pvhEntry(file: ImageFile): number | undefined {
   const note = findNote(file, parseElf(file), 'Xen', XEN_ELFNOTE_PHYS32_ENTRY);
   if (note === undefined || note.length < 4) return undefined;
   const view = new DataView(note.buffer, note.byteOffset, note.length);
@@ -89,7 +90,7 @@ function startInfo(options: BootOptions, place: Placement, modules: readonly Loa
 
 /** Enters an ELF file, or the ELF inside a bzImage, by its PVH note: EBX = hvm_start_info. */
 export function loadPvh(options: BootOptions): EntryState {
-  const file = isElf(options.kernel) ? options.kernel : unpackVmlinux(options.kernel);
+  const file = isElf(options.kernel) ? wholeFile(options.kernel) : unpackVmlinux(options.kernel);
   const elf = parseElf(file);
   const entry = pvhEntry(file);
   if (entry === undefined) throw new BootError('an ELF file without a PVH note (Xen note type 18)');

@@ -6,6 +6,7 @@
 import { isBzImage } from './bzimage.ts';
 import { isElf, parseElf } from './elf.ts';
 import { BootError, type BootKind } from './entry.ts';
+import { wholeFile } from './image-file.ts';
 import { findHeader } from './multiboot.ts';
 import { pvhEntry } from './pvh.ts';
 
@@ -68,8 +69,8 @@ export function recognise(file: Uint8Array): BootKind {
   if (isBzImage(file)) return 'bzimage';
   if (isElf(file)) {
     // A damaged ELF file has its own reason; it need not be searched for other headers.
-    parseElf(file);
-    if (pvhEntry(file) !== undefined) return 'pvh';
+    parseElf(wholeFile(file));
+    if (pvhEntry(wholeFile(file)) !== undefined) return 'pvh';
   }
   if (findHeader(file) !== undefined) return 'multiboot';
   throw new BootError(`${describe(file)}; a bzImage, an ELF file with a PVH note or a multiboot 1 image is needed`);

@@ -8,7 +8,8 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { parseBzImage } from './bzimage.ts';
 import { BootError } from './entry.ts';
-import { unpackLz4Legacy } from './lz4.ts';
+import { type ImageFile, wholeFile } from './image-file.ts';
+import { Lz4LegacyFile } from './lz4.ts';
 
 /** No kernel is larger than its link address range (MODULES_VADDR - __START_KERNEL_map, 1 GiB). */
 const MAX_VMLINUX = 0x4000_0000;
@@ -28,8 +29,8 @@ function formatOf(payload: Uint8Array): string | undefined {
   return FORMATS.find(([, magic]) => magic.every((byte, i) => payload[i] === byte))?.[0];
 }
 
-/** The unpacked payload (an ELF vmlinux, relocations behind it); throws BootError with the reason when there is none. */
-export function unpackVmlinux(bzImage: Uint8Array): Uint8Array {
+/** The payload as it unpacks (an ELF vmlinux, relocations behind it); throws BootError with the reason when there is none. */
+export function unpackVmlinux(bzImage: Uint8Array): ImageFile {
   const { payload } = parseBzImage(bzImage);
   if (payload === undefined || payload.length < 8)
     throw new BootError('the bzImage header names no payload to unpack (boot protocol 2.08)');
@@ -39,13 +40,13 @@ export function unpackVmlinux(bzImage: Uint8Array): Uint8Array {
   return unpacked;
 }
 
-function unpack(payload: Uint8Array, format: string | undefined): Uint8Array | null {
+function unpack(payload: Uint8Array, format: string | undefined): ImageFile | null {
   // The build appends the unpacked size (arch/x86/boot/compressed/Makefile, size_append); gzip ends in it by itself.
   const size = new DataView(payload.buffer, payload.byteOffset, payload.length).getUint32(payload.length - 4, true);
   if (size > MAX_VMLINUX) return null;
   switch (format) {
     case 'lz4':
-      return unpackLz4Legacy(payload.subarray(0, payload.length - 4), size);
+      return Lz4LegacyFile.open(payload.subarray(0, payload.length - 4), size);
     case 'gzip':
       return guarded(() => gunzipSync(payload, { maxOutputLength: size + 1 }));
     case 'zstd':
@@ -60,9 +61,9 @@ function unpack(payload: Uint8Array, format: string | undefined): Uint8Array | n
 }
 
 /** zlib throws on damaged input. */
-function guarded(inflate: () => Uint8Array): Uint8Array | null {
+function guarded(inflate: () => Uint8Array): ImageFile | null {
   try {
-    return inflate();
+    return wholeFile(inflate());
   } catch {
     return null;
   }
@@ -71,7 +72,8 @@ function guarded(inflate: () => Uint8Array): Uint8Array | null {
 /** The ELF inside a bzImage, or null when it cannot be unpacked. */
 export function extractVmlinux(bzImage: Uint8Array): Uint8Array | null {
   try {
-    return unpackVmlinux(bzImage);
+    const file = unpackVmlinux(bzImage);
+    return file.part(0, file.length);
   } catch (error) {
     if (error instanceof BootError) return null;
     throw error;
