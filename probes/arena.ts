@@ -102,11 +102,41 @@ export const ARENA = {
   DROPS: 128,
   /** What the consumer asks of the VM's thread or is told by it: ASK below. */
   ASK: 192,
-  /** Room for the runtime's own state (free lists, hash heads, seeds, jump of a fault). */
+  /** 1: a vCPU's registers mean something (vmregs, uregs, guest memory); 0: no VM, those fault. The VM's thread may change it for one firing. */
+  CONTEXT: 196,
+  /** What `pid` and `vmid` say. */
+  PID: 200,
+  VMID: 204,
+  /** u64: walltimestamp when the clock was 0, ns since 1970. */
+  EPOCH: 208,
+  /** u64: seed of rand(). */
+  SEED: 216,
+  /** Bytes of the whole arena. */
+  BYTES: 224,
+  /** 1: the ring is full under bufpolicy=fill, and tracing is to end. */
+  FILLED: 228,
+  /** Bytes that END's records may still take when it is. */
+  RESERVE: 232,
+  /** Room for the runtime's own state (free lists, hash heads, seeds). */
   PRIVATE: 256,
-  PRIVATE_BYTES: 4096 - 256,
+  PRIVATE_BYTES: 3072 - 256,
+  /** Strings: what `execname`, `vmname` and `zonename` say. */
+  EXECNAME: 3072,
+  VMNAME: 3328,
+  ZONENAME: 3584,
+  /** Bytes of each, with its NUL. */
+  NAME_BYTES: 256,
   HEADER: 4096,
 } as const;
+
+/** Consumers that a VM can have at once: bits of a probe point's switch. */
+export const CONSUMERS = 8;
+
+/**
+ * Slots of the table through which the runtime calls a program's probes: consumer * PER_CONSUMER + slot. A static point's slot is its number;
+ * those from FREE on are given out by the VM's thread (profile, tick).
+ */
+export const SLOT = { PER_CONSUMER: 256, BEGIN: 64, END: 65, ERROR: 66, FREE: 67 } as const;
 
 /** ARENA.STATE. */
 export const STATE = {
