@@ -64,6 +64,8 @@ export interface MachineOptions {
   /** Guest RAM: `256M`, or bytes. */
   readonly memory: string | number;
   readonly name?: string;
+  /** Of the VM; see `VmOptions`. */
+  readonly vmid?: number;
   /** `room(bytes)` gives memory for a file, which goes back to the host once the guest is loaded. */
   readonly load: (room: (bytes: number) => Uint8Array) => GuestFiles;
   /** The guest's command line. */
@@ -135,8 +137,8 @@ export class Machine {
   }
 
   static #vmOptions(options: MachineOptions): Parameters<typeof Vm.create>[0] {
-    const { memory, name, exitCosts, intercepts } = options;
-    return { memory, name, exitCosts, intercepts, hole: VGA_WINDOW, unclaimed: 'float' };
+    const { memory, name, vmid, exitCosts, intercepts } = options;
+    return { memory, name, vmid, exitCosts, intercepts, hole: VGA_WINDOW, unclaimed: 'float' };
   }
 
   private constructor(options: MachineOptions, vm: Vm) {

@@ -37,6 +37,8 @@ export interface VmOptions {
   readonly memory: string | number;
   /** Names the VM in its kstats and reports. */
   readonly name?: string;
+  /** Its number in kstat names; default: counts the VMs of the process from 0. A monitor whose VMs others find takes one from `claimVm`. */
+  readonly vmid?: number;
   /** RAM that the guest does not see, such as the VGA window. */
   readonly hole?: { readonly gpa: number; readonly bytes: number };
   readonly exitCosts?: ExitCosts;
@@ -81,7 +83,7 @@ export class Vm implements VcpuHost {
   readonly ports: IoPorts;
   readonly mmio: MmioRegions;
   readonly vcpus: Vcpu[] = [];
-  /** Number of this VM; unique in the process. */
+  /** Number of this VM. */
   readonly vmid: number;
   /** The VM's counters, under illumos KVM's names. */
   readonly kstats: KstatRegistry;
@@ -117,7 +119,7 @@ export class Vm implements VcpuHost {
   private constructor(options: VmOptions, module: WebAssembly.Module) {
     const bytes = parseMemorySize(options.memory);
     this.name = options.name ?? 'vm';
-    this.vmid = vmids++;
+    this.vmid = options.vmid ?? vmids++;
     this.memory = createMemory(bytes);
     this.kstats = new KstatRegistry({
       buffer: this.memory.buffer,

@@ -10,6 +10,7 @@ import type { BootKind } from './boot/index.ts';
 import type { SharedRing } from './console-ring.ts';
 import type { ExitCosts } from './exit-cost.ts';
 import type { Intercepts } from './intercepts.ts';
+import type { KstatPublication } from './kstat.ts';
 import type { Outcome, VmReport } from './report.ts';
 
 /** One run, as plain data. */
@@ -38,6 +39,8 @@ export interface RunOptions {
 /** What the main thread hands over, as its first and only message. */
 export interface WorkerData {
   readonly options: RunOptions;
+  /** The VM's number; see `vmm/runtime-directory.ts`. */
+  readonly vmid: number;
   readonly module: WebAssembly.Module;
   readonly ring: SharedRing;
   /** Words of `SIGNAL`. */
@@ -53,9 +56,19 @@ export const SIGNAL = { INPUT: 0, QUIT: 1 } as const;
 /** Messages on the input port: bytes for the console; null when the input has ended. */
 export type InputMessage = Uint8Array | null;
 
+/** The VM exists and is about to run: all that other threads need to see into it. */
+export interface Started {
+  readonly kind: 'started';
+  /** The VM's whole memory. */
+  readonly memory: ArrayBufferLike;
+  readonly kstats: KstatPublication;
+  readonly vcpus: number;
+}
+
 /** Messages from the VM's thread. */
 export type WorkerMessage =
   | { readonly kind: 'console' }
+  | Started
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string }
   | {

@@ -59,6 +59,7 @@ class World implements Outside {
 
   look(): boolean {
     this.#flush();
+    this.#machine.vm.kstats.refresh();
     if (this.#quit) return true;
     const { limits, clock } = this.#options;
     if (limits.wallMs !== undefined && performance.now() - this.#start >= limits.wallMs) {
@@ -243,6 +244,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   const machine = Machine.createSync({
     memory: options.memory,
     name: options.name,
+    vmid: data.vmid,
     load: (room) => loadFiles(options, room),
     append: options.append,
     kind: options.kind,
@@ -257,6 +259,8 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   // Only now: a run that cannot start leaves the file as it was.
   const terminal = openConsole(data, post);
   const world = new World(data, machine, () => terminal.flush());
+  const { vm } = machine;
+  post({ kind: 'started', memory: vm.memory.buffer, kstats: vm.kstats.publish(), vcpus: vm.vcpus.length });
   const startupMs = performance.timeOrigin + performance.now() - data.startedAt;
   const begin = performance.now();
   let outcome = machine.run(options.limits, world);
@@ -266,10 +270,10 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   let death: string | undefined;
   if (outcome.kind === 'died') {
     const { deathReport } = await import('./death-report.ts');
-    death = await deathReport(machine.vm, machine.vcpu, outcome.why);
+    death = await deathReport(vm, machine.vcpu, outcome.why);
   }
   flushCompileCache();
-  post({ kind: 'ended', outcome, report: reportOf(machine.vm), death, startupMs, runMs });
+  post({ kind: 'ended', outcome, report: reportOf(vm), death, startupMs, runMs });
 }
 
 if (parentPort !== null) {

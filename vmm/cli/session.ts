@@ -10,6 +10,7 @@ import { compileCore } from '../cpu/core.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
 import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
 import { UsageError } from './options.ts';
+import { PublishedVm } from './published-vm.ts';
 import { Terminal } from './terminal.ts';
 
 /** What a run came to. */
@@ -82,7 +83,16 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
   const ring = createRing();
   const signal = new Int32Array(new SharedArrayBuffer(8));
   const { port1, port2 } = new MessageChannel();
-  const data: WorkerData = { options: run, module, ring, signal: signal.buffer, input: port2, startedAt: performance.timeOrigin };
+  const published = PublishedVm.claim(run.name);
+  const data: WorkerData = {
+    options: run,
+    vmid: published.vmid,
+    module,
+    ring,
+    signal: signal.buffer,
+    input: port2,
+    startedAt: performance.timeOrigin,
+  };
   const worker = prepared ?? startThread();
   prepared = undefined;
   worker.ref();
@@ -106,6 +116,7 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
   };
   const terminal = run.attached ? openTerminal((message) => port1.postMessage(message), wake, quit) : undefined;
   const release = onInterruption(quit);
+  worker.on('message', (message: WorkerMessage) => message.kind === 'started' && published.open(message));
   // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
   output.on('error', quit);
   try {
@@ -122,6 +133,7 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
     return { outcome: ended.outcome, report: ended.report, host, death: ended.death };
   } finally {
     release();
+    published.close();
     output.off('error', quit);
     terminal?.restore();
     port1.close();

@@ -1,0 +1,74 @@
+/**
+ * What makes the VM of `lucid run` visible to `kstat`, `kvmstat`, `lucid ps` and the tracer: its number and its socket.
+ *
+ * The number is taken before the VM's thread makes its kstats, which carry it. The socket opens when the VM is about to run, while it already runs:
+ * the guest waits for neither. A VM that cannot be made visible runs all the same; one line on standard error says why.
+ *
+ * @module
+ */
+import process from 'node:process';
+import { claimVm, RuntimeDirectoryError, runtimeDirectoryPath, type VmClaim } from '../runtime-directory.ts';
+import type { VmServer } from '../vm-socket-server.ts';
+import type { Started } from '../worker-messages.ts';
+
+function warn(why: string): void {
+  process.stderr.write(`lucid: kvmstat and dlite will not see this VM: ${why}\n`);
+}
+
+/** One VM of this process, as others see it. */
+export class PublishedVm {
+  readonly #name: string;
+  readonly #claim: VmClaim | undefined;
+  #server: VmServer | undefined;
+  #closed = false;
+
+  private constructor(name: string, claim: VmClaim | undefined) {
+    this.#name = name;
+    this.#claim = claim;
+    process.on('exit', this.close);
+  }
+
+  static claim(name: string): PublishedVm {
+    try {
+      return new PublishedVm(name, claimVm(runtimeDirectoryPath()));
+    } catch (error) {
+      if (!(error instanceof RuntimeDirectoryError)) throw error;
+      warn(error.message);
+      return new PublishedVm(name, undefined);
+    }
+  }
+
+  /** Unique on this host among the user's VMs; 0 when it is not visible. */
+  get vmid(): number {
+    return this.#claim?.vmid ?? 0;
+  }
+
+  /** The VM is about to run: clients may come. */
+  open(started: Started): void {
+    if (this.#claim === undefined || this.#closed) return;
+    this.#open(this.#claim, started).catch((error: NodeJS.ErrnoException) =>
+      warn(`${this.#claim?.socket.path}: ${error.code ?? error.stack}`),
+    );
+  }
+
+  async #open(claim: VmClaim, { memory, kstats, vcpus }: Started): Promise<void> {
+    const [{ VmServer }, { KSTAT_SERVICE, KstatService }] = await Promise.all([
+      import('../vm-socket-server.ts'),
+      import('../vm-socket-kstat.ts'),
+    ]);
+    const kstat = new KstatService(memory, kstats);
+    const who = { vmid: claim.vmid, pid: process.pid, name: this.#name, vcpus };
+    const server = await VmServer.open(claim.socket, who, { [KSTAT_SERVICE]: kstat.serve });
+    if (this.#closed) server.close();
+    else this.#server = server;
+  }
+
+  /** Takes everything back. Any number of times. */
+  readonly close = (): void => {
+    if (this.#closed) return;
+    this.#closed = true;
+    process.off('exit', this.close);
+    this.#server?.close();
+    this.#claim?.release();
+  };
+}
