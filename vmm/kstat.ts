@@ -251,12 +251,12 @@ export function format(snapshot: KstatSnapshot, wanted: StatFilter = all): strin
   );
 }
 
-/** The parsable form (`-p`): `module:instance:name:statistic<TAB>value`; with `namesOnly` (`-l`) no value. */
-export function formatParsable(snapshot: KstatSnapshot, wanted: StatFilter = all, namesOnly = false): string {
+/** The parsable form (`-p`): `module:instance:name:statistic<TAB>value`, or another separator (`-C`); with `namesOnly` (`-l`) no value. */
+export function formatParsable(snapshot: KstatSnapshot, wanted: StatFilter = all, namesOnly = false, separator = '\t'): string {
   const key = `${snapshot.module}:${snapshot.instance}:${snapshot.name}`;
   return rows(snapshot, true)
     .filter(([name]) => wanted(name))
-    .map(([name, text]) => `${key}:${name}${namesOnly ? '' : `\t${text}`}\n`)
+    .map(([name, text]) => `${key}:${name}${namesOnly ? '' : `${separator}${text}`}\n`)
     .join('');
 }
 

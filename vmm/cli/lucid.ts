@@ -2,22 +2,14 @@
 /**
  * `lucid`: where the command starts. Sets up the cache of compiled modules, then `main.ts` does the rest.
  *
- * Nothing but built-in modules may be imported statically here: the cache holds what is loaded after it is enabled, and it halves the
- * time to the first guest instruction (types need not be stripped again).
+ * Nothing but that cache and built-in modules may be imported statically here: it holds what is loaded after it is enabled, and it halves the
+ * time to the first guest instruction.
  *
  * @module
  */
-import module from 'node:module';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import './compile-cache.ts';
 import process from 'node:process';
 import v8 from 'node:v8';
-
-const xdg = process.env['XDG_CACHE_HOME'];
-const cache = join(xdg?.startsWith('/') ? xdg : join(homedir(), '.cache'), 'lucid', 'modules');
-// Where the folder cannot be written this does nothing. The VM's thread, a Node.js instance of its own, goes by the environment.
-module.enableCompileCache(cache);
-process.env['NODE_COMPILE_CACHE'] ??= cache;
 
 // From the first moment on; a session puts its own in their place while a guest runs.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => process.exit(130));

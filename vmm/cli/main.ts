@@ -36,10 +36,11 @@ function startsGuest(args: readonly string[]): boolean {
 /** Runs one command line; the exit status. `early`: what a guest needs gets ready while the command line is read. */
 export async function main(args: readonly string[], early = true): Promise<number> {
   if (early && startsGuest(args)) prepare();
-  const [{ default: yargs }, { runCommand }, { demoCommand }] = await Promise.all([
+  const [{ default: yargs }, { runCommand }, { demoCommand }, { psCommand }] = await Promise.all([
     import('yargs'),
     import('./run.ts'),
     import('./demo.ts'),
+    import('./ps.ts'),
   ]);
   let status = 0;
   const done = (code: number): void => {
@@ -50,6 +51,7 @@ export async function main(args: readonly string[], early = true): Promise<numbe
     .usage('$0 <command> [options]\n\nA virtual machine you can see through: runs unmodified x86-64 guests and counts every VM exit.')
     .command(runCommand(done))
     .command(demoCommand(done))
+    .command(psCommand(done))
     .demandCommand(1, 'Which command? See lucid --help.')
     .strict()
     .recommendCommands()
