@@ -1,0 +1,11 @@
+/* Aggregating leaves no row; exit() does. */
+
+BEGIN
+{
+	@ = count();
+}
+
+BEGIN
+{
+	exit(0);
+}
