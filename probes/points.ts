@@ -5,6 +5,14 @@
  * in the function that fires each one there, so a script written for illumos finds them and a rename in this code base breaks none; those
  * marked as extensions have no original. Raw values go to arg0 to arg4 and are typed for `args[]` here.
  *
+ * An argument of type `struct kvm_vcpu *` is the D address (D_BASE_HIGH of `arena.ts`) of the vCPU's state in the VM's memory; the structure that
+ * D programs see has an `int vcpu_id` at offsetOf('VCPU_ID') of `vmm/cpu/layout.ts` (232) and nothing else by name.
+ *
+ * Where the original fires before the access and this engine after it: kvm-pio of an input and kvm-mmio-read-unsatisfied, so that the value is
+ * known and who answered. A burst of string I/O is one kvm-pio: the elements that start in its page, and the first one's value (0 for input
+ * that the monitor's client answers). kvm-inj-exception fires for exceptions that the monitor raises or hands on, not for the guest's own,
+ * which need no exit.
+ *
  * Cost while nobody listens: in the core, one load of the point's switch (u32 at VM_AREA.PROBES + 4 * number) and one predictable branch;
  * in JavaScript, one call of an empty function, which V8 inlines. Whoever has to compute an argument first asks `watched`.
  *

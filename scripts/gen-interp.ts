@@ -400,6 +400,12 @@ op(
       if (r == SYS_LEAVE || load<u32>(cpu, EVENT) != 0 || load<u32>(cpu, JUMP_GEN) != code) return;
       left = refresh(cpu);
       if (left <= MARGIN || load<u32>(cpu, STEPPING) != 0) return;
+      if (load<u32>(cpu, OUTSIDE) != 0) {
+        enterGuest(cpu);
+        // A probe may want attention.
+        left = refresh(cpu);
+        if (left <= MARGIN) return;
+      }
       pc += 16; start = pc; continue;`,
 );
 
@@ -555,7 +561,8 @@ import { below, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modi
 import { EXC_STEP, failed, raise, raiseError, VEC_GP, VEC_UD } from './fault';
 import { CF, FLAGS_ADD, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getPF, getSF, getZF, OF, setCarries } from './flags';
 import { commit, refill } from './mmu';
-import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, RAM_BASE, RIP, RIP_BASE, STEPPING, TLB_NOW } from './state.gen';
+import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, OUTSIDE, RAM_BASE, RIP, RIP_BASE, STEPPING, TLB_NOW } from './state.gen';
+import { enterGuest } from './exits';
 `;
 writeFileSync(
   new URL('interp.gen.ts', out),

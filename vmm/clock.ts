@@ -5,6 +5,9 @@
  * The earliest armed deadline is kept in that vCPU's DEADLINE, where the core compares it with each block it enters.
  * With several vCPUs, which take turns, `follow` hands the time over: the clock is the sum of all vCPUs' instructions.
  *
+ * A tracer's times (profile and tick probes) are kept apart from the VM's deadlines, in PROBE_DEADLINE: nothing in the VM happens there, no vCPU
+ * exits, and a halted one stays halted. Idle time passes through them, one after another.
+ *
  * @module
  */
 import type { Clock, Deadline } from './bus.ts';
@@ -47,6 +50,9 @@ export class VmClock implements Clock {
   #deadline = 0;
   #next = Number.POSITIVE_INFINITY;
   #pass = 0;
+  #profileDeadline = 0;
+  #profileNext = Number.POSITIVE_INFINITY;
+  #profile: ((now: number) => number) | undefined;
 
   /** `base` is the state of the vCPU whose instructions move the clock. */
   constructor(u32: Uint32Array, base: number) {
@@ -59,14 +65,17 @@ export class VmClock implements Clock {
     this.#icount = (base + offsetOf('ICOUNT')) >>> 2;
     this.#offset = (base + offsetOf('CLOCK_OFFSET')) >>> 2;
     this.#deadline = (base + offsetOf('DEADLINE')) >>> 2;
+    this.#profileDeadline = (base + offsetOf('PROBE_DEADLINE')) >>> 2;
   }
 
   /** Lets another vCPU move the clock from its present time on. */
   follow(base: number): void {
     const now = this.now();
+    this.#storeProfile(Number.POSITIVE_INFINITY);
     this.#attach(base);
     this.setNow(now);
     this.#store();
+    this.#storeProfile(this.#profileNext);
   }
 
   now(): number {
@@ -141,10 +150,44 @@ export class VmClock implements Clock {
     }
   }
 
-  /** Writes DEADLINE again after something else overwrote the vCPU's state (reset, restore). */
+  /** Writes the deadlines again after something else overwrote the vCPU's state (reset, restore). */
   refresh(): void {
     this.#next = Number.NaN;
     this.rearmed();
+    this.#storeProfile(this.#profileNext);
+  }
+
+  /** Calls `fire` with the time at `at` or as soon after it as an instruction ends; it returns when it is to be called next (Infinity: never). */
+  setProfile(at: number, fire: (now: number) => number): void {
+    this.#profile = fire;
+    this.#profileNext = at;
+    this.#storeProfile(at);
+  }
+
+  #storeProfile(at: number): void {
+    const never = at === Number.POSITIVE_INFINITY;
+    // 0 means never: whoever wants it at once, from JavaScript or from a probe, writes 1.
+    const value = never ? 0 : Math.max(1, Math.ceil(at));
+    this.#u32[this.#profileDeadline] = value % TWO32;
+    this.#u32[this.#profileDeadline + 1] = Math.floor(value / TWO32);
+  }
+
+  /** PROBE_DEADLINE was reached. */
+  profile(): void {
+    this.#profileNext = this.#profile?.(this.now()) ?? Number.POSITIVE_INFINITY;
+    this.#storeProfile(this.#profileNext);
+  }
+
+  /** Lets idle time pass up to `ns`, in stretches that end where the tracer wants to look. */
+  advance(ns: number): void {
+    const at = this.#profileDeadline;
+    for (;;) {
+      const next = (this.#u32[at + 1] as number) * TWO32 + (this.#u32[at] as number);
+      if (next === 0 || next > Math.max(ns, this.now())) break;
+      if (next > this.now()) this.setNow(next);
+      this.profile();
+    }
+    if (ns > this.now()) this.setNow(ns);
   }
 
   /** Name and time of every armed deadline, for reports. */

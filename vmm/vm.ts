@@ -2,7 +2,7 @@
  * A virtual machine: memory, buses, time, interrupt lines and vCPUs, in the shape of KVM's VM file descriptor.
  *
  * Theory. One shared WebAssembly memory holds the engine's state and guest RAM; one instance of the CPU core works on it. What the core
- * cannot answer itself it asks through six imports, which are bound here: ports and MMIO go to the buses, MSRs and interrupt acknowledgement
+ * cannot answer itself it asks through its imports, which are bound here: ports and MMIO go to the buses, MSRs and interrupt acknowledgement
  * to the interrupt controllers ("irqchip"). Time is the running vCPU's (`clock.ts`). A VM without an irqchip hands HLT out of `run()`; with
  * one, HLT waits for the next deadline here, by moving the clock to it.
  *
@@ -15,6 +15,7 @@ import { type DeviceState, type Saveable, StateError } from './bus.ts';
 import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';
 import { ARCH_CAPABILITIES, coreFeatures, defaultCpuid, type SimdLevel, simdLevel } from './cpu/cpuid.ts';
+import { ProbeGate } from './cpu/probe-gate.ts';
 import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, VM_AREA } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
 import { SLICE, Vcpu, type VcpuHost } from './cpu/vcpu.ts';
@@ -85,6 +86,8 @@ export class Vm implements VcpuHost {
   readonly vcpus: Vcpu[] = [];
   /** Number of this VM. */
   readonly vmid: number;
+  /** Where a tracer has itself called by the probe points in the core. */
+  readonly probeGate = new ProbeGate();
   /** The VM's counters, under illumos KVM's names. */
   readonly kstats: KstatRegistry;
   /** The interrupt controllers, when there are any: see `createIrqchip`. */
@@ -142,6 +145,7 @@ export class Vm implements VcpuHost {
       intack: (cpu) => this.irqchip?.acknowledge(cpu) ?? -1,
       tprWritten: (cpu) => this.irqchip?.taskPriorityWritten(vcpuIndex(cpu), this.u32[(cpu + CR8) >>> 2]),
       ferr: () => this.irqchip?.ferr(),
+      probe: this.probeGate.probe,
     });
     this.ram.written = (host, length) => this.core.dmaWritten(host, length);
     this.ram.setSlots(standardSlots(bytes, options.hole));
@@ -268,7 +272,7 @@ export class Vm implements VcpuHost {
         this.stopping = true;
         return false;
       }
-      if (until > this.clock.now()) this.clock.setNow(until);
+      this.clock.advance(until);
       if (this.clock.fireDue() === 0 && this.onIdle !== undefined) quiet = Math.min(quiet, IDLE_LOOK);
     }
   }

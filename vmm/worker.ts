@@ -99,7 +99,7 @@ class World implements Outside {
     const now = clock.now();
     const reached = paced ? Math.max(now, Math.min(until, this.#elapsedNs())) : now;
     if (Atomics.load(this.#signal, SIGNAL.INPUT) !== 0) {
-      clock.setNow(reached);
+      clock.advance(reached);
       if (this.look()) return -1;
     }
     return reached;

@@ -111,6 +111,7 @@ const instance = new WebAssembly.Instance(build(), {
     intack: () => -1,
     tprWritten: (_cpu: number, tpr: number) => priorities.push(tpr),
     ferr: () => undefined,
+    probe: () => undefined,
     abort: () => assert.unreachable('the core aborted'),
   },
 }).exports as unknown as SystemCore & { __setArgumentsLength(n: number): void };

@@ -9,7 +9,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { MAX_RAM, MEMORY_MAP } from './layout.ts';
+import { MAX_RAM, MEMORY_MAP, TRACE_BYTES } from './layout.ts';
 
 /** What `run` returned. */
 export const RUN = {
@@ -22,6 +22,8 @@ export const RUN = {
   SHUTDOWN: 7,
   INTERNAL: 8,
   EVENT: 9,
+  /** PROBE_DEADLINE was reached. */
+  PROFILE: 10,
 } as const;
 
 /** What a callback tells the core: no such thing (#GP), done, leave `run`, done by an interrupt controller. */
@@ -37,6 +39,8 @@ export interface CoreImports {
   tprWritten(cpu: number, tpr: number): void;
   /** The x87 FERR# output rises. */
   ferr(cpu: number): void;
+  /** A probe point fires; see `probe-gate.ts`. Without it nothing listens. */
+  probe?(cpu: number, point: number): void;
 }
 
 /** What the core offers. */
@@ -93,11 +97,17 @@ function missing(): CoreError {
   return new CoreError(`${fileURLToPath(CORE_URL)} is missing: build the CPU core first (npm run build)`);
 }
 
-/** The memory of a VM with `ramBytes` of guest RAM. Throws CoreError when the host does not give it. */
+/** Where the memory of enabled D programs stands: after guest RAM, to the end of the VM's memory. */
+export function traceArea(ramBytes: number): { readonly from: number; readonly to: number } {
+  const from = Math.ceil((MEMORY_MAP.RAM_BASE + ramBytes) / PAGE) * PAGE;
+  return { from, to: from + TRACE_BYTES };
+}
+
+/** The memory of a VM with `ramBytes` of guest RAM and room for traces behind it. Throws CoreError when the host does not give it. */
 export function createMemory(ramBytes: number): WebAssembly.Memory {
   if (ramBytes > MAX_RAM)
     throw new CoreError(`guest memory of ${ramBytes} bytes: at most ${MAX_RAM} (3584M) fit a 32-bit WebAssembly memory`);
-  const pages = Math.ceil((MEMORY_MAP.RAM_BASE + ramBytes) / PAGE);
+  const pages = traceArea(ramBytes).to / PAGE;
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch (error) {
@@ -110,6 +120,7 @@ export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.
   const instance = new WebAssembly.Instance(module, {
     env: {
       memory,
+      probe() {},
       ...imports,
       abort(_message: number, _file: number, line: number, column: number): never {
         throw new CoreError(`the CPU core aborted at ${line}:${column}`);

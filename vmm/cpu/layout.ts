@@ -66,6 +66,8 @@ field('FLAG_OP', 'u32', 'how the arithmetic flags follow from FLAG_RES, FLAG_A, 
 field('FLAG_RES', 'u64', 'result of the last flag-setting operation, sign-extended');
 field('FLAG_A', 'u64', 'its first operand, sign-extended');
 field('FLAG_B', 'u64', 'its second operand, sign-extended');
+// D programs see it as struct kvm_vcpu's member (probes/points.ts says where).
+field('VCPU_ID', 'u32', 'number of the vCPU', scratch);
 
 // Segments: ES CS SS DS FS GS LDTR TR, 32 bytes each.
 field('SEG_BASE', 'u64', 'segment base; ES CS SS DS FS GS LDTR TR, 32 bytes apart', { count: 8, stride: 32 });
@@ -164,6 +166,11 @@ field('SHADOW_AT', 'u64', 'ICOUNT at which the STI or MOV SS shadow holds (all o
 field('SHADOW_KIND', 'u32', '1 = STI, 2 = MOV SS: what made the shadow');
 field('NMI_BLOCKED', 'u32', '1 between NMI delivery and IRET');
 field('ACTIVITY', 'u32', '0 active, 1 HLT, 2 shutdown, 3 wait for SIPI');
+field(
+  'OUTSIDE',
+  'u32',
+  '0 = the guest runs; 1 = it exited and what follows is the handler; 2 = the same, and its instruction is run again',
+);
 field('WINDOW', 'u32', '1 when an interrupt window exit was requested');
 field('BURST', 'u64', 'string I/O that a slice end cut: bit 0 = there is one, bit 1 = its exit is still open, above them its linear page');
 field('STORM', 'u32', 'events delivered since an instruction last retired');
@@ -176,7 +183,8 @@ field('ICOUNT', 'u64', 'retired instructions', { align: 64 });
 field('CLOCK_OFFSET', 'u64', 'VM clock (ns) = ICOUNT + CLOCK_OFFSET: exit costs and skipped idle time');
 field('DEADLINE', 'u64', 'VM clock (ns) of the next event; run() returns there');
 field('SLICE_END', 'u64', 'ICOUNT at which run() returns to look outside');
-field('STOP_AT', 'u64', 'ICOUNT that ends the current stretch: the nearest of both, as the core computed it', scratch);
+field('PROBE_DEADLINE', 'u64', 'VM clock (ns) at which run() returns for the tracer; no event of the VM. 0 = never', scratch);
+field('STOP_AT', 'u64', 'ICOUNT that ends the current stretch: the nearest of these, as the core computed it', scratch);
 
 // Exits.
 field('EXIT_REASON', 'u32', 'basic exit reason of the last VM exit');
@@ -201,6 +209,7 @@ field('ANSWER', 'u64', 'the answers: ENTER with 31 levels, frames and stack in a
   count: ANSWERS_MAX,
 });
 field('STATUS_TEXT', 'u32', 'why run() returned RUN_INTERNAL: see INTERNAL_* in the core', scratch);
+field('PROBE_ARG', 'u64', 'raw arguments of the probe that fires', { ...scratch, count: 10 });
 field('EXIT_HASH', 'u64', 'hash over all exits so far (reason, rip, ICOUNT)');
 field('EXIT_RING_NEXT', 'u64', 'exits recorded in EXIT_RING since reset');
 field('EXIT_RING', 'u64', 'last 64 exits: reason, rip, qualification, ICOUNT', { count: 64 * 4 });
@@ -322,6 +331,9 @@ export const VM_AREA = {
 
 /** Bits of VM_AREA.INTERCEPT, the names of `--intercept`. */
 export const INTERCEPT = { cr3: 1, invlpg: 2, rdtsc: 4, pause: 8, dr: 16, cr8: 32 } as const;
+
+/** Bytes behind guest RAM for the memory of enabled D programs; pages that nobody touches cost nothing. */
+export const TRACE_BYTES = 192 * 1024 * 1024;
 
 /** Largest guest RAM in bytes: 32-bit WebAssembly memory less the engine's part. */
 export const MAX_RAM = 3584 * 1024 * 1024;

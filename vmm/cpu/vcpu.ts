@@ -94,7 +94,7 @@ export interface VcpuHost {
   readonly slice: number;
   /** Called between slices; true ends `run`. */
   readonly onSlice?: (() => boolean) | undefined;
-  readonly clock: { now(): number; refresh(): void; fireDue(): void };
+  readonly clock: { now(): number; refresh(): void; fireDue(): void; profile(): void };
   readonly irqchip?: { taskPriorityWritten(vcpu: number, priority: number): void } | undefined;
   readonly stopping: boolean;
   readonly ram: { gpaOf(host: number): number; read(gpa: number, into: Uint8Array): boolean };
@@ -197,6 +197,11 @@ export class Vcpu {
       let code: number;
       try {
         code = this.#enter();
+        // No event of the VM: it goes on as if it had not left.
+        while (code === RUN.PROFILE) {
+          vm.clock.profile();
+          code = this.#enter();
+        }
         if (code === RUN.DEADLINE) {
           vm.clock.fireDue();
           // Deadlines that come without the guest moving must not lock the outside world out.

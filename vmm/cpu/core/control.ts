@@ -15,11 +15,12 @@ import {
 import { SEG_GS, SEG_LDTR, SEG_CS, SEG_TR, VEC_GP, VEC_UD, failed, raise, raiseDebug, raiseError } from './fault';
 import { isCanonical } from './frame';
 import { A_WRITE, loadPdptes, modeChanged, PHYS_BITS, probeWrite, readMem, tlbFlush, tlbInvlpg, writeMem } from './mmu';
+import { fire, watched } from './probe';
 import { AR_L, protectedOnly, wrap } from './segment';
 import {
   CLOCK_OFFSET, CPL, CR0, CR2, CR3, CR4, CR8, DR, EFER, GDTR_BASE, GDTR_LIMIT, ICOUNT, IDTR_BASE, IDTR_LIMIT, INTERCEPT_CR3, INTERCEPT_CR8,
-  INTERCEPT_DR, INTERCEPT_INVLPG, INTERCEPT_RDTSC, KERNEL_GS_BASE, LONG, MODE, REGS, SEG_AR, SEG_BASE, SEG_SEL, TSC_OFFSET, VM_INTERCEPT,
-  XCR0,
+  INTERCEPT_DR, INTERCEPT_INVLPG, INTERCEPT_RDTSC, KERNEL_GS_BASE, LONG, MODE, PROBE_KVM_CR, PROBE_KVM_CR_READ, PROBE_KVM_CR_WRITE, REGS,
+  SEG_AR, SEG_BASE, SEG_SEL, TSC_OFFSET, VM_INTERCEPT, XCR0,
 } from './state.gen';
 
 const RAX: usize = REGS;
@@ -110,6 +111,18 @@ function exit(cpu: usize, reason: u32, qualification: u64): void {
 
 // ---- control registers ----
 
+/** A CR_ACCESS exit, with the probes of its handler: what is moved is `value`. */
+function crExit(cpu: usize, qualification: u64, value: u64): void {
+  vmexit(cpu, EXIT_CR_ACCESS, qualification);
+  const cr = qualification & 15;
+  const operation = (qualification >> 4) & 3;
+  if (watched(PROBE_KVM_CR)) fire(cpu, PROBE_KVM_CR, cr, (qualification >> 8) & 15, operation);
+  if (operation == FROM_CR) {
+    if (watched(PROBE_KVM_CR_READ)) fire(cpu, PROBE_KVM_CR_READ, cr, value);
+  } else if (watched(PROBE_KVM_CR_WRITE)) fire(cpu, PROBE_KVM_CR_WRITE, cr, value);
+  vmentry(cpu);
+}
+
 /** MOV from CR0, CR2, CR3, CR4 or CR8; `reg` is the destination's number. */
 export function movFromCr(cpu: usize, cr: u32, reg: u32 = 0): u64 {
   if (cr != 0 && cr != 2 && cr != 3 && cr != 4 && cr != 8) {
@@ -117,7 +130,8 @@ export function movFromCr(cpu: usize, cr: u32, reg: u32 = 0): u64 {
     return 0;
   }
   if (!privileged(cpu)) return 0;
-  if ((cr == 3 && intercepts(INTERCEPT_CR3)) || (cr == 8 && intercepts(INTERCEPT_CR8))) exit(cpu, EXIT_CR_ACCESS, crQualification(cr, FROM_CR, reg));
+  if ((cr == 3 && intercepts(INTERCEPT_CR3)) || (cr == 8 && intercepts(INTERCEPT_CR8)))
+    crExit(cpu, crQualification(cr, FROM_CR, reg), cr == 3 ? load<u64>(cpu, CR3) : load<u64>(cpu, CR8));
   switch (cr) {
     case 0: return load<u64>(cpu, CR0);
     case 2: return load<u64>(cpu, CR2);
@@ -143,22 +157,22 @@ export function movToCr(cpu: usize, cr: u32, value: u64, reg: u32 = 0): void {
   const qualification = crQualification(cr, TO_CR, reg);
   switch (cr) {
     case 0:
-      if ((value ^ load<u64>(cpu, CR0)) & ~CR0_GUEST_OWNED) exit(cpu, EXIT_CR_ACCESS, qualification);
+      if ((value ^ load<u64>(cpu, CR0)) & ~CR0_GUEST_OWNED) crExit(cpu, qualification, value);
       setCr0(cpu, value);
       break;
     case 2:
       store<u64>(cpu, value, CR2);
       break;
     case 3:
-      if (intercepts(INTERCEPT_CR3)) exit(cpu, EXIT_CR_ACCESS, qualification);
+      if (intercepts(INTERCEPT_CR3)) crExit(cpu, qualification, value);
       setCr3(cpu, value);
       break;
     case 4:
-      if ((value ^ load<u64>(cpu, CR4)) & ~CR4_GUEST_OWNED) exit(cpu, EXIT_CR_ACCESS, qualification);
+      if ((value ^ load<u64>(cpu, CR4)) & ~CR4_GUEST_OWNED) crExit(cpu, qualification, value);
       setCr4(cpu, value);
       break;
     default:
-      if (intercepts(INTERCEPT_CR8)) exit(cpu, EXIT_CR_ACCESS, qualification);
+      if (intercepts(INTERCEPT_CR8)) crExit(cpu, qualification, value);
       setCr8(cpu, value);
   }
 }
@@ -273,7 +287,7 @@ export function lmsw(cpu: usize, word: u32, fromMemory: u32 = 0): void {
   // MP, EM and TS are loaded; PE can be set but not cleared.
   const value = (old & ~(<u64>14)) | <u64>(word & 15);
   if ((value ^ old) & ~CR0_GUEST_OWNED) {
-    exit(cpu, EXIT_CR_ACCESS, (BY_LMSW << 4) | (fromMemory ? 0x40 : 0) | (<u64>(word & 0xffff) << 16));
+    crExit(cpu, (BY_LMSW << 4) | (fromMemory ? 0x40 : 0) | (<u64>(word & 0xffff) << 16), value);
   }
   setCr0(cpu, value);
 }

@@ -6,7 +6,8 @@
  * says which control bits and MSRs exist, so that what is enumerated and what can be enabled never differ.
  */
 import { EXIT_CPUID, vmentry, vmexit } from './exits';
-import { APIC_BASE, CR4, MISC_ENABLE, MODE, REGS, VCPU_BASE, VCPU_STRIDE, VM_CPUID, VM_CPUID_COUNT, XCR0 } from './state.gen';
+import { fire, watched } from './probe';
+import { APIC_BASE, CR4, MISC_ENABLE, MODE, PROBE_KVM_CPUID, REGS, VCPU_BASE, VCPU_STRIDE, VM_CPUID, VM_CPUID_COUNT, XCR0 } from './state.gen';
 
 const RAX: usize = REGS;
 const RCX: usize = REGS + 8;
@@ -52,7 +53,11 @@ export function cpuidValue(leaf: u32, subleaf: u32, register: usize): u32 {
 /** CPUID: an exit, then the answer in EAX, EBX, ECX, EDX. */
 export function cpuid(cpu: usize): void {
   vmexit(cpu, EXIT_CPUID, 0);
-  answer(cpu, <u32>load<u64>(cpu, RAX), <u32>load<u64>(cpu, RCX));
+  const leaf = <u32>load<u64>(cpu, RAX);
+  const subleaf = <u32>load<u64>(cpu, RCX);
+  answer(cpu, leaf, subleaf);
+  if (watched(PROBE_KVM_CPUID))
+    fire(cpu, PROBE_KVM_CPUID, <u64>leaf, <u64>subleaf, load<u64>(cpu, RAX), load<u64>(cpu, RBX), load<u64>(cpu, RCX), load<u64>(cpu, RDX));
   vmentry(cpu);
 }
 

@@ -13,5 +13,7 @@ export declare function msr(cpu: usize, index: u32, write: u32): i32;
 export declare function intack(cpu: usize): i32;
 /** CR8 was written. */
 export declare function tprWritten(cpu: usize, tpr: i32): void;
+/** A probe point fires; its raw arguments stand in PROBE_ARG. Changes nothing that the guest can see. */
+export declare function probe(cpu: usize, point: u32): void;
 /** x87 error with CR0.NE = 0: the FERR# pin. */
 export declare function ferr(cpu: usize): void;

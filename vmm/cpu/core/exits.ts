@@ -4,10 +4,17 @@
  * `vmexit` opens an exit (SDM vol. 3 appendix C gives the reasons, section 28.2 the qualifications); `vmentry` closes it, once
  * the handler has run, with its modelled cost: VM_EXIT_COST[reason] plus what the handler left in EXIT_EXTRA. The cost moves the
  * VM's clock, so the time between an exit and the next entry means something, and repeats.
+ *
+ * Between an exit and the entry that follows it OUTSIDE is set: the guest does not run. The entry (`enterGuest`) is where the next instruction
+ * is about to run or an event about to be delivered, after everything that the monitor does first: the emulated instruction has retired,
+ * deadlines that passed have fired, an interrupt to inject was chosen. Only probes see it. An instruction that touched a page for the first time
+ * goes on here where a processor would run it again, and may exit a second time: the entry in between comes at the latest then.
  */
+import { fire, watched } from './probe';
 import {
-  CLOCK_OFFSET, ENTRY_CLOCK, EXIT_COUNT, EXIT_EXTRA, EXIT_HASH, EXIT_INSN_LEN, EXIT_MAX, EXIT_MIN, EXIT_QUAL, EXIT_REASON, EXIT_RING, EXIT_RING_NEXT,
-  EXIT_TIME, ICOUNT, KS_EXITS, NEXT_RIP, RIP, VM_EXIT_COST,
+  CLOCK_OFFSET, D_BASE_HIGH, ENTRY_CLOCK, EXIT_COUNT, EXIT_EXTRA, EXIT_HASH, EXIT_INSN_LEN, EXIT_INTR_INFO, EXIT_MAX, EXIT_MIN, EXIT_QUAL, EXIT_REASON,
+  EXIT_RING, EXIT_RING_NEXT, EXIT_TIME, ICOUNT, KS_EXITS, NEXT_RIP, OUTSIDE, PROBE_KVM_GUEST_ENTRY, PROBE_KVM_GUEST_EXIT, PROBE_KVM_VEXIT,
+  PROBE_KVM_VM_ENTRY, PROBE_KVM_VRUN, RIP, VCPU_ID, VM_EXIT_COST,
 } from './state.gen';
 
 export const EXIT_EXCEPTION_NMI: u32 = 0;
@@ -35,13 +42,31 @@ export const EXIT_EPT_MISCONFIG: u32 = 49;
 export const EXIT_WBINVD: u32 = 54;
 export const EXIT_XSETBV: u32 = 55;
 
+/** OUTSIDE: the exit's handler does what follows, up to the instruction's end. */
+export const OUTSIDE_HANDLING: u32 = 1;
+/** OUTSIDE: the handler only made the instruction possible, which is run again. */
+export const OUTSIDE_AGAIN: u32 = 2;
+
+/** The VM entry after an exit, a halt or power-on: RIP is where the guest goes on, or what an event to be delivered interrupts. */
+export function enterGuest(cpu: usize): void {
+  store<u32>(cpu, 0, OUTSIDE);
+  if (watched(PROBE_KVM_GUEST_ENTRY)) fire(cpu, PROBE_KVM_GUEST_ENTRY, (D_BASE_HIGH << 32) | <u64>cpu);
+  if (watched(PROBE_KVM_VM_ENTRY)) fire(cpu, PROBE_KVM_VM_ENTRY, <u64>load<u32>(cpu, VCPU_ID));
+  if (watched(PROBE_KVM_VRUN)) fire(cpu, PROBE_KVM_VRUN, load<u64>(cpu, RIP));
+}
+
 /** Opens a VM exit. RIP and ICOUNT are those of the exiting instruction; NEXT_RIP - RIP is its length (0: the exit is no instruction's). */
 export function vmexit(cpu: usize, reason: u32, qualification: u64): void {
+  if (load<u32>(cpu, OUTSIDE) != 0) enterGuest(cpu);
   const rip = load<u64>(cpu, RIP);
   const icount = load<u64>(cpu, ICOUNT);
+  const violation = reason == EXIT_EPT_VIOLATION;
+  store<u32>(cpu, violation ? OUTSIDE_AGAIN : OUTSIDE_HANDLING, OUTSIDE);
   store<u32>(cpu, reason, EXIT_REASON);
   store<u64>(cpu, qualification, EXIT_QUAL);
-  store<u32>(cpu, u32(load<u64>(cpu, NEXT_RIP) - rip) & 15, EXIT_INSN_LEN);
+  // The SDM gives no instruction length for an EPT violation; interruption information belongs to exceptions.
+  store<u32>(cpu, violation ? 0 : u32(load<u64>(cpu, NEXT_RIP) - rip) & 15, EXIT_INSN_LEN);
+  if (reason != EXIT_EXCEPTION_NMI) store<u32>(cpu, 0, EXIT_INTR_INFO);
   store<u32>(cpu, 0, EXIT_EXTRA);
   store<u64>(cpu, load<u64>(cpu, KS_EXITS) + 1, KS_EXITS);
   const count = cpu + (<usize>reason << 3);
@@ -58,6 +83,8 @@ export function vmexit(cpu: usize, reason: u32, qualification: u64): void {
   store<u64>(slot, qualification, EXIT_RING + 16);
   store<u64>(slot, icount, EXIT_RING + 24);
   store<u64>(cpu, next + 1, EXIT_RING_NEXT);
+  if (watched(PROBE_KVM_GUEST_EXIT)) fire(cpu, PROBE_KVM_GUEST_EXIT, (D_BASE_HIGH << 32) | <u64>cpu);
+  if (watched(PROBE_KVM_VEXIT)) fire(cpu, PROBE_KVM_VEXIT, rip, <u64>reason);
 }
 
 /** The handler of the exit that was closed last goes on (a further access of the same instruction): more of its time passes. */

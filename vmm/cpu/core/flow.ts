@@ -10,8 +10,8 @@ import { FLAGS_ADC, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getSF } from './flags'
 import { epoch, lineAt, pageInsideLimit, rememberJump } from './lines';
 import { A_STACK, DEVICE_CODE, fetchPage, hostModify, hostRead, hostWrite, segAddr } from './mmu';
 import {
-  AREA_JUMPS, CLOCK_OFFSET, CODE_BASE, DEADLINE, EXC, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, RIP, RIP_BASE, SEG_BASE, SEG_LIMIT, SLICE_END, STEPPING,
-  STOP_AT,
+  AREA_JUMPS, CLOCK_OFFSET, CODE_BASE, DEADLINE, EXC, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, PROBE_DEADLINE, RIP, RIP_BASE, SEG_BASE, SEG_LIMIT,
+  SLICE_END, STEPPING, STOP_AT,
 } from './state.gen';
 
 export const MARGIN: i32 = 33;
@@ -40,11 +40,14 @@ export function leave(cpu: usize, rip: u64, left: i32): void {
   store<u64>(cpu, load<u64>(cpu, STOP_AT) - <u64><i64>left, ICOUNT);
 }
 
-/** Instructions until the next stop, after DEADLINE, CLOCK_OFFSET or ICOUNT changed. */
+/** Instructions until the next stop, after DEADLINE, PROBE_DEADLINE, CLOCK_OFFSET or ICOUNT changed. */
 export function refresh(cpu: usize): i32 {
   const icount = load<u64>(cpu, ICOUNT);
   const now = icount + load<u64>(cpu, CLOCK_OFFSET);
-  const deadline = load<u64>(cpu, DEADLINE);
+  let deadline = load<u64>(cpu, DEADLINE);
+  // 0 is never: less one, it is the greatest.
+  const profile = load<u64>(cpu, PROBE_DEADLINE);
+  if (profile - 1 < deadline) deadline = profile;
   const slice = load<u64>(cpu, SLICE_END);
   let left: u64 = deadline > now ? deadline - now : 0;
   const sliceLeft: u64 = slice > icount ? slice - icount : 0;

@@ -12,7 +12,7 @@
  * instruction. An exception whose delivery raises a benign exception for ever (#AC by an unaligned user handler stack) would hang a
  * processor; here it shuts down. Left out: CET, FRED, user interrupts.
  */
-import { EXIT_EXCEPTION_NMI, EXIT_TRIPLE_FAULT, vmentry, vmexit } from './exits';
+import { enterGuest, EXIT_EXCEPTION_NMI, EXIT_TRIPLE_FAULT, OUTSIDE_HANDLING, vmentry, vmexit } from './exits';
 import {
   EXC_HAS_ERROR, EXC_LEAVE, EXC_STEP, EXC_VALID, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR, VEC_BP, VEC_DB, VEC_DE, VEC_DF, VEC_GP,
   VEC_MC, VEC_NMI, VEC_NP, VEC_OF, VEC_PF, VEC_TS, failed, raiseError,
@@ -20,12 +20,14 @@ import {
 import { AC, IF, IOPL, NT, RF, TF, VIF, VM, readFlags, writeFlags } from './flags';
 import { framePointer, innerSP, innerSS, innerStackDescriptor, onCurrentStack, onFlatStack, onStack, push, readInnerStack } from './frame';
 import { A_SUPER, modeChanged, readMem } from './mmu';
+import { fire, watched } from './probe';
 import {
   descDpl, descIsSystem, descPresent, descType, descriptor, isCode, isConforming, setAccessed, setCode, setNullSegment, setSegReal, setSegment, wrap,
 } from './segment';
 import {
   ACTIVITY, ANSWER_NEXT, ANSWERS, CPL, CR2, CR4, DEBUGCTL, DR, EXC, EXC_CR2, EXC_DR6, EXC_ERROR, EXIT_INTR_ERROR, EXIT_INTR_INFO, ICOUNT,
-  IDTR_BASE, IDTR_LIMIT, IRQ_COUNT, KS_IRQ_INJECTIONS, KS_NMI_INJECTIONS, LONG, NEXT_RIP, NMI_BLOCKED, PROT, REGS, RFLAGS, RIP, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
+  IDTR_BASE, IDTR_LIMIT, IRQ_COUNT, KS_IRQ_INJECTIONS, KS_NMI_INJECTIONS, LONG, NEXT_RIP, NMI_BLOCKED, OUTSIDE,
+  PROBE_KVM_INJ_EXCEPTION, PROBE_KVM_INJ_VIRQ, PROBE_KVM_PAGE_FAULT, PROT, REGS, RFLAGS, RIP, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
   SEG_SEL, SHADOW_AT, STATUS_TEXT, STEPPING, STORM, STORM_AT, VM_EXC_BITMAP,
 } from './state.gen';
 import { TASK_GATE, checkTss, taskSwitch } from './task';
@@ -92,6 +94,7 @@ export function deliverInterrupt(cpu: usize, vector: u32): void {
   store<u64>(count, load<u64>(count, IRQ_COUNT) + 1, IRQ_COUNT);
   store<u64>(cpu, load<u64>(cpu, KS_IRQ_INJECTIONS) + 1, KS_IRQ_INJECTIONS);
   store<u32>(cpu, 0, ACTIVITY);
+  if (watched(PROBE_KVM_INJ_VIRQ)) fire(cpu, PROBE_KVM_INJ_VIRQ, <u64>(vector & 255));
   deliverChain(cpu, vector & 255, TYPE_EXTERNAL, -1);
 }
 
@@ -120,6 +123,7 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
     // No exit on the way is that of an instruction with a length.
     store<u64>(cpu, load<u64>(cpu, RIP), NEXT_RIP);
     if (kind == TYPE_EXCEPTION) arrive(cpu, vector, error);
+    if (load<u32>(cpu, OUTSIDE) != 0) inject(cpu, vector, kind, error);
     deliver(cpu, vector, kind, error, load<u64>(cpu, RIP));
     const exc = load<u32>(cpu, EXC);
     if ((exc & EXC_VALID) == 0) {
@@ -147,6 +151,16 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
   }
   store<u32>(cpu, stepping, STEPPING);
   forgetAnswers(cpu);
+}
+
+/**
+ * The event is part of a VM entry. An exception is the monitor's own, or handed on by it, unless the guest came to it by running an
+ * instruction again whose page the exit had mapped.
+ */
+function inject(cpu: usize, vector: u32, kind: u32, error: i64): void {
+  if (kind != TYPE_EXTERNAL && kind != TYPE_NMI && load<u32>(cpu, OUTSIDE) == OUTSIDE_HANDLING && watched(PROBE_KVM_INJ_EXCEPTION))
+    fire(cpu, PROBE_KVM_INJ_EXCEPTION, <u64>vector, error >= 0 ? 1 : 0, error >= 0 ? <u64>error : 0);
+  enterGuest(cpu);
 }
 
 function forgetAnswers(cpu: usize): void {
@@ -214,6 +228,7 @@ function exceptionExit(cpu: usize, vector: u32, kind: u32, error: i64): void {
   store<u32>(cpu, vector | (kind << 8) | (error >= 0 ? 0x800 : 0) | 0x80000000, EXIT_INTR_INFO);
   store<u32>(cpu, error >= 0 ? <u32>error : 0, EXIT_INTR_ERROR);
   vmexit(cpu, EXIT_EXCEPTION_NMI, qualification);
+  if (vector == VEC_PF && watched(PROBE_KVM_PAGE_FAULT)) fire(cpu, PROBE_KVM_PAGE_FAULT, qualification, error >= 0 ? <u64>error : 0);
   vmentry(cpu);
 }
 
@@ -448,6 +463,7 @@ export function softInt(cpu: usize, vector: u32, kind: u32): void {
       return;
     }
     exceptionExit(cpu, vector, event, -1);
+    inject(cpu, vector, event, -1);
   }
   deliver(cpu, vector, event, -1, load<u64>(cpu, NEXT_RIP));
 }

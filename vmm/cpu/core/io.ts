@@ -6,9 +6,11 @@ import { pio } from './env';
 import { EXIT_IO_INSTRUCTION, vmentry, vmexit } from './exits';
 import { EXC_LEAVE, failed, raiseError, SEG_TR, VEC_GP } from './fault';
 import { A_SUPER, readMem } from './mmu';
+import { fire, watched } from './probe';
 import { RUN_IO } from './string';
 import {
-  ANSWER, ANSWER_NEXT, ANSWERS, CPL, EXC, IO_COUNT, IO_DATA, IO_PORT, IO_SIZE, IO_WRITE, PROT, RFLAGS, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
+  ANSWER, ANSWER_NEXT, ANSWERS, CPL, EXC, IO_COUNT, IO_DATA, IO_PORT, IO_SIZE, IO_WRITE, PROBE_KVM_PIO, PROT, RFLAGS, RUN_EXIT, SEG_AR,
+  SEG_BASE, SEG_LIMIT,
 } from './state.gen';
 
 /** Checks IOPL and the TSS's permission bitmap; raises #GP(0). */
@@ -64,13 +66,25 @@ export function leaveForPort(cpu: usize, port: u32, size: u32, write: u32): void
   store<u32>(cpu, EXC_LEAVE, EXC);
 }
 
+/** kvm-pio, for `count` elements of which the first is in IO_DATA (0 when it is not known yet). */
+export function firePio(cpu: usize, port: u32, size: u32, write: u32, count: u64): void {
+  const value = load<u64>(cpu, IO_DATA);
+  fire(cpu, PROBE_KVM_PIO, <u64>write, <u64>port, <u64>size, count, size == 4 ? value & 0xffffffff : value & (((<u64>1) << (size << 3)) - 1));
+}
+
 /** One access; data in IO_DATA. False: EXC is set. The qualification is SDM table 28-5's. */
 export function portAccess(cpu: usize, port: u32, size: u32, write: u32, immediate: bool): bool {
   notePort(cpu, port, size);
-  if (nextAnswer(cpu)) return true;
+  if (nextAnswer(cpu)) {
+    if (write == 0 && watched(PROBE_KVM_PIO)) firePio(cpu, port, size, write, 1);
+    return true;
+  }
   if (!ioAllowed(cpu, port, size)) return false;
   vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(size - 1) | (write ? 0 : 8) | (immediate ? 64 : 0) | (<u64>port << 16));
+  // What is written is known before the device acts, what is read after it has.
+  if (write != 0 && watched(PROBE_KVM_PIO)) firePio(cpu, port, size, write, 1);
   const answer = pio(cpu, port, size, write);
+  if (write == 0 && answer != 2 && watched(PROBE_KVM_PIO)) firePio(cpu, port, size, write, 1);
   vmentry(cpu);
   if (answer != 2) return true;
   leaveForPort(cpu, port, size, write);

@@ -24,10 +24,12 @@ import { EXIT_APIC_ACCESS, EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, vmentry, vmex
 import { EXC_LEAVE, EXC_STEP, failed, raiseError, raisePageFault, SEG_SS, VEC_AC, VEC_GP, VEC_SS } from './fault';
 import { AC } from './flags';
 import { dropPage } from './lines';
+import { fire, watched } from './probe';
 import {
   ANSWER, ANSWER_NEXT, ANSWERS, AREA_DTLB, AREA_DTLB_LIST, AREA_ITLB, AREA_ITLB_LIST, AREA_SCRATCH, CODE_BASE, CPL, CR0, CR3, CR4, DTLB_FILLED,
-  DR, EFER, ENG_FLUSHES, ENG_ITLB_MISSES, ENG_TLB_MISSES, EXC, EXIT_GLA, EXIT_GPA, EXIT_INSN_LEN, FETCH_USER, IO_DATA, IO_GPA, IO_SIZE, IO_WRITE, ITLB_FILLED,
-  JUMP_GEN, KS_INSN_EMULATION, KS_MMIO_EXITS, KS_PF_FIXED, LONG, MODE, PAGE_FLAGS, PAGING_KEY, PDPTE, PROT, RAM_BASE, RFLAGS, RUN_EXIT,
+  DR, EFER, ENG_FLUSHES, ENG_ITLB_MISSES, ENG_TLB_MISSES, EXC, EXIT_GLA, EXIT_GPA, FETCH_USER, IO_DATA, IO_GPA, IO_SIZE, IO_WRITE, ITLB_FILLED,
+  JUMP_GEN, KS_INSN_EMULATION, KS_MMIO_EXITS, KS_PF_FIXED, LONG, MODE, PAGE_FLAGS, PAGING_KEY, PDPTE, PROBE_KVM_MMIO_READ,
+  PROBE_KVM_MMIO_READ_UNSATISFIED, PROBE_KVM_MMIO_WRITE, PROBE_KVM_PAGE_FAULT, PROT, RAM_BASE, RFLAGS, RUN_EXIT,
   SCRATCH_AT, SCRATCH_PARTS, SCRATCH_SIZE, SEG_AR, SEG_BASE, SEG_LIMIT, STACK_MASK, STEPPING, TLB_NOW, VCPU_BASE, VCPU_STRIDE,
   VM_APIC_GPA, VM_SLOT_COUNT, VM_SLOTS,
 } from './state.gen';
@@ -127,11 +129,11 @@ function touch(cpu: usize, host: usize, gpa: u64, linear: u64, qualification: u6
     return;
   }
   store<u8>(flags, load<u8>(flags) | PAGE_TOUCHED);
-  vmexit(cpu, EXIT_EPT_VIOLATION, qualification);
-  store<u32>(cpu, 0, EXIT_INSN_LEN);
   store<u64>(cpu, gpa, EXIT_GPA);
   store<u64>(cpu, linear, EXIT_GLA);
   store<u64>(cpu, load<u64>(cpu, KS_PF_FIXED) + 1, KS_PF_FIXED);
+  vmexit(cpu, EXIT_EPT_VIOLATION, qualification);
+  if (watched(PROBE_KVM_PAGE_FAULT)) fire(cpu, PROBE_KVM_PAGE_FAULT, gpa, qualification);
   vmentry(cpu);
 }
 
@@ -573,6 +575,13 @@ export function setEmulated(on: bool): void {
   emulated = on;
 }
 
+/** A device read has its value, in IO_DATA. */
+function wasRead(cpu: usize, gpa: u64, size: u32): void {
+  if (!watched(PROBE_KVM_MMIO_READ)) return;
+  const value = load<u64>(cpu, IO_DATA);
+  fire(cpu, PROBE_KVM_MMIO_READ, <u64>size, gpa, size == 8 ? value : value & (((<u64>1) << (size << 3)) - 1));
+}
+
 /**
  * One device access: a VM exit, answered by the monitor. The answers of an instruction are kept until it completes, so that
  * one with several accesses can be re-executed after leaving run().
@@ -583,6 +592,8 @@ function device(cpu: usize, gpa: u64, size: u32, write: u32): bool {
   if (next < have) {
     store<u64>(cpu, load<u64>(cpu + (<usize>next << 3), ANSWER), IO_DATA);
     store<u32>(cpu, next + 1, ANSWER_NEXT);
+    // The last one came from outside just now.
+    if (next + 1 == have && write == 0) wasRead(cpu, gpa, size);
     return true;
   }
   const base = <u64>load<u32>(VM_APIC_GPA);
@@ -590,13 +601,19 @@ function device(cpu: usize, gpa: u64, size: u32, write: u32): bool {
   // An instruction exits at its first access; the monitor emulates all of it.
   const exits = next == 0 && !emulated;
   if (exits) {
-    if (apic) vmexit(cpu, EXIT_APIC_ACCESS, (gpa & 0xfff) | (<u64>write << 12));
-    else vmexit(cpu, EXIT_EPT_MISCONFIG, 0);
     store<u64>(cpu, gpa, EXIT_GPA);
     store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
+    if (apic) vmexit(cpu, EXIT_APIC_ACCESS, (gpa & 0xfff) | (<u64>write << 12));
+    else vmexit(cpu, EXIT_EPT_MISCONFIG, 0);
   }
+  if (write != 0 && watched(PROBE_KVM_MMIO_WRITE)) fire(cpu, PROBE_KVM_MMIO_WRITE, <u64>size, gpa, load<u64>(cpu, IO_DATA));
   const answer = mmio(cpu, <u32>gpa, <u32>(gpa >> 32), size, write);
   if (answer != 3 && !apic) store<u64>(cpu, load<u64>(cpu, KS_MMIO_EXITS) + 1, KS_MMIO_EXITS);
+  if (write == 0) {
+    // The interrupt controllers satisfy a read inside KVM, everything else outside it.
+    if (answer != 3 && watched(PROBE_KVM_MMIO_READ_UNSATISFIED)) fire(cpu, PROBE_KVM_MMIO_READ_UNSATISFIED, <u64>size, gpa);
+    if (answer != 2) wasRead(cpu, gpa, size);
+  }
   if (exits) vmentry(cpu);
   else vmlonger(cpu);
   if (answer == 2) {

@@ -13,10 +13,11 @@ import { EXIT_MSR_READ, EXIT_MSR_WRITE, vmentry, vmexit } from './exits';
 import { EXC_LEAVE, SEG_FS, SEG_GS, VEC_GP, failed, raiseError } from './fault';
 import { isCanonical } from './frame';
 import { modeChanged, PHYS_BITS } from './mmu';
+import { fire, watched } from './probe';
 import {
   ANSWER, ANSWER_NEXT, ANSWERS, CPL, CR0, CSTAR, DEBUGCTL, EFER, EXC, FEATURE_CONTROL, FMASK, IO_DATA, IO_PORT, IO_SIZE, IO_WRITE,
-  KERNEL_GS_BASE, LSTAR, MC_BANKS, MCG_CTL, MCG_STATUS, MISC_ENABLE, MTRR_DEF_TYPE, MTRR_FIXED, MTRR_VAR, PAT, REGS, RUN_EXIT, SEG_BASE,
-  SPEC_CTRL, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, TSC_OFFSET,
+  KERNEL_GS_BASE, LSTAR, MC_BANKS, MCG_CTL, MCG_STATUS, MISC_ENABLE, MTRR_DEF_TYPE, MTRR_FIXED, MTRR_VAR, PAT, PROBE_KVM_MSR_READ,
+  PROBE_KVM_MSR_READ_EX, PROBE_KVM_MSR_WRITE, PROBE_KVM_MSR_WRITE_EX, REGS, RUN_EXIT, SEG_BASE, SPEC_CTRL, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, TSC_OFFSET,
 } from './state.gen';
 
 const RAX: usize = REGS;
@@ -106,7 +107,7 @@ export function rdmsr(cpu: usize): void {
   const index = <u32>load<u64>(cpu, RCX);
   if (!enter(cpu, index, false)) return;
   const value = read(cpu, index);
-  if (!leave(cpu, index, false)) return;
+  if (!leave(cpu, index, false, value)) return;
   store<u64>(cpu, value & 0xffffffff, RAX);
   store<u64>(cpu, value >> 32, RDX);
 }
@@ -115,8 +116,9 @@ export function rdmsr(cpu: usize): void {
 export function wrmsr(cpu: usize): void {
   const index = <u32>load<u64>(cpu, RCX);
   if (!enter(cpu, index, true)) return;
-  write(cpu, index, (load<u64>(cpu, RDX) << 32) | (load<u64>(cpu, RAX) & 0xffffffff));
-  leave(cpu, index, true);
+  const value = (load<u64>(cpu, RDX) << 32) | (load<u64>(cpu, RAX) & 0xffffffff);
+  write(cpu, index, value);
+  leave(cpu, index, true, value);
 }
 
 /** Checks privilege and opens the exit, once: an access that left run() comes back with its answer. */
@@ -129,9 +131,26 @@ function enter(cpu: usize, index: u32, writing: bool): bool {
   return true;
 }
 
-function leave(cpu: usize, index: u32, writing: bool): bool {
-  if (!passes(index, writing) && !answered(cpu)) vmentry(cpu);
+function leave(cpu: usize, index: u32, writing: bool, value: u64): bool {
+  if (!passes(index, writing)) {
+    if (writing) written(cpu, index, value);
+    else wasRead(cpu, index, value);
+    if (!answered(cpu)) vmentry(cpu);
+  }
   return !failed(cpu);
+}
+
+/** The probes of RDMSR's handler, once it is known how it ends: an access that leaves run() is not over. */
+function wasRead(cpu: usize, index: u32, value: u64): void {
+  if (!failed(cpu)) {
+    if (watched(PROBE_KVM_MSR_READ)) fire(cpu, PROBE_KVM_MSR_READ, <u64>index, value);
+  } else if (load<u32>(cpu, EXC) != EXC_LEAVE && watched(PROBE_KVM_MSR_READ_EX)) fire(cpu, PROBE_KVM_MSR_READ_EX, <u64>index);
+}
+
+function written(cpu: usize, index: u32, value: u64): void {
+  if (!failed(cpu)) {
+    if (watched(PROBE_KVM_MSR_WRITE)) fire(cpu, PROBE_KVM_MSR_WRITE, <u64>index, value);
+  } else if (load<u32>(cpu, EXC) != EXC_LEAVE && watched(PROBE_KVM_MSR_WRITE_EX)) fire(cpu, PROBE_KVM_MSR_WRITE_EX, <u64>index, value);
 }
 
 // @ts-ignore: decorator

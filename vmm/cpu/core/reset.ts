@@ -1,13 +1,14 @@
 /**
  * Power-on state (SDM vol. 3, table 9-1), and what DMA does to decoded code.
  */
+import { OUTSIDE_HANDLING } from './exits';
 import { writeFlags } from './flags';
 import { dropPage } from './lines';
 import { resetMsrs } from './msr';
 import { modeChanged, PAGE_CODE, tlbFlush, tlbInit } from './mmu';
 import {
-  ACTIVITY, APIC_BASE, CR0, CR2, CR3, CR4, DR, EFER, EXIT_MIN, FCW, FSW, FTW, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, JUMP_GEN, K4096, MXCSR, NMI_BLOCKED,
-  PAGE_FLAGS, PENDING_DB, RAM_BASE, RIP, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SEL, SHADOW_AT, STATE_SIZE, WINDOW, XCR0,
+  ACTIVITY, APIC_BASE, CR0, CR2, CR3, CR4, DR, EFER, EXIT_MIN, FCW, FSW, FTW, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, JUMP_GEN, K4096, MXCSR, NMI_BLOCKED, OUTSIDE,
+  PAGE_FLAGS, PENDING_DB, RAM_BASE, RIP, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SEL, SHADOW_AT, STATE_SIZE, VCPU_BASE, VCPU_ID, VCPU_STRIDE, WINDOW, XCR0,
 } from './state.gen';
 
 export function reset(cpu: usize): void {
@@ -16,6 +17,8 @@ export function reset(cpu: usize): void {
   memory.fill(cpu, 0, STATE_SIZE);
   store<u32>(cpu, jumps, JUMP_GEN);
   store<u64>(cpu, 4096, K4096);
+  store<u32>(cpu, <u32>(cpu - VCPU_BASE) / <u32>VCPU_STRIDE, VCPU_ID);
+  store<u32>(cpu, OUTSIDE_HANDLING, OUTSIDE);
   for (let i: usize = 0; i < 72; i++) store<u64>(cpu + (i << 3), u64.MAX_VALUE, EXIT_MIN);
   tlbInit(cpu);
   store<u64>(cpu, 0x60000010, CR0);

@@ -2,14 +2,14 @@
  * The outer loop: enters the guest, and at every instruction boundary where something asks for attention decides what comes first.
  *
  * Order at a boundary (SDM vol. 3, table 6-2): traps of the previous instruction, NMI, interrupts, then the next instruction with its own
- * faults. Time: run() stops at DEADLINE (of the VM's clock) and at SLICE_END (of ICOUNT); the last instructions before a stop, and
+ * faults. Time: run() stops at DEADLINE and PROBE_DEADLINE (of the VM's clock) and at SLICE_END (of ICOUNT); the last instructions before a stop, and
  * whatever needs an exact boundary behind it (devices, stores into code, single step, breakpoints), run one at a time from the step line.
  */
 import { intack } from './env';
 import { breakpointsEnabled, instructionBreakpoint, takeHits } from './breakpoint';
 import { decodeAlone } from './decode';
 import { EXC_LEAVE, EXC_STEP, EXC_VALID, failed, raiseDebug, raiseError, VEC_GP } from './fault';
-import { EXIT_EXTERNAL_INTERRUPT, EXIT_NMI_WINDOW, EXIT_PENDING_INTERRUPT, vmentry, vmexit } from './exits';
+import { enterGuest, EXIT_EXTERNAL_INTERRUPT, EXIT_NMI_WINDOW, EXIT_PENDING_INTERRUPT, vmentry, vmexit } from './exits';
 import { IF, RF, TF } from './flags';
 import { enter, fetchInTime, MARGIN, nextOffset, refresh } from './flow';
 import { interp } from './interp.gen';
@@ -21,7 +21,7 @@ import { clearTrapDropped, SYS_IRET, SYS_SYSCALL, SYS_SYSRET, trapDropped } from
 import { STRING, SYS } from './uop.gen';
 import {
   ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, BURST, CLOCK_OFFSET, CODE_BASE, DEADLINE, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
-  KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NEXT_RIP, NMI_BLOCKED, PENDING_DB, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SHADOW_KIND, SLICE_END,
+  KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NEXT_RIP, NMI_BLOCKED, OUTSIDE, PENDING_DB, PROBE_DEADLINE, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SHADOW_KIND, SLICE_END,
   STATUS_TEXT, STEPPING, STOP_AT, WINDOW,
 } from './state.gen';
 
@@ -31,6 +31,7 @@ export const RUN_HLT: i32 = 3;
 export const RUN_SHUTDOWN: i32 = 7;
 export const RUN_INTERNAL: i32 = 8;
 export const RUN_EVENT: i32 = 9;
+export const RUN_PROFILE: i32 = 10;
 
 export const EVENT_INTR: u32 = 1;
 export const EVENT_NMI: u32 = 2;
@@ -83,6 +84,7 @@ export function run(cpu: usize): i32 {
     const left = refresh(cpu);
     if (left <= 0 && !resumed) {
       const now = load<u64>(cpu, ICOUNT) + load<u64>(cpu, CLOCK_OFFSET);
+      if (load<u64>(cpu, PROBE_DEADLINE) - 1 < now) return RUN_PROFILE;
       const deadline = load<u64>(cpu, DEADLINE);
       if (now < deadline) return RUN_SLICE;
       // The deadline interrupted the guest, unless it passed while an exit was being handled.
@@ -93,6 +95,11 @@ export function run(cpu: usize): i32 {
     }
     if (burst && load<u32>(cpu, ANSWERS) == 0 && load<u64>(cpu, ICOUNT) >= load<u64>(cpu, SLICE_END)) return RUN_SLICE;
     if (load<u32>(cpu, ACTIVITY) != 0) return RUN_HLT;
+    if (load<u32>(cpu, OUTSIDE) != 0 && !resumed) {
+      enterGuest(cpu);
+      // A probe may want attention.
+      continue;
+    }
     if (alone || resumed || left <= MARGIN || mustStep(cpu)) {
       alone = false;
       takeBurst(cpu);

@@ -9,10 +9,11 @@ import { EXIT_IO_INSTRUCTION, vmentry, vmexit, vmlonger } from './exits';
 import { EXC_STEP, EXC_VALID, failed } from './fault';
 import { DF, FLAGS_SUB, TF } from './flags';
 import { hostRead, hostWrite, probeRead, probeWrite, readMem, segAddr, setEmulated, writeMem } from './mmu';
-import { ioAllowed, keepAnswer, leaveForPort, nextAnswer } from './io';
+import { firePio, ioAllowed, keepAnswer, leaveForPort, nextAnswer } from './io';
+import { watched } from './probe';
 import {
-  ANSWER, ANSWER_NEXT, ANSWERS, BURST, EXC, EXIT_GLA, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, IO_DATA, KS_INSN_EMULATION, MODE, RAM_BASE, RFLAGS,
-  SLICE_END, STEPPING,
+  ANSWER, ANSWER_NEXT, ANSWERS, BURST, EXC, EXIT_GLA, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, IO_DATA, KS_INSN_EMULATION, MODE, PROBE_KVM_PIO,
+  RAM_BASE, RFLAGS, SLICE_END, STEPPING,
 } from './state.gen';
 
 const RAX: usize = 0;
@@ -276,6 +277,7 @@ function portString(cpu: usize, op: u32, most: u64, count: u64): u64 {
   const icount = load<u64>(cpu, ICOUNT);
   const burst = pending;
   pending = 0;
+  unfired = 0;
   if (!ioAllowed(cpu, port, width)) return 0;
   // A burst that goes on after leaving run() was counted when it began.
   let counted = load<u32>(cpu, ANSWERS) != 0 || burst != 0;
@@ -293,9 +295,10 @@ function portString(cpu: usize, op: u32, most: u64, count: u64): u64 {
     else probeWrite(cpu, lin, width, 0);
     if (failed(cpu)) break;
     if (!counted) {
-      vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(width - 1) | (out ? 0 : 8) | 16 | (count ? 32 : 0) | (<u64>port << 16));
       store<u64>(cpu, lin, EXIT_GLA);
       store<u64>(cpu, load<u64>(cpu, KS_INSN_EMULATION) + 1, KS_INSN_EMULATION);
+      vmexit(cpu, EXIT_IO_INSTRUCTION, <u64>(width - 1) | (out ? 0 : 8) | 16 | (count ? 32 : 0) | (<u64>port << 16));
+      if (watched(PROBE_KVM_PIO)) unfired = elements(lin, count);
       opened = true;
       counted = true;
     }
@@ -316,6 +319,22 @@ function portString(cpu: usize, op: u32, most: u64, count: u64): u64 {
   if (opened) vmentry(cpu);
   else vmlonger(cpu);
   return done;
+}
+
+/** Elements of the burst whose kvm-pio is to fire with the first of them; 0 = none. */
+let unfired: u64 = 0;
+
+/** How many elements a burst has that starts at `lin`: those that start in its page, at most `count` of REP. */
+function elements(lin: u64, count: u64): u64 {
+  const offset = <u32>lin & 0xfff;
+  const inPage = <u64>(step < 0 ? offset / width + 1 : (4095 - offset) / width + 1);
+  return count == 0 ? 1 : min<u64>(count, inPage);
+}
+
+function fireBurst(cpu: usize, out: bool, port: u32): void {
+  const count = unfired;
+  unfired = 0;
+  firePio(cpu, port, width, out ? 1 : 0, count);
 }
 
 /** The burst that a slice end cut: `portString` goes on with it, whatever else runs ends it. */
@@ -347,7 +366,11 @@ function portElement(cpu: usize, out: bool, port: u32, lin: u64): void {
   notePort(cpu, port, width);
   if (!nextAnswer(cpu)) {
     store<u64>(cpu, v, IO_DATA);
-    if (pio(cpu, port, width, out ? 1 : 0) == 2) {
+    if (out && unfired != 0) fireBurst(cpu, out, port);
+    const answer = pio(cpu, port, width, out ? 1 : 0);
+    // When the first element of an input is answered outside, the probe is not kept waiting for it: IO_DATA is still 0.
+    if (unfired != 0) fireBurst(cpu, out, port);
+    if (answer == 2) {
       leaveForPort(cpu, port, width, out ? 1 : 0);
       return;
     }

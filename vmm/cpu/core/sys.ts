@@ -13,13 +13,14 @@ import { modeChanged, readMem } from './mmu';
 import { rdmsr, wrmsr } from './msr';
 import { finish, linearOf, MODIFY, operand, push, READ, setStackPointer, stackRead, WRITE } from './operations';
 import { portAccess } from './io';
+import { fire, watched } from './probe';
 import { arpl, lar, lldt, loadSegment, lsl, ltr, verr, verw } from './segment';
 import { ldmxcsr } from './sse';
 import { syscall, sysenter, sysexit, sysret } from './syscall';
 import { emms, fwait, fxrstor, fxsave } from './x87state';
 import {
-  ACTIVITY, CLOCK_OFFSET, CPL, CR0, CR4, EVENT, EXIT_GLA, ICOUNT, INTERCEPT_PAUSE, INTERCEPT_RDTSC, IO_DATA, KS_HYPERCALLS, MODE, MXCSR, NEXT_RIP, PROT,
-  RFLAGS, RIP, SEG_SEL, SHADOW_AT, SHADOW_KIND, STEPPING, TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES,
+  ACTIVITY, CLOCK_OFFSET, CPL, CR0, CR4, EVENT, EXIT_GLA, ICOUNT, INTERCEPT_PAUSE, INTERCEPT_RDTSC, IO_DATA, KS_HYPERCALLS, MODE, MXCSR, NEXT_RIP,
+  PROBE_KVM_HYPERCALL, PROT, RFLAGS, RIP, SEG_SEL, SHADOW_AT, SHADOW_KIND, STEPPING, TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES,
 } from './state.gen';
 import { REGISTER } from './decode';
 
@@ -93,6 +94,8 @@ export const SYS_RSM: u32 = 54;
 const RAX: usize = 0;
 const RCX: usize = 8;
 const RDX: usize = 16;
+const RBX: usize = 24;
+const RSI: usize = 48;
 
 /** Set by INT n: its handler starts without a single-step trap. */
 export let trapDropped: bool = false;
@@ -184,8 +187,9 @@ export function sys(cpu: usize, pc: usize): i32 {
       const at = operand(cpu, pc, 2, READ);
       if (at == 0) return SYS_FAILED;
       const memory: u32 = <u32>load<u8>(pc, 6) != REGISTER ? 1 : 0;
-      C.lmsw(cpu, <u32>load<u16>(at), memory);
+      const word = <u32>load<u16>(at);
       if (memory) store<u64>(cpu, linearOf(cpu, pc, 0, 2, 0), EXIT_GLA);
+      C.lmsw(cpu, word, memory);
       return outcome(cpu, SYS_LEAVE);
     }
     case 24: C.invlpg(cpu, linearOf(cpu, pc, 0, 1, 0)); return outcome(cpu, SYS_LEAVE);
@@ -503,6 +507,8 @@ function portOut(cpu: usize, port: u32, size: u32, immediate: bool): i32 {
 function vmcall(cpu: usize): i32 {
   vmexit(cpu, EXIT_VMCALL, 0);
   store<u64>(cpu, load<u64>(cpu, KS_HYPERCALLS) + 1, KS_HYPERCALLS);
+  if (watched(PROBE_KVM_HYPERCALL))
+    fire(cpu, PROBE_KVM_HYPERCALL, load<u64>(cpu, RAX), load<u64>(cpu, RBX), load<u64>(cpu, RCX), load<u64>(cpu, RDX), load<u64>(cpu, RSI));
   const answer: i64 = load<u32>(cpu, CPL) != 0 ? -1 : -1000;
   store<u64>(cpu, load<u32>(cpu, MODE) == 2 ? <u64>answer : <u64><u32>answer, RAX);
   vmentry(cpu);
