@@ -117,6 +117,10 @@ export const ARENA = {
   FILLED: 228,
   /** Bytes that END's records may still take when it is. */
   RESERVE: 232,
+  /** Place where subroutines copy strings that are not D's own. */
+  BOUNCE: 236,
+  /** 1: the writer waits for the reader to move TAIL (WAIT). It notifies this word when it starts to. */
+  WAITING: 240,
   /** Room for the runtime's own state (free lists, hash heads, seeds). */
   PRIVATE: 256,
   PRIVATE_BYTES: 3072 - 256,

@@ -1,8 +1,8 @@
 /**
- * How the CPU core is compiled: the one place with asc's flags.
+ * How the AssemblyScript modules are compiled: the one place with asc's flags.
  *
- * The module imports the VM's shared memory; its static data stands at MEMORY_MAP.CORE_DATA, below everything that a VM keeps there. It has
- * no runtime (`stub`): no managed objects, no heap.
+ * Each imports the VM's shared memory; its static data stands at a place of its own below guest RAM (`MEMORY_MAP`). They have no runtime
+ * (`stub`): no managed objects, no heap.
  *
  * @module
  */
@@ -16,24 +16,40 @@ export const MAX_PAGES = 65536;
 /** Pages that every VM has at least: all that stands below guest RAM. */
 export const INITIAL_PAGES = MEMORY_MAP.RAM_BASE / PAGE;
 
-/** asc's arguments but for the input and output files. */
-export const ASC_FLAGS: readonly string[] = [
-  '-O3',
-  '--runtime',
-  'stub',
-  '--importMemory',
-  '--sharedMemory',
-  '--initialMemory',
-  String(INITIAL_PAGES),
-  '--maximumMemory',
-  String(MAX_PAGES),
-  '--memoryBase',
-  String(MEMORY_MAP.CORE_DATA),
-  '--enable',
-  'threads',
-  '--enable',
-  'simd',
-  '--enable',
-  'bulk-memory',
-  '--noAssert',
-];
+/** Where each module's static data may stand: from, to. */
+export const STATIC_DATA: Readonly<Record<string, readonly [from: number, to: number]>> = {
+  core: [MEMORY_MAP.CORE_DATA, MEMORY_MAP.VM_BASE],
+  // The first page of the trace area holds strings of kstats.
+  tracer: [MEMORY_MAP.TRACE + 0x1_0000, MEMORY_MAP.RAM_BASE],
+};
+
+const MORE: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  // Compiled D programs are called through a table that the tracer shares with them.
+  tracer: ['--importTable'],
+};
+
+/** asc's arguments for a module, but for the input and output files. */
+export function ascFlags(module: string): readonly string[] {
+  return [
+    '-O3',
+    '--runtime',
+    'stub',
+    '--importMemory',
+    '--sharedMemory',
+    '--initialMemory',
+    String(INITIAL_PAGES),
+    '--maximumMemory',
+    String(MAX_PAGES),
+    '--memoryBase',
+    String(STATIC_DATA[module]?.[0]),
+    '--enable',
+    'threads',
+    '--enable',
+    'simd',
+    '--enable',
+    'bulk-memory',
+    '--noAssert',
+    ...(MORE[module] ?? []),
+  ];
+}

@@ -1,7 +1,8 @@
 /**
- * `npm run build`: generates the core's constants and compiles the core to build/core.wasm and build/core.wat.
+ * `npm run build`: generates the constants of the AssemblyScript modules and compiles them: the CPU core to build/core.wasm and
+ * build/core.wat, the tracer's runtime to build/tracer.*.
  *
- * Does nothing when both are of the present sources (by content, not by time). The outputs are put in place whole, so a build that is
+ * `node scripts/build.ts NAME ...` (core, tracer) compiles only these. Leaves alone what is of the present sources (by content, not by time). The outputs are put in place whole, so a build that is
  * interrupted or fails leaves none that is half written.
  */
 import { spawnSync } from 'node:child_process';
@@ -9,9 +10,10 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
-import { MEMORY_MAP } from '../vmm/cpu/layout.ts';
-import { ASC_FLAGS } from './asc-flags.ts';
-import { CORE_STAMP, CORE_WASM, CORE_WAT, coreHash, coreIsFresh, generators, root } from './core-inputs.mjs';
+import { ascFlags, STATIC_DATA } from './asc-flags.ts';
+import { hashOf, isFresh, MODULES, root } from './core-inputs.mjs';
+
+type Compiled = (typeof MODULES)[number];
 
 function run(script: string, args: readonly string[]): void {
   const result = spawnSync(process.execPath, [join(root, script), ...args], { cwd: root, stdio: ['ignore', 2, 2] });
@@ -55,19 +57,20 @@ export function staticDataEnd(bytes: Uint8Array): number {
   return end;
 }
 
-function compile(hash: string): void {
+function compile(module: Compiled, hash: string): void {
   mkdirSync(join(root, 'build'), { recursive: true });
-  rmSync(CORE_STAMP, { force: true });
-  for (const script of generators()) run(script, []);
+  rmSync(module.stamp, { force: true });
+  for (const script of module.generators) run(script, []);
   // A name of this process alone: two builds at once (a test run beside an `npm start`) must not write into one file.
-  const wasm = `${CORE_WASM}.${process.pid}`;
-  const wat = `${CORE_WAT}.${process.pid}`;
-  run('node_modules/assemblyscript/bin/asc.js', ['vmm/cpu/core/index.ts', '-o', wasm, '-t', wat, ...ASC_FLAGS]);
+  const wasm = `${module.wasm}.${process.pid}`;
+  const wat = `${module.wat}.${process.pid}`;
+  run('node_modules/assemblyscript/bin/asc.js', [`${module.sources}/index.ts`, '-o', wasm, '-t', wat, ...ascFlags(module.name)]);
   const end = staticDataEnd(readFileSync(wasm));
-  if (end > MEMORY_MAP.VM_BASE) throw new Error(`build: the core's static data ends at ${end}, beyond VM_BASE (${MEMORY_MAP.VM_BASE})`);
-  renameSync(wasm, CORE_WASM);
-  renameSync(wat, CORE_WAT);
-  writeFileSync(CORE_STAMP, hash);
+  const limit = STATIC_DATA[module.name]?.[1] ?? 0;
+  if (end > limit) throw new Error(`build: the static data of ${module.title} ends at ${end}, beyond ${limit}`);
+  renameSync(wasm, module.wasm);
+  renameSync(wat, module.wat);
+  writeFileSync(module.stamp, hash);
 }
 
 const LOCK = join(root, 'build/lock');
@@ -101,13 +104,19 @@ async function alone(work: () => void): Promise<void> {
 }
 
 /** Sources may change while another process compiles them: the hash is taken under the lock. */
-function build(): void {
-  const hash = coreHash();
-  if (coreIsFresh(hash)) return;
-  const start = performance.now();
-  process.stderr.write('lucid: compiling the CPU core\n');
-  compile(hash);
-  process.stderr.write(`lucid: compiled in ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
+function build(modules: readonly Compiled[]): void {
+  for (const module of modules) {
+    const hash = hashOf(module);
+    if (isFresh(module, hash)) continue;
+    const start = performance.now();
+    process.stderr.write(`lucid: compiling ${module.title}\n`);
+    compile(module, hash);
+    process.stderr.write(`lucid: compiled in ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
+  }
 }
 
-if (import.meta.main && !coreIsFresh()) await alone(build);
+if (import.meta.main) {
+  const names = process.argv.slice(2);
+  const modules = MODULES.filter((module) => names.length === 0 || names.includes(module.name));
+  if (!modules.every((module) => isFresh(module))) await alone(() => build(modules));
+}

@@ -1,5 +1,6 @@
 /**
- * What the compiled core depends on, as one hash. Plain JavaScript, because the bootstrap asks under whatever Node the machine has.
+ * The WebAssembly modules that the build compiles from AssemblyScript, and what each depends on, as one hash per module: a change of one
+ * does not compile the other. Plain JavaScript, because the bootstrap asks under whatever Node the machine has.
  *
  * @module
  */
@@ -11,34 +12,50 @@ import { fileURLToPath } from 'node:url';
 /** The repository's top folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** What the build leaves: the hash of its inputs stands in the stamp. */
-export const CORE_WASM = join(root, 'build/core.wasm');
-export const CORE_WAT = join(root, 'build/core.wat');
-export const CORE_STAMP = join(root, 'build/core.stamp');
-
-const FILES = ['scripts/asc-flags.ts', 'scripts/build.ts', 'package-lock.json'];
+/**
+ * @typedef {object} Compiled
+ * @property {string} name
+ * @property {string} title what the build calls it
+ * @property {string} sources its folder, with `index.ts`, relative to the top folder
+ * @property {readonly string[]} generators scripts that write its generated sources (`*.gen.ts`)
+ * @property {string} wasm
+ * @property {string} wat
+ * @property {string} stamp holds the hash of the inputs of what was built
+ */
 
 /**
- * Scripts that write the core's generated sources (`*.gen.ts`), relative to the top folder, sorted.
- * @returns {string[]}
+ * @param {string} name
+ * @param {string} title
+ * @param {string} sources
+ * @param {readonly string[]} generators
+ * @returns {Compiled}
  */
-export function generators() {
-  return readdirSync(join(root, 'scripts'))
-    .filter((name) => /^gen-.*\.ts$/.test(name))
-    .map((name) => `scripts/${name}`)
-    .sort();
+function compiled(name, title, sources, generators) {
+  const file = join(root, 'build', name);
+  return { name, title, sources, generators, wasm: `${file}.wasm`, wat: `${file}.wat`, stamp: `${file}.stamp` };
 }
 
+/** The CPU. */
+export const CORE = compiled('core', 'the CPU core', 'vmm/cpu/core', ['scripts/gen-interp.ts', 'scripts/gen-state.ts']);
+
+/** The tracer's runtime in probe context. */
+export const TRACER = compiled('tracer', "the tracer's runtime", 'probes/runtime', ['scripts/gen-tracer.ts']);
+
+/** All of them. */
+export const MODULES = [CORE, TRACER];
+
+const FILES = ['scripts/asc-flags.ts', 'package-lock.json'];
+
 /**
- * The core's sources but the generated ones, relative to the top folder, sorted.
+ * A module's sources but the generated ones, relative to the top folder, sorted.
+ * @param {Compiled} module
  * @returns {string[]}
  */
-export function coreSources() {
-  const core = 'vmm/cpu/core';
-  return readdirSync(join(root, core), { recursive: true })
+export function sourcesOf(module) {
+  return readdirSync(join(root, module.sources), { recursive: true })
     .map(String)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.gen.ts'))
-    .map((name) => `${core}/${name}`)
+    .map((name) => `${module.sources}/${name}`)
     .sort();
 }
 
@@ -58,15 +75,16 @@ function withImports(file, known = new Set()) {
 }
 
 /**
- * A hash over everything that the compiled core is made from.
+ * A hash over everything that a module is made from.
+ * @param {Compiled} module
  * @returns {string}
  */
-export function coreHash() {
+export function hashOf(module) {
   const hash = createHash('sha256');
   /** @type {Set<string>} */
   const files = new Set();
-  for (const file of [...FILES, ...generators()]) withImports(file, files);
-  for (const file of [...files, ...coreSources()].sort())
+  for (const file of [...FILES, ...module.generators]) withImports(file, files);
+  for (const file of [...files, ...sourcesOf(module)].sort())
     hash
       .update(`${file}\0`)
       .update(readFileSync(join(root, file)))
@@ -75,10 +93,12 @@ export function coreHash() {
 }
 
 /**
- * Whether build/core.wasm is that of these sources.
+ * Whether what was built is that of the present sources.
+ * @param {Compiled} module
  * @param {string} [hash]
  * @returns {boolean}
  */
-export function coreIsFresh(hash = coreHash()) {
-  return existsSync(CORE_WASM) && existsSync(CORE_WAT) && existsSync(CORE_STAMP) && readFileSync(CORE_STAMP, 'utf8') === hash;
+export function isFresh(module, hash = hashOf(module)) {
+  const { wasm, wat, stamp } = module;
+  return existsSync(wasm) && existsSync(wat) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
 }

@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
-import { CORE_WASM, root } from './core-inputs.mjs';
+import { MODULES, root } from './core-inputs.mjs';
 
 const dist = join(root, 'dist');
 
@@ -77,7 +77,7 @@ rmSync(dist, { recursive: true, force: true });
 emit();
 rewriteAll();
 mkdirSync(join(dist, 'build'), { recursive: true });
-copyFileSync(CORE_WASM, join(dist, 'build/core.wasm'));
+for (const { name, wasm } of MODULES) copyFileSync(wasm, join(dist, `build/${name}.wasm`));
 copyImages();
 const manifest: Manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 // The version is read from `../../package.json`, in the sources and here.

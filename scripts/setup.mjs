@@ -2,7 +2,7 @@
  * `node scripts/setup.mjs [--no-build] FILE.ts [argument ...]`: makes a fresh clone ready, then runs FILE.ts.
  *
  * Every npm script goes through here, so that Node 20 and npm are all that a machine needs: it installs the locked dependencies when
- * they are missing or others, compiles the CPU core when its sources are newer than it, and runs the file on the Node 26 that comes as
+ * they are missing or others, compiles the CPU core and the tracer's runtime when their sources are others, and runs the file on the Node 26 that comes as
  * a package (Node 20 cannot run TypeScript). Plain JavaScript for Node 18 and later, without any dependency.
  *
  * What does not come from FILE.ts goes to standard error. The exit status is that of FILE.ts; 1 when setting up failed.
@@ -12,7 +12,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { coreIsFresh, root } from './core-inputs.mjs';
+import { isFresh, MODULES, root } from './core-inputs.mjs';
 
 const NODE = join(root, 'node_modules/.bin/node');
 const MINIMUM = 24;
@@ -124,8 +124,8 @@ if (node === undefined) {
   say(`no Node of version ${MINIMUM} or later: the package "node" brought none for this machine, and this is ${process.version}`);
   process.exit(1);
 }
-if (build && !coreIsFresh() && !run(node, [join(root, 'scripts/build.ts')])) {
-  say('the CPU core does not build: see above');
+if (build && !MODULES.every((module) => isFresh(module)) && !run(node, [join(root, 'scripts/build.ts')])) {
+  say('the compiled modules do not build: see above');
   process.exit(1);
 }
 // Arguments name files of the caller's folder: run there. npm runs its scripts in the top folder and says where it was called.

@@ -6,7 +6,7 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CORE_WAT, root } from '../../scripts/core-inputs.mjs';
+import { CORE, root } from '../../scripts/core-inputs.mjs';
 
 const source = (file: string): string => readFileSync(`${root}vmm/cpu/core/${file}.ts`, 'utf8');
 
@@ -14,7 +14,7 @@ const source = (file: string): string => readFileSync(`${root}vmm/cpu/core/${fil
 async function jumpTables(): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   let name = '';
-  for await (const line of createInterface({ input: createReadStream(CORE_WAT) })) {
+  for await (const line of createInterface({ input: createReadStream(CORE.wat) })) {
     const fn = /^ \(func \$vmm\/cpu\/core\/(\S+)/.exec(line)?.[1];
     if (fn !== undefined) name = fn;
     const labels = /^\s*\(?br_table ((?:\$\S+ ?)+)/.exec(line)?.[1]?.trim().split(' ').length;

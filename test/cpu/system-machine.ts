@@ -12,7 +12,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { ASC_FLAGS } from '../../scripts/asc-flags.ts';
+import { ascFlags } from '../../scripts/asc-flags.ts';
 import { type CpuidEntry, StateView } from '../../vmm/cpu/registers.ts';
 import { defaultCpuid } from '../../vmm/cpu/cpuid.ts';
 import { MEMORY_MAP, VM_AREA } from '../../vmm/cpu/layout.ts';
@@ -75,7 +75,7 @@ function build(): WebAssembly.Module {
   mkdirSync(`${root}build`, { recursive: true });
   const output = `${root}build/test-system.wasm`;
   const sources = SOURCES.map((name) => `vmm/cpu/core/${name}.ts`);
-  const flags = ASC_FLAGS.map((flag) => (flag === '-O3' ? '-O1' : flag));
+  const flags = ascFlags('core').map((flag) => (flag === '-O3' ? '-O1' : flag));
   execFileSync(process.execPath, [`${root}node_modules/assemblyscript/bin/asc.js`, ...sources, '-o', output, ...flags], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
