@@ -1,0 +1,169 @@
+/**
+ * One D program from its sources to its end, in the process that runs it: compiled, handed to an engine, its output passed on.
+ *
+ * Used on both sides of a socket: a VM's process does this for a tracer elsewhere (`service.ts`), `lucid run -n` and a tracer without any VM do
+ * it for themselves. Where the output goes is the caller's; all of it keeps to one rule: after an answer of false nothing more comes until `resume`.
+ *
+ * @module
+ */
+import type { CompiledProgram, ProgramDescriptor } from '../program.ts';
+import type { Environment, Probes } from '../d/environment.ts';
+import { numberOf } from '../options.ts';
+import { AggregationReader } from './aggregation-reader.ts';
+import { type DropCount, type EnabledProgram, Enabling } from './enabling.ts';
+import { type Enabled, type Ended, READING, type StampedRecords, hostNow } from './messages.ts';
+import { lastTimestamp } from './records.ts';
+
+/** What runs programs: the thread of a VM, or the engine that has none. */
+export interface TraceHost {
+  /** What there is to enable. */
+  readonly probes: Probes;
+  /** Whose process it is: $target of a program that names none. */
+  readonly pid: number;
+  /** Throws TraceError when it cannot: too many programs, no memory. */
+  enable(program: CompiledProgram, wait: boolean): Promise<EnabledProgram>;
+}
+
+/** Why a program cannot be traced with; the whole message but for the command's name. Exit status 1. */
+export class TraceError extends Error {
+  override readonly name = 'TraceError';
+}
+
+/** Takes the output of a program. False: nothing more until `resume`. */
+export interface ProgramEvents {
+  records(records: StampedRecords): boolean;
+  drops(counts: readonly DropCount[]): void;
+  /** SNAPSHOT records of all aggregations, in parts; flags of READING. */
+  aggregations(flags: number, records: Uint8Array<ArrayBuffer>): boolean;
+  /** After the last reading of the aggregations. `lost`: it ended without END, and what came is what there is; why. */
+  ended(ended: Ended & { readonly lost?: string }): void;
+}
+
+/** A program that runs somewhere. */
+export interface RunningProgram {
+  readonly enabled: Enabled;
+  /** END fires, then it ends. */
+  stop(): void;
+  resume(): void;
+  /** Nobody wants to know any more. */
+  close(): void;
+}
+
+/** What the compiler makes of a request. */
+export type Compile = (environment: Environment) => { readonly program: CompiledProgram; readonly matched: readonly number[] };
+
+/** Share of the time that reading aggregations in between may take. */
+const READING_SHARE = 0.05;
+
+export interface ProgramOptions {
+  readonly wait: boolean;
+  /** Aggregations are read at the aggrate too, for somebody who may lose sight of this process. */
+  readonly interim: boolean;
+}
+
+class Program implements RunningProgram {
+  readonly enabled: Enabled;
+  readonly #events: ProgramEvents;
+  readonly #enabling: Enabling;
+  readonly #reader: AggregationReader;
+  readonly #interimMs: number;
+  #interim: NodeJS.Timeout | undefined;
+  #last: Generator<Uint8Array<ArrayBuffer>> | undefined;
+  #first = true;
+  #exitStatus = 0;
+  #closed = false;
+
+  constructor(enabled: Enabled, running: EnabledProgram, events: ProgramEvents, interim: boolean) {
+    this.enabled = enabled;
+    this.#events = events;
+    this.#reader = new AggregationReader(running.memory, running.arena, enabled.descriptor);
+    this.#interimMs = numberOf(enabled.descriptor.options, 'aggrate', 1e9) / 1e6;
+    this.#enabling = new Enabling(running, enabled.descriptor, {
+      records: (bytes) => events.records({ hostMs: hostNow(), clockNs: interim ? lastTimestamp(bytes) : 0, bytes }),
+      drops: (counts) => events.drops(counts),
+      ended: (exitStatus) => this.#ended(exitStatus),
+    });
+    running.watch(() => this.#enabling.look());
+    this.#enabling.start();
+    if (interim && !this.#reader.isEmpty) this.#planReading(this.#interimMs);
+  }
+
+  stop(): void {
+    this.#enabling.stop();
+  }
+
+  resume(): void {
+    if (this.#closed) return;
+    if (this.#last === undefined) this.#enabling.resume();
+    else this.#readLast(this.#last);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#interim);
+    this.#enabling.abandon();
+  }
+
+  #planReading(ms: number): void {
+    this.#interim = setTimeout(
+      () => {
+        const began = performance.now();
+        this.#readNow();
+        this.#planReading(Math.max(this.#interimMs, (performance.now() - began) / READING_SHARE));
+      },
+      Math.max(1, ms),
+    );
+  }
+
+  /** One reading while it runs; none while the other side is slow. */
+  #readNow(): void {
+    if (this.#enabling.isBlocked) return;
+    const parts = [...this.#reader.read()];
+    parts.forEach((part, i) => {
+      const flags = (i === 0 ? READING.FIRST : 0) | (i === parts.length - 1 ? READING.LAST : 0);
+      this.#events.aggregations(flags, part);
+    });
+  }
+
+  #ended(exitStatus: number): void {
+    clearTimeout(this.#interim);
+    this.#exitStatus = exitStatus;
+    this.#last = this.#reader.read();
+    this.#readLast(this.#last);
+  }
+
+  #readLast(parts: Generator<Uint8Array<ArrayBuffer>>): void {
+    for (;;) {
+      const { value, done } = parts.next();
+      const flags = (this.#first ? READING.FIRST : 0) | (done ? READING.LAST : 0);
+      this.#first = false;
+      const more = this.#events.aggregations(flags, value ?? new Uint8Array(0));
+      if (done) break;
+      if (!more) return;
+    }
+    this.#closed = true;
+    this.#enabling.release();
+    this.#events.ended({ exitStatus: this.#exitStatus });
+  }
+}
+
+/** Compiles and enables. Throws CompileError, TraceError. */
+export async function runProgram(
+  host: TraceHost,
+  compile: Compile,
+  environment: Environment,
+  events: ProgramEvents,
+  { wait, interim }: ProgramOptions,
+): Promise<RunningProgram> {
+  const { program, matched } = compile(environment);
+  const { descriptor } = program;
+  const running = await host.enable(program, waits(descriptor, wait));
+  return new Program({ descriptor, matched, notes: [] }, running, events, interim);
+}
+
+/** -x onfull=wait|drop, or as the program was started. */
+function waits(descriptor: ProgramDescriptor, otherwise: boolean): boolean {
+  const { onfull } = descriptor.options;
+  return onfull === undefined ? otherwise : onfull === 'wait';
+}
