@@ -189,7 +189,7 @@ export function listen(consumer: ProbeSink | null): ProbeSink | null {
   return before;
 }
 
-/** The switches of one VM's points: u32 each in the VM's shared memory, 0 = off; the core tests them with one load. */
+/** The switches of one VM's points: u32 each in the VM's shared memory, one bit for each consumer, 0 = off; the core tests them with one load. */
 export class ProbeSwitches {
   readonly #switches: Uint32Array;
 
@@ -198,16 +198,17 @@ export class ProbeSwitches {
     this.#switches = new Uint32Array(buffer, at, POINTS.length);
   }
 
-  /** Counts its enablings: a point stays on until everyone who enabled it has disabled it. */
-  enable(probe: ProbeNumber): void {
-    Atomics.add(this.#switches, probe, 1);
+  enable(probe: ProbeNumber, consumer: number): void {
+    Atomics.or(this.#switches, probe, 1 << consumer);
   }
 
-  disable(probe: ProbeNumber): void {
-    if (Atomics.load(this.#switches, probe) > 0) Atomics.sub(this.#switches, probe, 1);
+  /** Takes a consumer's bit out of all of them. */
+  disableAll(consumer: number): void {
+    for (let probe = 0; probe < POINTS.length; probe++) Atomics.and(this.#switches, probe, ~(1 << consumer));
   }
 
-  enabled(probe: ProbeNumber): boolean {
-    return Atomics.load(this.#switches, probe) !== 0;
+  /** Somebody has it enabled. */
+  enabled(probe: number): boolean {
+    return this.#switches[probe] !== 0;
   }
 }

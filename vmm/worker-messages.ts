@@ -36,6 +36,12 @@ export interface RunOptions {
   readonly attached: boolean;
 }
 
+/** Something for an extension of the VM's thread (`extension.ts`), by the URL of its module. Plain data. */
+export interface ExtensionMessage {
+  readonly extension: string;
+  readonly message: unknown;
+}
+
 /** What the main thread hands over, as its first and only message. */
 export interface WorkerData {
   readonly options: RunOptions;
@@ -46,6 +52,8 @@ export interface WorkerData {
   /** Words of `SIGNAL`. */
   readonly signal: SharedArrayBuffer;
   readonly input: MessagePort;
+  /** For extensions, before the first instruction. */
+  readonly extensions?: readonly ExtensionMessage[];
   /** Epoch milliseconds at which the process started. */
   readonly startedAt: number;
 }
@@ -53,8 +61,8 @@ export interface WorkerData {
 /** Words of the signal block: something to receive, and a request to end. */
 export const SIGNAL = { INPUT: 0, QUIT: 1 } as const;
 
-/** Messages on the input port: bytes for the console; null when the input has ended. */
-export type InputMessage = Uint8Array | null;
+/** Messages on the input port: bytes for the console; null when the input has ended; something for an extension. */
+export type InputMessage = Uint8Array | null | ExtensionMessage;
 
 /** The VM exists and is about to run: all that other threads need to see into it. */
 export interface Started {
@@ -69,6 +77,7 @@ export interface Started {
 export type WorkerMessage =
   | { readonly kind: 'console' }
   | Started
+  | { readonly kind: 'extension'; readonly extension: string; readonly message: unknown }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string }
   | {

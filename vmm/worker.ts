@@ -2,8 +2,8 @@
  * The VM's thread: makes a board from plain options, runs its guest to the end, reports.
  *
  * It never yields to its event loop while the guest runs. The outside world enters at slice ends: a flag in shared memory says that there is
- * something, then messages are received synchronously. The console leaves through a ring in shared memory. Host time is looked at only here,
- * for `--limit wall`, for pacing, and for `--clock host`.
+ * something, then messages are received synchronously; what is not for the guest's console is for an extension, such as a tracer. The console
+ * leaves through a ring in shared memory. Host time is looked at only here, for `--limit wall`, for pacing, and for `--clock host`.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { RingWriter } from './console-ring.ts';
 import { adoptCore } from './cpu/core.ts';
+import { Extensions } from './extension.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
 import { reportOf } from './report.ts';
 import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from './worker-messages.ts';
@@ -38,14 +39,16 @@ class World implements Outside {
   readonly #options: RunOptions;
   readonly #machine: Machine;
   readonly #flush: () => void;
+  readonly #extensions: Extensions;
   readonly #start = performance.now();
 
-  constructor(data: WorkerData, machine: Machine, flush: () => void) {
+  constructor(data: WorkerData, machine: Machine, flush: () => void, extensions: Extensions) {
     this.#signal = new Int32Array(data.signal);
     this.#port = data.input;
     this.#options = data.options;
     this.#machine = machine;
     this.#flush = flush;
+    this.#extensions = extensions;
     this.attached = data.options.attached;
   }
 
@@ -81,11 +84,18 @@ class World implements Outside {
       const message = receiveMessageOnPort(this.#port) as { message: InputMessage } | undefined;
       if (message === undefined) return any;
       if (message.message === null) this.attached = false;
+      else if (!(message.message instanceof Uint8Array)) this.#extensions.receive(message.message);
       else {
         this.#machine.consoleInput(message.message);
         any = true;
       }
     }
+  }
+
+  /** Blocks until something comes from outside, and takes it; false when the run is to end. */
+  wait(): boolean {
+    Atomics.wait(this.#signal, SIGNAL.INPUT, 0, POLL_MS);
+    return !this.look();
   }
 
   idle(until: number): number {
@@ -258,13 +268,21 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   if (!boot.ok) throw new Refusal(boot.reason);
   // Only now: a run that cannot start leaves the file as it was.
   const terminal = openConsole(data, post);
-  const world = new World(data, machine, () => terminal.flush());
   const { vm } = machine;
+  const extensions = new Extensions((extension) => ({
+    vm,
+    options,
+    post: (message) => post({ kind: 'extension', extension, message }),
+    wait: () => world.wait(),
+  }));
+  const world = new World(data, machine, () => terminal.flush(), extensions);
   post({ kind: 'started', memory: vm.memory.buffer, kstats: vm.kstats.publish(), vcpus: vm.vcpus.length });
+  for (const message of data.extensions ?? []) extensions.receive(message);
   const startupMs = performance.timeOrigin + performance.now() - data.startedAt;
   const begin = performance.now();
   let outcome = machine.run(options.limits, world);
   const runMs = performance.now() - begin;
+  extensions.ended();
   if (outcome.kind === 'interrupted' && world.wallReached) outcome = { kind: 'limit', which: 'wall' };
   terminal.close();
   let death: string | undefined;

@@ -53,19 +53,20 @@ test('firing does nothing until somebody listens', () => {
   ]);
 });
 
-test('a switch stays on until everyone who enabled it has disabled it', () => {
+test('a switch is on while anybody has the point enabled', () => {
   const buffer = new SharedArrayBuffer(MEMORY_MAP.VM_BASE + 65536);
   const at = MEMORY_MAP.VM_BASE + VM_AREA.PROBES;
   const switches = new ProbeSwitches(buffer, at);
   const words = new Uint32Array(buffer, at);
-  switches.enable(PROBE.KVM_VEXIT);
-  switches.enable(PROBE.KVM_VEXIT);
-  assert.is(words[PROBE.KVM_VEXIT], 2);
-  switches.disable(PROBE.KVM_VEXIT);
+  switches.enable(PROBE.KVM_VEXIT, 0);
+  switches.enable(PROBE.KVM_VEXIT, 3);
+  switches.enable(PROBE.KVM_VEXIT, 3);
+  switches.enable(PROBE.KVM_PIO, 3);
+  assert.equal([words[PROBE.KVM_VEXIT], words[PROBE.KVM_PIO]], [9, 8]);
+  switches.disableAll(3);
   assert.ok(switches.enabled(PROBE.KVM_VEXIT));
-  switches.disable(PROBE.KVM_VEXIT);
-  switches.disable(PROBE.KVM_VEXIT);
-  assert.is(words[PROBE.KVM_VEXIT], 0);
+  assert.not(switches.enabled(PROBE.KVM_PIO));
+  switches.disableAll(0);
   assert.not(switches.enabled(PROBE.KVM_VEXIT));
 });
 
