@@ -133,6 +133,12 @@ export const ARENA = {
   HEADER: 4096,
 } as const;
 
+/**
+ * A u32 in the trace area, bytes from MEMORY_MAP.TRACE: the runtime makes it 1 when a firing has left something for the VM's thread to do at once: exit()
+ * was called, the ring is full under bufpolicy=fill, ASK is set.
+ */
+export const ATTENTION = 0xf000;
+
 /** Consumers that a VM can have at once: bits of a probe point's switch. */
 export const CONSUMERS = 8;
 

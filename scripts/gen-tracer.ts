@@ -3,7 +3,7 @@
  * `registers.gen.ts` (vmregs and uregs by number).
  */
 import { writeFileSync } from 'node:fs';
-import { ARENA, ASK, CONSUMERS, D_BASE_HIGH, DROPS, FAULT, POLICY, RECORD, SLOT, SPECIAL, STATE } from '../probes/arena.ts';
+import { ARENA, ASK, ATTENTION, CONSUMERS, D_BASE_HIGH, DROPS, FAULT, POLICY, RECORD, SLOT, SPECIAL, STATE } from '../probes/arena.ts';
 import { AGGREGATING, AGGREGATION, BOUNCE_BUFFERS, ELEMENT, SPECULATION } from '../probes/arena-layout.ts';
 import { type RegisterPlace, UREGS, VMCS_FIELDS } from '../probes/vmcs.ts';
 import { FIELDS, MEMORY_MAP, STATE_SIZE, VM_AREA } from '../vmm/cpu/layout.ts';
@@ -38,6 +38,7 @@ writeFileSync(
     ...constants('SPEC_', 'usize', SPECULATION),
     `export const BOUNCE_BUFFERS: u32 = ${BOUNCE_BUFFERS};`,
     `export const CONSUMERS: u32 = ${CONSUMERS};`,
+    `export const ATTENTION: usize = ${MEMORY_MAP.TRACE + ATTENTION};`,
     `export const D_BASE: u64 = ${BigInt(D_BASE_HIGH) << 32n};`,
   ].join('\n')}\n`,
 );

@@ -4,7 +4,7 @@
  * copyin and its kin take addresses of the guest's user space, as the original's do: with 64-bit addresses the lower half.
  */
 import {
-  ARENA_ASK, ARENA_EXIT_STATUS, ARENA_STATE, CLOCK_OFFSET, FAULT_BADADDR, STATE_ACTIVE, STATE_DRAINING,
+  ARENA_ASK, ARENA_EXIT_STATUS, ARENA_STATE, ATTENTION, CLOCK_OFFSET, FAULT_BADADDR, STATE_ACTIVE, STATE_DRAINING,
 } from './constants.gen';
 import { written } from './env';
 import { guestWrite, isLong } from './guest';
@@ -17,13 +17,17 @@ import { arena, clock, cpu, fault, raise } from './state';
 export function exit(status: i32, isEnd: bool): bool {
   if (load<u32>(arena, ARENA_STATE) != STATE_ACTIVE && !isEnd) return false;
   store<i32>(arena, status, ARENA_EXIT_STATUS);
-  if (!isEnd) atomic.store<u32>(arena + ARENA_STATE, STATE_DRAINING);
+  if (!isEnd) {
+    atomic.store<u32>(arena + ARENA_STATE, STATE_DRAINING);
+    store<u32>(ATTENTION, 1);
+  }
   return true;
 }
 
 /** stop() and its kin: bits of ASK for the VM's thread. */
 export function ask(bits: u32): void {
   atomic.or<u32>(arena + ARENA_ASK, bits);
+  store<u32>(ATTENTION, 1);
 }
 
 const CHILL_INTERVAL: u64 = 1_000_000_000;

@@ -9,7 +9,7 @@
  * records need. ring: the oldest records go.
  */
 import {
-  ARENA_FILLED, ARENA_HEAD, ARENA_POLICY, ARENA_RESERVE, ARENA_RING, ARENA_RING_BYTES, ARENA_STATE, ARENA_TAIL, ARENA_WAIT, ARENA_WAITING, DROP_PRINCIPAL,
+  ARENA_FILLED, ARENA_HEAD, ARENA_POLICY, ARENA_RESERVE, ARENA_RING, ARENA_RING_BYTES, ARENA_STATE, ARENA_TAIL, ARENA_WAIT, ARENA_WAITING, ATTENTION, DROP_PRINCIPAL,
   EPID_PAD, POLICY_FILL, POLICY_RING, RECORD_CPU, RECORD_EPID, RECORD_FLAGS, RECORD_SIZE, RECORD_TIMESTAMP, STATE_ACTIVE, STATE_IDLE, STATE_STOPPED,
 } from './constants.gen';
 import { PENDING } from './private';
@@ -60,6 +60,7 @@ function fill(a: usize, head: u32, size: u32, need: u32): bool {
   }
   if (room >= need) return true;
   atomic.store<u32>(a + ARENA_FILLED, 1);
+  store<u32>(ATTENTION, 1);
   return false;
 }
 
