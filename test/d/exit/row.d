@@ -1,0 +1,6 @@
+/* exit() is a data-recording action: it leaves a row. */
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* The argument of exit() is the command's status. */
+#pragma D option quiet
+
+
+BEGIN
+{
+	exit(7);
+}

@@ -1,0 +1,8 @@
+/* The -q option. */
+
+BEGIN
+{
+	trace(5);
+	trace("\n");
+	exit(0);
+}

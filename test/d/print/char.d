@@ -1,0 +1,11 @@
+/* A character in quotes. */
+#pragma D option quiet
+
+
+BEGIN
+{
+	print((char)'x');
+	print((char)0);
+	print((char)10);
+	exit(0);
+}

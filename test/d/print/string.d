@@ -1,0 +1,9 @@
+/* A string. */
+#pragma D option quiet
+
+
+BEGIN
+{
+	print("some text");
+	exit(0);
+}

@@ -1,0 +1,21 @@
+/* Operators that assign, on members. */
+#pragma D option quiet
+
+
+struct counter {
+	uint8_t small;
+	int n;
+};
+
+struct counter c;
+
+BEGIN
+{
+	c.n = 5;
+	c.n += 10;
+	c.n++;
+	c.small = 255;
+	c.small++;
+	printf("%d %d\n", c.n, c.small);
+	exit(0);
+}

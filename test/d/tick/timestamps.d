@@ -1,0 +1,15 @@
+/* timestamp does not go back, and moves between ticks. */
+#pragma D option quiet
+
+
+tick-1ms
+/last/
+{
+	printf("%d\n", timestamp > last);
+	exit(0);
+}
+
+tick-1ms
+{
+	last = timestamp;
+}
