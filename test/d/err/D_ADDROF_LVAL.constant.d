@@ -1,0 +1,6 @@
+/* The address of a constant. */
+
+BEGIN
+{
+	x = &5;
+}

@@ -1,0 +1,7 @@
+/* The address of an aggregation. */
+
+BEGIN
+{
+	@a = count();
+	x = &@a;
+}

@@ -1,0 +1,7 @@
+/* The address of a variable. */
+
+BEGIN
+{
+	y = 1;
+	x = &y;
+}

@@ -1,0 +1,12 @@
+/* Aggregating after commit(). */
+
+BEGIN
+{
+	self->s = speculation();
+}
+
+BEGIN
+{
+	commit(self->s);
+	@ = count();
+}

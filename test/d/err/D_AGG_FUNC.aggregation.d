@@ -1,0 +1,7 @@
+/* An aggregation assigned another. */
+
+BEGIN
+{
+	@b = count();
+	@a = @b;
+}

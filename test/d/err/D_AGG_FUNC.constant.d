@@ -1,0 +1,6 @@
+/* An aggregation assigned a number. */
+
+BEGIN
+{
+	@a = 5;
+}

@@ -1,0 +1,6 @@
+/* An aggregation assigned the value of a subroutine. */
+
+BEGIN
+{
+	@a["x"] = strlen("x");
+}

@@ -1,0 +1,6 @@
+/* An aggregation with two brackets. */
+
+BEGIN
+{
+	@a[1][2] = count();
+}

@@ -1,0 +1,11 @@
+/* A statement that only names an aggregation. */
+
+BEGIN
+{
+	@a = count();
+}
+
+BEGIN
+{
+	@a;
+}

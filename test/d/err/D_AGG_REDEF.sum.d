@@ -1,0 +1,7 @@
+/* Two aggregating functions for one aggregation. */
+
+BEGIN
+{
+	@a = count();
+	@a = sum(1);
+}

@@ -1,0 +1,6 @@
+/* BEGIN has no typed arguments. */
+
+BEGIN
+{
+	trace(args[0]);
+}

@@ -1,0 +1,6 @@
+/* Typed arguments of several probes. */
+
+dtrace:::
+{
+	trace(args[0]);
+}

@@ -1,0 +1,8 @@
+/* Typed arguments outside any clause. */
+
+inline int first = args[0];
+
+BEGIN
+{
+	trace(first);
+}

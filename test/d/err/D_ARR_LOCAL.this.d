@@ -1,0 +1,6 @@
+/* A clause-local associative array. */
+
+BEGIN
+{
+	this->a["x"] = 1;
+}

@@ -1,0 +1,12 @@
+/* A structure cast to a number. */
+
+struct s {
+	int a;
+};
+
+struct s v;
+
+BEGIN
+{
+	x = (int)v;
+}

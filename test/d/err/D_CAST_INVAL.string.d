@@ -1,0 +1,6 @@
+/* A string cast to a number. */
+
+BEGIN
+{
+	x = (int)"text";
+}

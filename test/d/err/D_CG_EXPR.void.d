@@ -1,0 +1,6 @@
+/* An action inside an expression. */
+
+BEGIN
+{
+	(void)exit(0);
+}

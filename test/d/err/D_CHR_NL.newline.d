@@ -1,0 +1,6 @@
+/* A character constant that does not end on its line. */
+BEGIN
+{
+	x = 'a
+	';
+}

@@ -1,0 +1,7 @@
+/* Clear() of a number. */
+
+BEGIN
+{
+	x = 1;
+	clear(x);
+}

@@ -1,0 +1,6 @@
+/* Clear() of an aggregation that nothing assigns. */
+
+BEGIN
+{
+	clear(@a[1]);
+}

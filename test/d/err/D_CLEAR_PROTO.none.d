@@ -1,0 +1,6 @@
+/* Clear() of nothing. */
+
+BEGIN
+{
+	clear();
+}

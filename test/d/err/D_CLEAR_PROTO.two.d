@@ -1,0 +1,8 @@
+/* Clear() of two aggregations. */
+
+BEGIN
+{
+	@a = count();
+	@b = count();
+	clear(@a, @b);
+}

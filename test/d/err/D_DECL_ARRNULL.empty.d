@@ -1,0 +1,8 @@
+/* An array without a size. */
+
+int a[];
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* An array of no elements. */
+
+int a[0];
+
+BEGIN
+{
+	exit(0);
+}

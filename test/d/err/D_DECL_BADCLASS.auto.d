@@ -1,0 +1,8 @@
+/* The storage class auto. */
+
+auto int x;
+
+BEGIN
+{
+	exit(0);
+}

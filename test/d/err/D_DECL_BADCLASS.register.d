@@ -1,0 +1,8 @@
+/* The storage class register. */
+
+register int x;
+
+BEGIN
+{
+	exit(0);
+}

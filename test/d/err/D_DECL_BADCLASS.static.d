@@ -1,0 +1,8 @@
+/* The storage class static. */
+
+static int x;
+
+BEGIN
+{
+	exit(0);
+}

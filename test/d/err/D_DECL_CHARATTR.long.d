@@ -1,0 +1,8 @@
+/* Long char. */
+
+long char c;
+
+BEGIN
+{
+	exit(0);
+}

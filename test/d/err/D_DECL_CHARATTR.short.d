@@ -1,0 +1,8 @@
+/* Short char. */
+
+short char c;
+
+BEGIN
+{
+	exit(0);
+}

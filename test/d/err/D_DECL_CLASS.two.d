@@ -1,0 +1,8 @@
+/* Two storage classes. */
+
+self this int x;
+
+BEGIN
+{
+	exit(0);
+}

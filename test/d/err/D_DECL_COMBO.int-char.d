@@ -1,0 +1,8 @@
+/* Two types. */
+
+int char x;
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* Long three times. */
+
+long long long x;
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* Short twice. */
+
+short short x;
+
+BEGIN
+{
+	exit(0);
+}

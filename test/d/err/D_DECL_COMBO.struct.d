@@ -1,0 +1,12 @@
+/* A structure and an int. */
+
+struct s {
+	int a;
+};
+
+struct s int x;
+
+BEGIN
+{
+	exit(0);
+}

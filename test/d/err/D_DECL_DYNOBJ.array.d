@@ -1,0 +1,8 @@
+/* An array of associative arrays. */
+
+int a[5][int];
+
+BEGIN
+{
+	exit(0);
+}

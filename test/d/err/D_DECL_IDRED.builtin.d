@@ -1,0 +1,8 @@
+/* A built-in variable declared anew. */
+
+int pid;
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,10 @@
+/* One array, keys of two lengths. */
+
+int a[int];
+
+int a[int, int];
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,10 @@
+/* One array, two key types. */
+
+int a[int];
+
+int a[string];
+
+BEGIN
+{
+	exit(0);
+}

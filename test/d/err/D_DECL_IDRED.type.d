@@ -1,0 +1,10 @@
+/* One name, two types. */
+
+int x;
+
+char x;
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* A static parameter. */
+
+extern int f(static int x);
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* Void as a key type. */
+
+int a[void];
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* An ellipsis among keys. */
+
+int a[int, ...];
+
+BEGIN
+{
+	exit(0);
+}

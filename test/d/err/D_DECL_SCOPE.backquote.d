@@ -1,0 +1,8 @@
+/* A scoping mark in a declared name. */
+
+int a`b;
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* Unsigned float. */
+
+unsigned float f;
+
+BEGIN
+{
+	exit(0);
+}

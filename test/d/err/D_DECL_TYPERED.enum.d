@@ -1,0 +1,10 @@
+/* An enumeration defined twice. */
+
+enum e { A };
+
+enum e { B };
+
+BEGIN
+{
+	exit(0);
+}

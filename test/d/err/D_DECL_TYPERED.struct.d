@@ -1,0 +1,14 @@
+/* A structure defined twice. */
+
+struct s {
+	int a;
+};
+
+struct s {
+	int a;
+};
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* A declaration of nothing. */
+
+int;
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* Long void. */
+
+long void *p;
+
+BEGIN
+{
+	exit(0);
+}

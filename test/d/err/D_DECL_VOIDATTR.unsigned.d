@@ -1,0 +1,8 @@
+/* Unsigned void. */
+
+unsigned void *p;
+
+BEGIN
+{
+	exit(0);
+}

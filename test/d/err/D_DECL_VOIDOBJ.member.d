@@ -1,0 +1,10 @@
+/* A void member. */
+
+struct s {
+	void v;
+};
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* A void variable. */
+
+void v;
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* An int dereferenced. */
+
+BEGIN
+{
+	x = 5;
+	trace(*x);
+}

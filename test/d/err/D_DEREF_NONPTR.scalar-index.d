@@ -1,0 +1,8 @@
+/* A scalar with an index. */
+
+int x;
+
+BEGIN
+{
+	trace(x[1]);
+}

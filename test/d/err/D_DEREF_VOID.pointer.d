@@ -1,0 +1,6 @@
+/* A void pointer dereferenced. */
+
+BEGIN
+{
+	trace(*(void *)8);
+}

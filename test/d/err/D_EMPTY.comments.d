@@ -1,0 +1,3 @@
+/* A program of comments. */
+
+/* nothing else */

@@ -1,0 +1,3 @@
+/* A program of declarations. */
+
+int x;

@@ -1,0 +1,12 @@
+/* Exit() after speculate(). */
+
+BEGIN
+{
+	self->s = speculation();
+}
+
+BEGIN
+{
+	speculate(self->s);
+	exit(0);
+}

@@ -1,0 +1,6 @@
+/* The one name that freopen() refuses. */
+
+BEGIN
+{
+	freopen(".");
+}

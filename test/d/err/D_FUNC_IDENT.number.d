@@ -1,0 +1,6 @@
+/* A call of a number. */
+
+BEGIN
+{
+	x = 5();
+}

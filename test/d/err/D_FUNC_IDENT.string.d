@@ -1,0 +1,6 @@
+/* A call of a string. */
+
+BEGIN
+{
+	x = "f"(1);
+}

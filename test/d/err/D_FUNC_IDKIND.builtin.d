@@ -1,0 +1,6 @@
+/* A call of a variable. */
+
+BEGIN
+{
+	x = pid();
+}

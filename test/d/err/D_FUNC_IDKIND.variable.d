@@ -1,0 +1,8 @@
+/* A call of a variable of the program. */
+
+int v;
+
+BEGIN
+{
+	x = v(1);
+}

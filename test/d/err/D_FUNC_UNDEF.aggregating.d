@@ -1,0 +1,6 @@
+/* An unknown aggregating function. */
+
+BEGIN
+{
+	@a = median(1);
+}

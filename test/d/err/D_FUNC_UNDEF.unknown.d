@@ -1,0 +1,6 @@
+/* A call of an unknown function. */
+
+BEGIN
+{
+	x = nosuch(1);
+}

@@ -1,0 +1,6 @@
+/* An action without a call. */
+
+BEGIN
+{
+	x = printf;
+}

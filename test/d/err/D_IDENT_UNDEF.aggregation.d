@@ -1,0 +1,6 @@
+/* An unknown aggregation. */
+
+BEGIN
+{
+	printa(@nosuch);
+}

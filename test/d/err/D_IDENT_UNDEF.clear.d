@@ -1,0 +1,6 @@
+/* Clear() of an unknown aggregation. */
+
+BEGIN
+{
+	clear(@nosuch);
+}

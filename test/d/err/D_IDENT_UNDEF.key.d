@@ -1,0 +1,6 @@
+/* An unknown name as a key. */
+
+BEGIN
+{
+	@[nosuch] = count();
+}

@@ -1,0 +1,7 @@
+/* An unknown name in a predicate. */
+
+BEGIN
+/nosuch/
+{
+	trace(1);
+}

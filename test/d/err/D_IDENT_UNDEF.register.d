@@ -1,0 +1,6 @@
+/* An unknown register. */
+
+BEGIN
+{
+	trace(uregs[R_NOSUCH]);
+}

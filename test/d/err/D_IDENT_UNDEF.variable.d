@@ -1,0 +1,6 @@
+/* An unknown name. */
+
+BEGIN
+{
+	trace(nosuch);
+}

@@ -1,0 +1,6 @@
+/* An 8 in an octal constant. */
+
+BEGIN
+{
+	x = 08;
+}

@@ -1,0 +1,6 @@
+/* A hexadecimal constant of 65 bits. */
+
+BEGIN
+{
+	x = 0x1ffffffffffffffff;
+}

@@ -1,0 +1,11 @@
+/* An aggregation as a key. */
+
+BEGIN
+{
+	@b = count();
+}
+
+BEGIN
+{
+	@a[@b] = count();
+}

@@ -1,0 +1,7 @@
+/* Another step the second time. */
+
+BEGIN
+{
+	@ = lquantize(1, 0, 10, 1);
+	@ = lquantize(1, 0, 10, 2);
+}

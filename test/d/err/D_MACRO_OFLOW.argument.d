@@ -1,0 +1,6 @@
+/* An argument beyond 64 bits. */
+
+BEGIN
+{
+	trace($1);
+}

@@ -1,0 +1,6 @@
+/* A string argument that was not given. */
+
+BEGIN
+{
+	trace($$3);
+}

@@ -1,0 +1,6 @@
+/* An unknown macro variable. */
+
+BEGIN
+{
+	trace($nosuch);
+}

@@ -1,0 +1,6 @@
+/* An argument that nothing uses. */
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* The last of two arguments unused. */
+
+BEGIN
+{
+	trace($1);
+	exit(0);
+}

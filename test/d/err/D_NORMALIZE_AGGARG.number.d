@@ -1,0 +1,7 @@
+/* Normalize() of a number. */
+
+BEGIN
+{
+	x = 1;
+	normalize(x, 5);
+}

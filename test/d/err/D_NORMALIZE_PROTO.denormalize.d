@@ -1,0 +1,7 @@
+/* Denormalize() with a factor. */
+
+BEGIN
+{
+	@a = count();
+	denormalize(@a, 5);
+}

@@ -1,0 +1,7 @@
+/* Normalize() without a factor. */
+
+BEGIN
+{
+	@a = count();
+	normalize(@a);
+}

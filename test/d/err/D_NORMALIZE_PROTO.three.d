@@ -1,0 +1,7 @@
+/* Normalize() with two factors. */
+
+BEGIN
+{
+	@a = count();
+	normalize(@a, 1, 2);
+}

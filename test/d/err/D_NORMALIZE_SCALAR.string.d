@@ -1,0 +1,7 @@
+/* A string as the factor. */
+
+BEGIN
+{
+	@a = count();
+	normalize(@a, "five");
+}

@@ -1,0 +1,6 @@
+/* The offset of a member of an int. */
+
+BEGIN
+{
+	trace(offsetof(int, x));
+}

@@ -1,0 +1,6 @@
+/* Actions joined by a comma. */
+
+BEGIN
+{
+	trace(1), trace(2);
+}

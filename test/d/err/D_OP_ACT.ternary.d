@@ -1,0 +1,7 @@
+/* Actions as branches of ?:. */
+
+BEGIN
+{
+	x = 1;
+	x ? trace(1) : trace(2);
+}

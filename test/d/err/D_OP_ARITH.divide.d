@@ -1,0 +1,6 @@
+/* A string divided. */
+
+BEGIN
+{
+	x = "a" / 2;
+}

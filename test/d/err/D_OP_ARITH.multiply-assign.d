@@ -1,0 +1,7 @@
+/* A string multiplied in place. */
+
+BEGIN
+{
+	s = "a";
+	s *= 2;
+}

@@ -1,0 +1,6 @@
+/* A string times a number. */
+
+BEGIN
+{
+	x = "a" * 2;
+}

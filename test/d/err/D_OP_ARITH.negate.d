@@ -1,0 +1,6 @@
+/* A negative string. */
+
+BEGIN
+{
+	x = -"a";
+}

@@ -1,0 +1,13 @@
+/* Aggregations as branches of ?:. */
+
+BEGIN
+{
+	@a = count();
+	@b = count();
+}
+
+BEGIN
+{
+	x = 1;
+	y = x ? @a : @b;
+}

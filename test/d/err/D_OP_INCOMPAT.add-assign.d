@@ -1,0 +1,7 @@
+/* A string added to in place. */
+
+BEGIN
+{
+	s = "a";
+	s += "b";
+}

@@ -1,0 +1,6 @@
+/* A string plus a number. */
+
+BEGIN
+{
+	x = "a" + 1;
+}

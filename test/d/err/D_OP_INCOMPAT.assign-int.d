@@ -1,0 +1,7 @@
+/* An int assigned to a string. */
+
+BEGIN
+{
+	s = "a";
+	s = 1;
+}

@@ -1,0 +1,6 @@
+/* A string compared with a number. */
+
+BEGIN
+{
+	x = "a" == 1;
+}

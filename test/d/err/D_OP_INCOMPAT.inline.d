@@ -1,0 +1,8 @@
+/* An inline of the wrong type. */
+
+inline string s = 5;
+
+BEGIN
+{
+	trace(s);
+}

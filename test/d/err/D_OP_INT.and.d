@@ -1,0 +1,6 @@
+/* A string in &. */
+
+BEGIN
+{
+	x = "a" & 1;
+}

@@ -1,0 +1,6 @@
+/* The complement of a string. */
+
+BEGIN
+{
+	x = ~"a";
+}

@@ -1,0 +1,6 @@
+/* A string shifted. */
+
+BEGIN
+{
+	x = "a" << 1;
+}

@@ -1,0 +1,7 @@
+/* ^= with a string. */
+
+BEGIN
+{
+	x = 1;
+	x ^= "a";
+}

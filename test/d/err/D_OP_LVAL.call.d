@@ -1,0 +1,6 @@
+/* An assignment to a call. */
+
+BEGIN
+{
+	strlen("a") = 3;
+}

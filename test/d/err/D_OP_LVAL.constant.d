@@ -1,0 +1,6 @@
+/* An assignment to a constant. */
+
+BEGIN
+{
+	5 = 6;
+}

@@ -1,0 +1,6 @@
+/* A constant incremented. */
+
+BEGIN
+{
+	++5;
+}

@@ -1,0 +1,7 @@
+/* -> on an int. */
+
+BEGIN
+{
+	x = 1;
+	trace(x->y);
+}

@@ -1,0 +1,12 @@
+/* -> on a structure. */
+
+struct s {
+	int y;
+};
+
+struct s v;
+
+BEGIN
+{
+	trace(v->y);
+}

@@ -1,0 +1,6 @@
+/* && with a string. */
+
+BEGIN
+{
+	x = "a" && 1;
+}

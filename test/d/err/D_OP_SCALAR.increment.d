@@ -1,0 +1,7 @@
+/* A string incremented. */
+
+BEGIN
+{
+	s = "a";
+	s++;
+}

@@ -1,0 +1,6 @@
+/* ! of a string. */
+
+BEGIN
+{
+	x = !"a";
+}

@@ -1,0 +1,7 @@
+/* On an int. */
+
+BEGIN
+{
+	x = 1;
+	trace(x.y);
+}

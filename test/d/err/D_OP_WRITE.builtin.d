@@ -1,0 +1,6 @@
+/* A built-in variable assigned. */
+
+BEGIN
+{
+	pid = 5;
+}

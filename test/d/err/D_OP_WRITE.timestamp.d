@@ -1,0 +1,6 @@
+/* A built-in variable incremented. */
+
+BEGIN
+{
+	timestamp++;
+}

@@ -1,0 +1,6 @@
+/* The number of no probe. */
+
+999999999
+{
+	trace(1);
+}

@@ -1,0 +1,6 @@
+/* A pattern that matches nothing. */
+
+dtrace:::Z*
+{
+	trace(1);
+}

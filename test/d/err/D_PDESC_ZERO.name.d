@@ -1,0 +1,6 @@
+/* An unknown probe of a known provider. */
+
+dtrace:::NOSUCH
+{
+	trace(1);
+}

@@ -1,0 +1,6 @@
+/* An unknown provider. */
+
+nosuch:::
+{
+	trace(1);
+}

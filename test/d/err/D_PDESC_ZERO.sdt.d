@@ -1,0 +1,6 @@
+/* An unknown probe of the machine. */
+
+sdt:kvm::kvm-no-such
+{
+	trace(1);
+}

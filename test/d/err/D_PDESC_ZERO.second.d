@@ -1,0 +1,6 @@
+/* The second description of a list. */
+
+BEGIN, dtrace:::NOSUCH
+{
+	trace(1);
+}

@@ -1,0 +1,7 @@
+/* An unknown control line. */
+#frobnicate
+
+BEGIN
+{
+	exit(0);
+}

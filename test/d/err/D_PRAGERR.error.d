@@ -1,0 +1,7 @@
+/* #error. */
+#error this cannot work
+
+BEGIN
+{
+	exit(0);
+}

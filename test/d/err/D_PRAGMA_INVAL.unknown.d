@@ -1,0 +1,7 @@
+/* An unknown pragma of D. */
+#pragma D frobnicate
+
+BEGIN
+{
+	exit(0);
+}

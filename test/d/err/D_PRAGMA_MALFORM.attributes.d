@@ -1,0 +1,7 @@
+/* Attributes without a name. */
+#pragma D attributes Stable/Stable/Common
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* #line needs a number. */
+#line "file"
+
+BEGIN
+{
+	exit(0);
+}

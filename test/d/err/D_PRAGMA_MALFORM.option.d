@@ -1,0 +1,7 @@
+/* No option named. */
+#pragma D option
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* An unknown option. */
+#pragma D option frobnicate
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* A string as a predicate. */
+
+BEGIN
+/probename/
+{
+	trace(1);
+}

@@ -1,0 +1,7 @@
+/* Printa() of a number. */
+
+BEGIN
+{
+	x = 1;
+	printa(x);
+}

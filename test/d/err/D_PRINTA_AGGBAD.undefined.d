@@ -1,0 +1,6 @@
+/* Printa() of an aggregation that nothing assigns. */
+
+BEGIN
+{
+	printa(@a[1]);
+}

@@ -1,0 +1,6 @@
+/* Printa() of a format alone. */
+
+BEGIN
+{
+	printa("text");
+}

@@ -1,0 +1,6 @@
+/* %@ in printf(). */
+
+BEGIN
+{
+	printf("%@d", 1);
+}

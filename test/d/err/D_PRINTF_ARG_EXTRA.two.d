@@ -1,0 +1,6 @@
+/* More arguments than conversions. */
+
+BEGIN
+{
+	printf("%d", 1, 2);
+}

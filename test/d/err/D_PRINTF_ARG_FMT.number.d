@@ -1,0 +1,6 @@
+/* A number as a format. */
+
+BEGIN
+{
+	printf(5);
+}

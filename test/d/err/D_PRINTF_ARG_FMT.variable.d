@@ -1,0 +1,7 @@
+/* A format that is no constant. */
+
+BEGIN
+{
+	s = "x";
+	printf(s);
+}

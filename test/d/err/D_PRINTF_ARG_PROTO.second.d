@@ -1,0 +1,6 @@
+/* The second conversion without an argument. */
+
+BEGIN
+{
+	printf("%d %d", 1);
+}

@@ -1,0 +1,6 @@
+/* %Y of an int. */
+
+BEGIN
+{
+	printf("%Y", 5);
+}

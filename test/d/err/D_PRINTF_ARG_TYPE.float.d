@@ -1,0 +1,6 @@
+/* %f of an int. */
+
+BEGIN
+{
+	printf("%f", 5);
+}

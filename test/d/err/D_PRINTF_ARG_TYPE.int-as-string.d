@@ -1,0 +1,6 @@
+/* %s of an int. */
+
+BEGIN
+{
+	printf("%s", 5);
+}

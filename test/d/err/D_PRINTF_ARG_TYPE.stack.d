@@ -1,0 +1,6 @@
+/* %k of an int. */
+
+BEGIN
+{
+	printf("%k", 5);
+}

@@ -1,0 +1,6 @@
+/* %d of a string. */
+
+BEGIN
+{
+	printf("%d", "x");
+}

@@ -1,0 +1,12 @@
+/* %d of a structure. */
+
+struct s {
+	int a;
+};
+
+struct s v;
+
+BEGIN
+{
+	printf("%d", v);
+}

@@ -1,0 +1,6 @@
+/* A width that is missing. */
+
+BEGIN
+{
+	printf("%*d");
+}

@@ -1,0 +1,6 @@
+/* A string as a width. */
+
+BEGIN
+{
+	printf("%*d", "x", 5);
+}

@@ -1,0 +1,6 @@
+/* An empty format. */
+
+BEGIN
+{
+	printf("");
+}

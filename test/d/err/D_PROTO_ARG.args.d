@@ -1,0 +1,7 @@
+/* Args[] with an index that is no constant. */
+
+BEGIN
+{
+	x = 0;
+	trace(args[x]);
+}

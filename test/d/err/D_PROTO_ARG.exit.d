@@ -1,0 +1,6 @@
+/* Exit() of a string. */
+
+BEGIN
+{
+	exit("x");
+}

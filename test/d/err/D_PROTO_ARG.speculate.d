@@ -1,0 +1,6 @@
+/* Speculate() of a string. */
+
+BEGIN
+{
+	speculate("x");
+}

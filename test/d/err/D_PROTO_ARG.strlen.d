@@ -1,0 +1,6 @@
+/* Strlen() of a number. */
+
+BEGIN
+{
+	x = strlen(5);
+}

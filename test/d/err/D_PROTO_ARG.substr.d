@@ -1,0 +1,6 @@
+/* Substr() from a string. */
+
+BEGIN
+{
+	x = substr("abc", "x");
+}

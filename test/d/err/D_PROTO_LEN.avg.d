@@ -1,0 +1,6 @@
+/* Avg() of two. */
+
+BEGIN
+{
+	@ = avg(1, 2);
+}

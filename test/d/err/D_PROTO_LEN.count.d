@@ -1,0 +1,6 @@
+/* Count() of something. */
+
+BEGIN
+{
+	@ = count(1);
+}

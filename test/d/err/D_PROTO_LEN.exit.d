@@ -1,0 +1,6 @@
+/* Exit() without a status. */
+
+BEGIN
+{
+	exit();
+}

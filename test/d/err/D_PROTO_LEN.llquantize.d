@@ -1,0 +1,6 @@
+/* Llquantize() without parameters. */
+
+BEGIN
+{
+	@ = llquantize(1, 10);
+}

@@ -1,0 +1,6 @@
+/* Lquantize() without a range. */
+
+BEGIN
+{
+	@ = lquantize(1);
+}

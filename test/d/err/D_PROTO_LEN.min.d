@@ -1,0 +1,6 @@
+/* Min() of nothing. */
+
+BEGIN
+{
+	@ = min();
+}

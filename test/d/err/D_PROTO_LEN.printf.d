@@ -1,0 +1,6 @@
+/* Printf() of nothing. */
+
+BEGIN
+{
+	printf();
+}

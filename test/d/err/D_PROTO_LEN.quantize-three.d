@@ -1,0 +1,6 @@
+/* Quantize() of three. */
+
+BEGIN
+{
+	@ = quantize(1, 2, 3);
+}

@@ -1,0 +1,6 @@
+/* Quantize() of nothing. */
+
+BEGIN
+{
+	@ = quantize();
+}

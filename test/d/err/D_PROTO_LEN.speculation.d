@@ -1,0 +1,6 @@
+/* Speculation() with an argument. */
+
+BEGIN
+{
+	x = speculation(1);
+}

@@ -1,0 +1,6 @@
+/* Strjoin() of three. */
+
+BEGIN
+{
+	x = strjoin("a", "b", "c");
+}

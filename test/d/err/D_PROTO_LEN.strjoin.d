@@ -1,0 +1,6 @@
+/* Strjoin() of one. */
+
+BEGIN
+{
+	x = strjoin("a");
+}

@@ -1,0 +1,6 @@
+/* Strlen() of nothing. */
+
+BEGIN
+{
+	x = strlen();
+}

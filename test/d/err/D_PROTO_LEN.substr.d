@@ -1,0 +1,6 @@
+/* Substr() of a string alone. */
+
+BEGIN
+{
+	x = substr("abc");
+}

@@ -1,0 +1,6 @@
+/* Sum() of nothing. */
+
+BEGIN
+{
+	@ = sum();
+}

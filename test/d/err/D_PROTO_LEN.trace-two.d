@@ -1,0 +1,6 @@
+/* Trace() of two. */
+
+BEGIN
+{
+	trace(1, 2);
+}

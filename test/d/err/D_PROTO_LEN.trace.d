@@ -1,0 +1,6 @@
+/* Trace() of nothing. */
+
+BEGIN
+{
+	trace();
+}

@@ -1,0 +1,6 @@
+/* Tracemem() without a size. */
+
+BEGIN
+{
+	tracemem(8);
+}

@@ -1,0 +1,10 @@
+/* A provider's name of 64 characters. */
+provider aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd
+{
+	probe one();
+};
+
+BEGIN
+{
+	exit(0);
+}

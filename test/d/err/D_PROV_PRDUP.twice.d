@@ -1,0 +1,11 @@
+/* One probe declared twice. */
+provider mine
+{
+	probe one();
+	probe one();
+};
+
+BEGIN
+{
+	exit(0);
+}

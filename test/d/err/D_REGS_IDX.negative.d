@@ -1,0 +1,6 @@
+/* A negative register number. */
+
+BEGIN
+{
+	trace(uregs[-1]);
+}

@@ -1,0 +1,6 @@
+/* The size of an unknown structure. */
+
+BEGIN
+{
+	trace(sizeof (struct nowhere));
+}

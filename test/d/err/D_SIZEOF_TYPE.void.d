@@ -1,0 +1,6 @@
+/* The size of void. */
+
+BEGIN
+{
+	trace(sizeof (void));
+}

@@ -1,0 +1,12 @@
+/* Speculate() after commit(). */
+
+BEGIN
+{
+	self->s = speculation();
+}
+
+BEGIN
+{
+	commit(self->s);
+	speculate(self->s);
+}

@@ -1,0 +1,12 @@
+/* Speculate() after aggregating. */
+
+BEGIN
+{
+	self->s = speculation();
+}
+
+BEGIN
+{
+	@ = count();
+	speculate(self->s);
+}

@@ -1,0 +1,6 @@
+/* Stack() of two. */
+
+BEGIN
+{
+	stack(1, 2);
+}

@@ -1,0 +1,6 @@
+/* Stack() of a negative number. */
+
+BEGIN
+{
+	stack(-1);
+}

@@ -1,0 +1,7 @@
+/* Stack() of a variable number of frames. */
+
+BEGIN
+{
+	x = 5;
+	stack(x);
+}

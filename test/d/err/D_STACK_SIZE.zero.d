@@ -1,0 +1,6 @@
+/* Stack() of no frames. */
+
+BEGIN
+{
+	stack(0);
+}

@@ -1,0 +1,3 @@
+/* A missing brace. */
+
+BEGIN { trace(1);

@@ -1,0 +1,3 @@
+/* A missing bracket. */
+
+BEGIN { a[1 = 2; }

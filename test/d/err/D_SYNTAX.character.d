@@ -1,0 +1,3 @@
+/* A character that begins nothing. */
+
+BEGIN { x = 1 \ 2; }

@@ -1,0 +1,3 @@
+/* A comment in a comment. */
+
+/* one /* two */ BEGIN { trace(1); }

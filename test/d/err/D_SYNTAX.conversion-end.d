@@ -1,0 +1,3 @@
+/* A conversion that ends the format. */
+
+BEGIN { printf("100%"); }

@@ -1,0 +1,3 @@
+/* An unknown conversion. */
+
+BEGIN { printf("%z", 1); }

@@ -1,0 +1,3 @@
+/* An else without its if. */
+
+BEGIN { else trace(1); }

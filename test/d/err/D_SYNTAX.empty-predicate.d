@@ -1,0 +1,3 @@
+/* An empty predicate. */
+
+BEGIN // { trace(1); }

@@ -1,0 +1,3 @@
+/* An enumeration without members. */
+
+enum e { }; BEGIN { exit(0); }

@@ -1,0 +1,3 @@
+/* A floating-point constant with an exponent. */
+
+BEGIN { x = 1e5; }

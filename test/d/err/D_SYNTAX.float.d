@@ -1,0 +1,3 @@
+/* A floating-point constant. */
+
+BEGIN { x = 1.5; }

@@ -1,0 +1,3 @@
+/* A loop that counts. */
+
+BEGIN { for (i = 0; i < 3; i++) trace(i); }

@@ -1,0 +1,3 @@
+/* A jump. */
+
+BEGIN { goto out; }

@@ -1,0 +1,3 @@
+/* A reserved word as a variable. */
+
+BEGIN { struct = 5; }

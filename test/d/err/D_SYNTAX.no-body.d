@@ -1,0 +1,3 @@
+/* A description without actions in a script. */
+
+BEGIN

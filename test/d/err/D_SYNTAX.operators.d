@@ -1,0 +1,3 @@
+/* Two operators in a row. */
+
+BEGIN { x = 1 * / 2; }

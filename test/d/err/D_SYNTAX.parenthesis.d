@@ -1,0 +1,3 @@
+/* A missing parenthesis. */
+
+BEGIN { trace((1 + 2); }

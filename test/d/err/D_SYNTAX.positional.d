@@ -1,0 +1,3 @@
+/* A positional conversion. */
+
+BEGIN { printf("%1$d", 1); }

@@ -1,0 +1,3 @@
+/* A predicate without actions. */
+
+BEGIN /1/

@@ -1,0 +1,3 @@
+/* A return. */
+
+BEGIN { return 1; }

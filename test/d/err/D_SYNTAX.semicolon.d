@@ -1,0 +1,3 @@
+/* A missing semicolon. */
+
+BEGIN { trace(1) trace(2); }

@@ -1,0 +1,3 @@
+/* A switch. */
+
+BEGIN { switch (1) { } }

@@ -1,0 +1,3 @@
+/* A loop. */
+
+BEGIN { while (1) trace(1); }

@@ -1,0 +1,6 @@
+/* Tracemem() of a string. */
+
+BEGIN
+{
+	tracemem("text", 4);
+}

@@ -1,0 +1,6 @@
+/* Tracemem() of no bytes. */
+
+BEGIN
+{
+	tracemem(8, 0);
+}

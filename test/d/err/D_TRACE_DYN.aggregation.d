@@ -1,0 +1,7 @@
+/* Trace() of an aggregation. */
+
+BEGIN
+{
+	@a = count();
+	trace(@a);
+}

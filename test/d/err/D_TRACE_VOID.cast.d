@@ -1,0 +1,7 @@
+/* Trace() of nothing. */
+
+BEGIN
+{
+	x = 1;
+	trace((void)x);
+}

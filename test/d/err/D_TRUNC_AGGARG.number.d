@@ -1,0 +1,7 @@
+/* Trunc() of a number. */
+
+BEGIN
+{
+	x = 1;
+	trunc(x);
+}

@@ -1,0 +1,6 @@
+/* Trunc() of an aggregation that nothing assigns. */
+
+BEGIN
+{
+	trunc(@a[1]);
+}

@@ -1,0 +1,6 @@
+/* Trunc() of nothing. */
+
+BEGIN
+{
+	trunc();
+}

@@ -1,0 +1,7 @@
+/* Trunc() of three. */
+
+BEGIN
+{
+	@a = count();
+	trunc(@a, 1, 2);
+}

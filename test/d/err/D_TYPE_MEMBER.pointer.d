@@ -1,0 +1,11 @@
+/* An unknown member through a pointer. */
+
+struct s {
+	int a;
+};
+
+BEGIN
+{
+	this->p = (struct s *)alloca(4);
+	trace(this->p->b);
+}

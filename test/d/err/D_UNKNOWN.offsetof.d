@@ -1,0 +1,10 @@
+/* The offset of an unknown member. */
+
+struct s {
+	int a;
+};
+
+BEGIN
+{
+	trace(offsetof(struct s, b));
+}

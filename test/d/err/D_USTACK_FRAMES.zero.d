@@ -1,0 +1,6 @@
+/* Ustack() of no frames. */
+
+BEGIN
+{
+	ustack(0);
+}

@@ -1,0 +1,6 @@
+/* Ustack() of three. */
+
+BEGIN
+{
+	ustack(1, 2, 3);
+}

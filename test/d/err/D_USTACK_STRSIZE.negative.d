@@ -1,0 +1,6 @@
+/* Ustack() with a negative size. */
+
+BEGIN
+{
+	ustack(1, -1);
+}

@@ -1,0 +1,6 @@
+/* An array that nothing assigns. */
+
+BEGIN
+{
+	trace(a[1]);
+}

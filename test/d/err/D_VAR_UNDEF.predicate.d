@@ -1,0 +1,7 @@
+/* Such a variable in a predicate. */
+
+BEGIN
+/self->x/
+{
+	trace(1);
+}

@@ -1,0 +1,6 @@
+/* A thread-local variable that nothing assigns. */
+
+BEGIN
+{
+	trace(self->x);
+}

@@ -1,0 +1,6 @@
+/* A clause-local variable that nothing assigns. */
+
+BEGIN
+{
+	trace(this->x);
+}

@@ -1,0 +1,14 @@
+/* A member translated from the wrong type. */
+
+struct s {
+	int a;
+};
+
+translator struct s < int *i > {
+	a = "text";
+};
+
+BEGIN
+{
+	exit(0);
+}

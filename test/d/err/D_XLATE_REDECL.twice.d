@@ -1,0 +1,18 @@
+/* A translator declared twice. */
+
+struct s {
+	int a;
+};
+
+translator struct s < int *i > {
+	a = 1;
+};
+
+translator struct s < int *i > {
+	a = 2;
+};
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,8 @@
+/* A translator to an int. */
+
+translator int < int *i > { };
+
+BEGIN
+{
+	exit(0);
+}
