@@ -46,6 +46,15 @@ export class VmConnection {
     return this.#link.open(service, request, events);
   }
 
+  /** Takes no more of what the VM sends until `unhold`. */
+  hold(): void {
+    this.#link.hold();
+  }
+
+  unhold(): void {
+    this.#link.unhold();
+  }
+
   close(): void {
     this.#isOpen = false;
     this.#link.destroy();

@@ -137,6 +137,9 @@ export class Link {
   readonly #channels = new Map<number, OpenChannel>();
   #nextChannel = 1;
   #why = '';
+  /** Nothing is read: what was sent is not taken; who takes has no room. */
+  #sending = false;
+  #held = false;
 
   constructor(socket: Socket, options: LinkOptions) {
     this.#socket = socket;
@@ -151,7 +154,8 @@ export class Link {
       }
     });
     socket.on('drain', () => {
-      socket.resume();
+      this.#sending = false;
+      if (!this.#held) socket.resume();
       for (const { events } of [...this.#channels.values()]) events.drained?.();
     });
     socket.on('error', (error: NodeJS.ErrnoException) => this.#fail(error.code ?? error.message));
@@ -161,6 +165,17 @@ export class Link {
   /** Ends the connection. */
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** Reads no more from the connection until `unhold`: the other side is made to wait, whatever it sends. */
+  hold(): void {
+    this.#held = true;
+    this.#socket.pause();
+  }
+
+  unhold(): void {
+    this.#held = false;
+    if (!this.#sending) this.#socket.resume();
   }
 
   /** Opens a channel to a service of the other side. */
@@ -205,6 +220,7 @@ export class Link {
     frame.writeUInt32LE(channel, HEAD);
     frame.set(payload, HEAD + 4);
     if (socket.write(frame)) return true;
+    this.#sending = true;
     socket.pause();
     if (socket.writableLength > SEND_MAX) this.#fail(`does not take what it asked for (${socket.writableLength} bytes)`);
     return false;

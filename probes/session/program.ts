@@ -18,8 +18,6 @@ import { lastTimestamp } from './records.ts';
 export interface TraceHost {
   /** What there is to enable. */
   readonly probes: Probes;
-  /** Whose process it is: $target of a program that names none. */
-  readonly pid: number;
   /** Throws TraceError when it cannot: too many programs, no memory. */
   enable(program: CompiledProgram, wait: boolean): Promise<EnabledProgram>;
 }

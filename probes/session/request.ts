@@ -21,7 +21,7 @@ export interface TraceRequest {
   readonly options: Readonly<Record<string, number | string>>;
   readonly macroArguments: readonly string[];
   readonly scriptName?: string;
-  /** $target; absent: the process that is traced. */
+  /** $target: what -p or -c names. */
   readonly target?: number;
   /** $pid, $uid and so on: of the tracer. */
   readonly macros: Readonly<Record<string, number>>;
@@ -65,7 +65,7 @@ function listNames(path: string): readonly string[] {
   }
 }
 
-function environment(request: TraceRequest, probes: Probes, target: number): Environment {
+function environment(request: TraceRequest, probes: Probes): Environment {
   const { macroArguments, scriptName, macros, defines, undefines, includes, libraries, preprocess, zdefs, destructive } = request;
   return {
     probes,
@@ -73,7 +73,7 @@ function environment(request: TraceRequest, probes: Probes, target: number): Env
     macroArguments,
     scriptName,
     macros,
-    target: request.target ?? target,
+    target: request.target,
     defines,
     undefines,
     includes,
@@ -85,8 +85,8 @@ function environment(request: TraceRequest, probes: Probes, target: number): Env
 }
 
 /** For a compilation in the tracer's own process: files are those of this process. */
-export function localEnvironment(request: TraceRequest, probes: Probes, target = process.pid): Environment {
-  return { ...environment(request, probes, target), readFile: readText, listDirectory: listNames };
+export function localEnvironment(request: TraceRequest, probes: Probes): Environment {
+  return { ...environment(request, probes), readFile: readText, listDirectory: listNames };
 }
 
 /** What a table has by a name that a program chose. */
@@ -95,9 +95,9 @@ function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined
 }
 
 /** For a compilation elsewhere: only what the request brings. */
-export function remoteEnvironment(request: TraceRequest, probes: Probes, target: number): Environment {
+export function remoteEnvironment(request: TraceRequest, probes: Probes): Environment {
   return {
-    ...environment(request, probes, target),
+    ...environment(request, probes),
     readFile: (path) => own(request.files, path),
     listDirectory: (path) => own(request.directories, path) ?? [],
   };
@@ -116,7 +116,7 @@ export function recordingEnvironment(
   const files: Record<string, string> = {};
   const directories: Record<string, readonly string[]> = {};
   const noting: Environment = {
-    ...environment(request, probes, process.pid),
+    ...environment(request, probes),
     readFile(path) {
       const text = readText(path);
       if (text !== undefined) files[path] = text;
