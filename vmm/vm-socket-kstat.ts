@@ -71,12 +71,14 @@ export class KstatService {
   });
 
   #answer(asked: unknown): object {
-    const { id, read } = (asked ?? {}) as { id?: unknown; read?: unknown };
+    const { id, chain, read } = (asked ?? {}) as { id?: unknown; chain?: unknown; read?: unknown };
     if (!Number.isSafeInteger(id)) throw new ProtocolError('a request without a number');
     if (read === undefined) return { id, chain: this.#chain, kstats: this.#kstats.map(headerToWire) };
+    // Positions in a chain that is no more mean nothing; the client sees that and asks for the new one.
+    if (chain !== undefined && chain !== this.#chain) return { id, chain: this.#chain };
     if (!Array.isArray(read) || read.length > this.#kstats.length) throw new ProtocolError('not a list of kstats');
     const kstats = read.map((kid: unknown) => {
-      const kstat = this.#kstats[kid as number];
+      const kstat = Number.isSafeInteger(kid) ? this.#kstats[kid as number] : undefined;
       if (kstat === undefined) throw new ProtocolError('no such kstat');
       const { snaptime, values } = this.#registry.read(kstat);
       return { kid, snaptime: toWire(snaptime), values: values.map(([n, v]) => [n, typeof v === 'bigint' ? toWire(v) : v]) };
@@ -126,7 +128,7 @@ export class KstatClient {
     for (;;) {
       if (this.#chain === 0) await this.#getChain();
       const kids = [...this.#headers.keys()].filter((kid) => wanted(this.#headers[kid] as KstatHeader));
-      const answer = await this.#ask({ read: kids });
+      const answer = await this.#ask({ chain: this.#chain, read: kids });
       if (answer['chain'] === this.#chain) return this.#reading(answer);
       this.#chain = 0;
     }
