@@ -47,25 +47,25 @@ const GRACE_MS = 1000;
 const TRANSIT_MS = 100;
 
 export class Conductor {
-  readonly #output: MergedOutput;
   readonly #voices: Voice[];
-  #vms: readonly Conducted[] = [];
+  #output: MergedOutput | undefined;
+  #vms: Conducted[] = [];
+  #isTemporal = false;
   #aggregations: ReadonlyMap<number, AggregationDescriptor> = new Map();
-  /** Epids whose records are printed once, and those of END. */
+  /** Epids whose records are printed once; of them, those of BEGIN and of END. */
   readonly #once = new Set<number>();
+  readonly #first = new Set<number>();
   readonly #last = new Set<number>();
   readonly #exits = new Set<number>();
   /** Firings of each that were printed. */
   readonly #printed = new Map<number, number>();
-  #temporal = false;
   #delayMs = 0;
   #begun = false;
   #stopping = false;
   #done = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(count: number, output: MergedOutput) {
-    this.#output = output;
+  constructor(count: number) {
     this.#voices = Array.from({ length: count }, (_, i) => new Voice(i, () => this.run()));
   }
 
@@ -75,22 +75,47 @@ export class Conductor {
   }
 
   /** All are enabled. */
-  begin(descriptor: ProgramDescriptor, vms: readonly Conducted[]): void {
-    this.#vms = vms;
+  begin(descriptor: ProgramDescriptor, vms: readonly Conducted[], output: MergedOutput): void {
+    this.#vms = [...vms];
+    this.#output = output;
     this.#aggregations = new Map(descriptor.aggregations.map((aggregation) => [aggregation.id, aggregation]));
     for (const enabling of descriptor.epids) {
       if (enabling === undefined) continue;
       const { provider, name } = enabling.probe;
-      const isEnd = provider === 'dtrace' && name === 'END';
-      if (isEnd) this.#last.add(enabling.epid);
-      if (isEnd || (provider === 'dtrace' && name === 'BEGIN') || (provider === 'profile' && name.startsWith('tick-')))
-        this.#once.add(enabling.epid);
+      if (provider === 'dtrace' && name === 'BEGIN') this.#first.add(enabling.epid);
+      if (provider === 'dtrace' && name === 'END') this.#last.add(enabling.epid);
+      if (provider === 'profile' && name.startsWith('tick-')) this.#once.add(enabling.epid);
       if (enabling.actions.some(({ action }) => action === 'exit')) this.#exits.add(enabling.epid);
     }
-    this.#temporal = vms.length > 1 && isSet(descriptor.options, 'temporal');
+    this.#isTemporal = isSet(descriptor.options, 'temporal');
+    for (const epid of [...this.#first, ...this.#last]) this.#once.add(epid);
     this.#delayMs = numberOf(descriptor.options, 'switchrate', 1e9) / 1e6 + TRANSIT_MS;
     this.#begun = true;
     this.run();
+  }
+
+  /**
+   * A VM that comes later than the others: takes what it says, which is kept until `enter`. Firings that are printed once were printed before it came,
+   * so the ones that it has from now on count with the next ones of the others.
+   */
+  join(): { readonly events: ProgramEvents; enter(vm: Conducted): void } {
+    const voice = new Voice(this.#voices.length, () => this.run());
+    return {
+      events: voice,
+      enter: (vm) => {
+        voice.index = this.#voices.length;
+        voice.late = true;
+        for (const [epid, turns] of this.#printed) voice.turns.set(epid, turns);
+        this.#voices.push(voice);
+        this.#vms.push(vm);
+        if (this.#stopping) vm.stop();
+        this.run();
+      },
+    };
+  }
+
+  get #temporal(): boolean {
+    return this.#isTemporal && this.#vms.length > 1;
   }
 
   /** END fires in all, then it ends. */
@@ -105,7 +130,7 @@ export class Conductor {
     if (!this.#begun || this.#done) return;
     clearTimeout(this.#timer);
     let moved = true;
-    while (moved && !this.#output.isFull) {
+    while (moved && this.#output?.isFull === false) {
       moved = false;
       for (const voice of this.#order()) if (this.#advance(voice)) moved = true;
       if (this.#settle()) moved = true;
@@ -133,7 +158,7 @@ export class Conductor {
 
   /** Lets a VM speak; false when it has nothing to say or waits. */
   #advance(voice: Voice): boolean {
-    if (voice.held !== undefined || voice.end !== undefined || this.#output.isFull) return false;
+    if (voice.held !== undefined || voice.end !== undefined || this.#output?.isFull) return false;
     const item = voice.next;
     if (item === undefined) return false;
     if (item.kind === 'records' && !this.#records(voice, item)) return true;
@@ -145,7 +170,7 @@ export class Conductor {
   #other(voice: Voice, item: Exclude<Item, Batch>): void {
     switch (item.kind) {
       case 'drops':
-        this.#output.drops(item.counts);
+        this.#output?.drops(item.counts);
         return;
       case 'reading':
         for (const group of item.groups) voice.latest.set(group.id, group);
@@ -158,13 +183,13 @@ export class Conductor {
   /** Goes through a batch; false when there is more of it. */
   #records(voice: Voice, { cursor }: Batch): boolean {
     if (this.#voices.length === 1) {
-      this.#output.records(cursor.bytes);
+      this.#output?.records(cursor.bytes);
       return true;
     }
     let from = -1;
     let to = -1;
     const flush = (): void => {
-      if (from >= 0) this.#output.records(cursor.bytes.slice(from, to));
+      if (from >= 0) this.#output?.records(cursor.bytes.slice(from, to));
       from = -1;
     };
     for (let record = cursor.peek(); record !== undefined; record = cursor.peek()) {
@@ -200,6 +225,7 @@ export class Conductor {
 
   /** A record that is printed once: true when its VM has to wait for the others. */
   #hold(voice: Voice, epid: number, record: Uint8Array<ArrayBuffer>, groups: readonly SnapshotGroup[]): boolean {
+    if (voice.late && this.#first.has(epid)) return false;
     const turn = (voice.turns.get(epid) ?? 0) + 1;
     voice.turns.set(epid, turn);
     if (turn <= (this.#printed.get(epid) ?? 0)) return false;
@@ -239,19 +265,19 @@ export class Conductor {
       if (aggregation === undefined) return;
       const said = groups.map((own) => own[i]).filter((own) => own?.id === group.id);
       const known = others.map((voice) => voice.latest.get(group.id));
-      this.#output.records(
+      this.#output?.records(
         mergeGroups(
           aggregation,
           [...said, ...known].filter((one) => one !== undefined),
         ),
       );
     });
-    this.#output.records(record);
+    this.#output?.records(record);
   }
 
   /** Somebody may have to be passed over, or nobody have spoken in time. */
   #later(): void {
-    if (this.#output.isFull) return;
+    if (this.#output?.isFull) return;
     const overdue = this.#voices.some((voice) => voice.held !== undefined);
     if (overdue || this.#temporal) this.#timer = setTimeout(this.run, overdue ? GRACE_MS / 10 : TRANSIT_MS);
   }
@@ -264,7 +290,7 @@ export class Conductor {
       const groups = this.#voices.map((voice) => voice.latest.get(id)).filter((group) => group !== undefined);
       if (groups.length > 0) merged.push(mergeGroups(aggregation, groups));
     }
-    this.#output.ended(
+    this.#output?.ended(
       merged,
       this.#voices.map((voice) => voice.end as VoiceEnd),
     );

@@ -12,6 +12,7 @@
  * @module
  */
 import { ARENA, DROPS, STATE } from '../arena.ts';
+import type { Lowered } from '../engine/arena-header.ts';
 import type { ProgramDescriptor } from '../program.ts';
 import { numberOf } from '../options.ts';
 import { RecordRing } from './record-ring.ts';
@@ -21,6 +22,8 @@ export interface EnabledProgram {
   readonly memory: ArrayBufferLike;
   /** Place of its arena in the memory. */
   readonly arena: number;
+  /** Sizes that had to be made smaller than asked for. */
+  readonly lowered?: Lowered;
   /** Calls `look` when the program has stopped or its VM has ended. */
   watch(look: () => void): void;
   /** Asks for the end: END fires, then the program is STOPPED. */

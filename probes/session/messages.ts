@@ -9,8 +9,10 @@
  * | 4 DROPS | JSON: `DropCount[]` |
  * | 5 AGGREGATIONS | u8 flags (1 first of a reading, 2 last), then whole SNAPSHOT records |
  * | 6 ENDED | JSON: `Ended` |
+ * | 7 NOTE | UTF-8: lines for the user, such as why the VM stands still |
  *
- * The tracer asks with `TraceRequest` when it opens the channel, and later with JSON: `{ "stop": true }`. It ends by closing the channel.
+ * The tracer asks with `TraceRequest` when it opens the channel, and later with JSON: `{ "stop": true }`; `{ "go": true }` lets a VM run that waits for
+ * its tracer before its first instruction. It ends by closing the channel.
  *
  * Host times are of the monotonic clock that all processes of a host share.
  *
@@ -19,11 +21,12 @@
 import process from 'node:process';
 import { deserialize, serialize } from 'node:v8';
 import type { ProgramDescriptor } from '../program.ts';
+import { ProtocolError } from '../../vmm/vm-socket.ts';
 import type { DropCount } from './enabling.ts';
 
 export const TRACE_SERVICE = 'trace';
 
-export const MESSAGE = { ENABLED: 1, REFUSED: 2, RECORDS: 3, DROPS: 4, AGGREGATIONS: 5, ENDED: 6 } as const;
+export const MESSAGE = { ENABLED: 1, REFUSED: 2, RECORDS: 3, DROPS: 4, AGGREGATIONS: 5, ENDED: 6, NOTE: 7 } as const;
 
 /** The program compiled and its probes are on. */
 export interface Enabled {
@@ -82,6 +85,7 @@ export const encode = {
     return message;
   },
   ended: (ended: Ended): Buffer => framed(MESSAGE.ENDED, Buffer.from(JSON.stringify(ended))),
+  note: (text: string): Buffer => framed(MESSAGE.NOTE, Buffer.from(text)),
 };
 
 /** Records with the times at which they were read. */
@@ -100,8 +104,10 @@ export interface MessageEvents {
   drops(counts: readonly DropCount[]): void;
   aggregations(flags: number, records: Uint8Array<ArrayBuffer>): void;
   ended(ended: Ended): void;
+  note(text: string): void;
 }
 
+/** Takes a message apart. Throws ProtocolError. */
 export function dispatch(message: Buffer, events: MessageEvents): void {
   const payload = message.subarray(1);
   switch (message[0]) {
@@ -127,7 +133,10 @@ export function dispatch(message: Buffer, events: MessageEvents): void {
     case MESSAGE.ENDED:
       events.ended(JSON.parse(payload.toString('utf8')) as Ended);
       return;
+    case MESSAGE.NOTE:
+      events.note(payload.toString('utf8'));
+      return;
     default:
-      throw new Error(`a message of kind ${message[0]}`);
+      throw new ProtocolError(`a message of kind ${message[0]}`);
   }
 }

@@ -6,8 +6,8 @@
  *
  * @module
  */
+import type { Lowered } from '../engine/arena-header.ts';
 import type { CompiledProgram, ProgramDescriptor } from '../program.ts';
-import type { Environment, Probes } from '../d/environment.ts';
 import { numberOf } from '../options.ts';
 import { AggregationReader } from './aggregation-reader.ts';
 import { type DropCount, type EnabledProgram, Enabling } from './enabling.ts';
@@ -16,15 +16,8 @@ import { lastTimestamp } from './records.ts';
 
 /** What runs programs: the thread of a VM, or the engine that has none. */
 export interface TraceHost {
-  /** What there is to enable. */
-  readonly probes: Probes;
   /** Throws TraceError when it cannot: too many programs, no memory. */
   enable(program: CompiledProgram, wait: boolean): Promise<EnabledProgram>;
-}
-
-/** Why a program cannot be traced with; the whole message but for the command's name. Exit status 1. */
-export class TraceError extends Error {
-  override readonly name = 'TraceError';
 }
 
 /** Takes the output of a program. False: nothing more until `resume`. */
@@ -48,7 +41,11 @@ export interface RunningProgram {
 }
 
 /** What the compiler makes of a request. */
-export type Compile = (environment: Environment) => { readonly program: CompiledProgram; readonly matched: readonly number[] };
+export interface Compiled {
+  readonly program: CompiledProgram;
+  /** Probes matched by each source. */
+  readonly matched: readonly number[];
+}
 
 /** Share of the time that reading aggregations in between may take. */
 const READING_SHARE = 0.05;
@@ -118,10 +115,11 @@ class Program implements RunningProgram {
   #readNow(): void {
     if (this.#enabling.isBlocked) return;
     const parts = [...this.#reader.read()];
-    parts.forEach((part, i) => {
+    for (const [i, part] of parts.entries()) {
       const flags = (i === 0 ? READING.FIRST : 0) | (i === parts.length - 1 ? READING.LAST : 0);
-      this.#events.aggregations(flags, part);
-    });
+      // What is cut off here counts for nothing; a later one will.
+      if (!this.#events.aggregations(flags, part)) return;
+    }
   }
 
   #ended(exitStatus: number): void {
@@ -146,18 +144,31 @@ class Program implements RunningProgram {
   }
 }
 
-/** Compiles and enables. Throws CompileError, TraceError. */
+/** Enables a program. `announce` hears of it before its first event. Throws TraceError. */
 export async function runProgram(
   host: TraceHost,
-  compile: Compile,
-  environment: Environment,
+  { program, matched }: Compiled,
   events: ProgramEvents,
   { wait, interim }: ProgramOptions,
+  announce: (enabled: Enabled) => void = () => {},
 ): Promise<RunningProgram> {
-  const { program, matched } = compile(environment);
   const { descriptor } = program;
   const running = await host.enable(program, waits(descriptor, wait));
-  return new Program({ descriptor, matched, notes: [] }, running, events, interim);
+  const enabled = { descriptor, matched, notes: lowerings(running.lowered ?? {}) };
+  announce(enabled);
+  return new Program(enabled, running, events, interim);
+}
+
+const PARTS: Readonly<Record<string, string>> = { bufsize: 'buffer size', aggsize: 'aggregation size', dynvarsize: 'dynamic variable size' };
+
+/** `buffer size lowered to 512k`. */
+function lowerings(lowered: Lowered): string[] {
+  return Object.entries(lowered).map(([option, bytes]) => {
+    let power = 0;
+    while (power < 3 && 1024 ** (power + 1) <= bytes) power++;
+    const whole = bytes / 1024 ** power;
+    return `${PARTS[option] ?? option} lowered to ${Number.isInteger(whole) ? `${whole}${' kmg'[power]}` : `${bytes} bytes`}`;
+  });
 }
 
 /** -x onfull=wait|drop, or as the program was started. */

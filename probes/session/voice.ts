@@ -44,7 +44,9 @@ export interface Held {
 
 export class Voice implements ProgramEvents {
   /** Which of the VMs, from 0. */
-  readonly index: number;
+  index: number;
+  /** It came when the others had begun: its BEGIN is not printed. */
+  late = false;
   /** Snapshots that wait for their record. */
   readonly collector = new SnapshotCollector();
   /** Each aggregation as it was last heard of. */

@@ -155,9 +155,9 @@ class Vm {
 
 function stage(count: number, options: Record<string, number> = {}) {
   const output = new Output();
-  const conductor = new Conductor(count, output);
+  const conductor = new Conductor(count);
   const vms = Array.from({ length: count }, () => new Vm());
-  conductor.begin(program(options), vms);
+  conductor.begin(program(options), vms, output);
   const voices = vms.map((_, i) => conductor.voice(i));
   return { output, conductor, vms, voices: voices as [ProgramEvents, ProgramEvents, ProgramEvents] };
 }

@@ -1,0 +1,173 @@
+/**
+ * The tracer of one VM, in the thread that runs it: probe points, profile and tick, BEGIN and END.
+ *
+ * A point in the core fires through the VM's gate, one in a device through `probes/points.ts`; profile and tick at the tracer's times of the VM's
+ * clock. All of it happens between or inside instructions of the guest, in the VM's thread, and changes nothing of the VM but for the
+ * destructive actions. Programs come and go between two instructions (`enable`, `stop`, `release`).
+ *
+ * The devices' points have one listener for each thread, which does not know whose device fires: trace one VM of a thread at a time.
+ *
+ * @module
+ */
+import { MEMORY_MAP, offsetOf, VM_AREA } from '../../vmm/cpu/layout.ts';
+import { traceArea } from '../../vmm/cpu/core.ts';
+import type { Vm } from '../../vmm/vm.ts';
+import { listen, POINTS, ProbeSwitches, type ProbeNumber, type ProbeSink } from '../points.ts';
+import type { CompiledProgram } from '../program.ts';
+import type { Surroundings } from './arena-header.ts';
+import { Programs, type RunningProgram, type Runtime } from './programs.ts';
+import { type TimerFiring, Timers } from './timers.ts';
+
+/** What becomes of programs, for whoever enabled them. */
+export interface TracerEvents {
+  /** It is STOPPED: END has fired. */
+  stopped(program: RunningProgram): void;
+  /** stop() or breakpoint() (bits of ASK): the VM stands between two instructions, and goes on when this returns. */
+  paused(program: RunningProgram, what: number): void;
+}
+
+const ARGS = 10;
+const ARG = offsetOf('PROBE_ARG');
+const RIP = offsetOf('RIP');
+const CPL = offsetOf('CPL');
+const TWO32 = 0x1_0000_0000;
+
+export class Tracer {
+  readonly #vm: Vm;
+  readonly #u32: Uint32Array;
+  readonly #events: TracerEvents;
+  readonly #programs: Programs;
+  readonly #switches: ProbeSwitches;
+  readonly #timers = new Timers();
+  /** Programs that asked for a pause at the next boundary. */
+  readonly #asked: { readonly program: RunningProgram; readonly what: number }[] = [];
+
+  /** `runtime` makes the runtime over the VM's memory. */
+  constructor(vm: Vm, runtime: (memory: WebAssembly.Memory, written: (host: number, bytes: number) => void) => Runtime, events: TracerEvents) {
+    this.#vm = vm;
+    this.#u32 = vm.u32;
+    this.#events = events;
+    this.#switches = new ProbeSwitches(vm.memory.buffer, MEMORY_MAP.VM_BASE + VM_AREA.PROBES);
+    this.#programs = new Programs({
+      memory: vm.memory,
+      area: traceArea(vm.ram.size),
+      runtime: runtime(vm.memory, (host, bytes) => vm.core.dmaWritten(host, bytes)),
+      cpu: () => vm.clock.base,
+      on: (program) => this.#on(program),
+      off: (program) => this.#off(program),
+      stopped: (program) => events.stopped(program),
+      asked: (program, what) => {
+        this.#asked.push({ program, what });
+        vm.clock.attend();
+      },
+    });
+  }
+
+  /** Enables a program; BEGIN has fired when it returns. Throws EnableError. */
+  enable(program: CompiledProgram, around: Surroundings, wait: boolean): RunningProgram {
+    const running = this.#programs.add(program, around, wait, true);
+    this.#programs.begin(running);
+    return running;
+  }
+
+  /** END fires. */
+  stop(program: RunningProgram): void {
+    this.#programs.stop(program);
+  }
+
+  /** Its memory is free. */
+  release(program: RunningProgram): void {
+    this.#programs.remove(program);
+  }
+
+  /** The VM has run for the last time: END fires in all that still run. */
+  ended(): void {
+    for (const program of this.#programs.all) this.#programs.stop(program);
+  }
+
+  #on(program: RunningProgram): void {
+    for (const point of program.points) this.#switches.enable(point as ProbeNumber, program.consumer);
+    this.#timers.add(program.consumer, program.timers, this.#vm.clock.now());
+    this.#listen();
+    this.#arm();
+  }
+
+  #off(program: RunningProgram): void {
+    this.#switches.disableAll(program.consumer);
+    this.#timers.remove(program.consumer);
+    this.#listen();
+    this.#arm();
+  }
+
+  /** Whether anybody has a point enabled. */
+  #listen(): void {
+    const any = POINTS.some(({ id }) => this.#switches.enabled(id));
+    this.#vm.probeGate.open(any ? this.#programs.firing : null);
+    listen(any ? this.#sink : null);
+  }
+
+  /** When profile and tick fire next. */
+  #arm(): void {
+    this.#vm.clock.setProfile(this.#timers.next, this.#profile);
+  }
+
+  /** The devices' points. */
+  readonly #sink: ProbeSink = (probe, arg0, arg1, arg2, arg3, arg4) => {
+    if (!this.#switches.enabled(probe)) return;
+    const cpu = this.#vm.clock.base;
+    const u32 = this.#u32;
+    const at = (cpu + ARG) >>> 2;
+    const wide = POINTS[probe]?.wide;
+    if (wide === 0) {
+      // The first argument comes in halves.
+      u32[at] = arg0;
+      u32[at + 1] = arg1;
+      this.#argument(at + 2, arg2);
+      this.#argument(at + 4, arg3);
+      this.#argument(at + 6, arg4);
+      this.#argument(at + 8, 0);
+    } else {
+      this.#argument(at, arg0);
+      this.#argument(at + 2, arg1);
+      this.#argument(at + 4, arg2);
+      this.#argument(at + 6, arg3);
+      this.#argument(at + 8, arg4);
+    }
+    u32.fill(0, at + 10, at + 2 * ARGS);
+    this.#programs.firing(cpu, probe);
+  };
+
+  /** An integer below 2^53 in size, as 64 bits. */
+  #argument(at: number, value: number): void {
+    this.#u32[at] = value % TWO32;
+    this.#u32[at + 1] = Math.floor(value / TWO32);
+  }
+
+  /** The tracer's time has come, or a firing asked for a boundary. Returns the next time. */
+  readonly #profile = (now: number): number => {
+    for (let asked = this.#asked.shift(); asked !== undefined; asked = this.#asked.shift())
+      this.#events.paused(asked.program, asked.what);
+    this.#timers.fire(now, this.#timer);
+    return this.#timers.next;
+  };
+
+  readonly #timer: TimerFiring = (consumer, { kind, slot }, late) => {
+    const { vcpus, clock } = this.#vm;
+    if (kind === 'tick') this.#tick(consumer, slot, clock.base, late);
+    else for (let i = 0; i < vcpus.length; i++) this.#tick(consumer, slot, (vcpus[i] as { base: number }).base, late);
+  };
+
+  #tick(consumer: number, slot: number, cpu: number, late: number): void {
+    const program = this.#programs.at(consumer);
+    if (program === undefined) return;
+    const u32 = this.#u32;
+    const at = (cpu + ARG) >>> 2;
+    const rip = (cpu + RIP) >>> 2;
+    const pc = at + (u32[(cpu + CPL) >>> 2] === 0 ? 0 : 2);
+    u32.fill(0, at, at + 2 * ARGS);
+    u32[pc] = u32[rip] as number;
+    u32[pc + 1] = u32[rip + 1] as number;
+    this.#argument(at + 4, late);
+    this.#programs.fire(cpu, program, slot);
+  }
+}
