@@ -24,7 +24,6 @@ interface Member {
   readonly connection: VmConnection;
   readonly client: KstatClient;
   readonly key: string;
-  slow: boolean;
 }
 
 export interface KstatChainOptions {
@@ -42,6 +41,7 @@ export class KstatChain {
   readonly #members = new Map<string, Member>();
   readonly #connecting = new Set<string>();
   readonly #complained = new Set<string>();
+  readonly #closing = new AbortController();
 
   constructor(options: KstatChainOptions) {
     this.#options = options;
@@ -67,11 +67,11 @@ export class KstatChain {
     const { name } = place;
     this.#connecting.add(name);
     try {
-      const connection = await connectVm(place);
-      this.#members.set(name, { connection, client: new KstatClient(connection), key: `${name}#${connections++}`, slow: false });
+      const connection = await connectVm(place, this.#closing.signal);
+      this.#members.set(name, { connection, client: new KstatClient(connection), key: `${name}#${connections++}` });
     } catch (error) {
       if (!(error instanceof VmConnectionError)) throw error;
-      if (!error.gone) this.#complain(name, error.message);
+      if (!error.gone && !this.#closing.signal.aborted) this.#complain(name, error.message);
     } finally {
       this.#connecting.delete(name);
     }
@@ -86,7 +86,7 @@ export class KstatChain {
   /** Waits for `work`, but not longer than the patience. */
   async #patiently(work: Promise<unknown>): Promise<void> {
     const over = new AbortController();
-    await Promise.race([work, setTimeout(this.#options.patienceMs, undefined, { signal: over.signal, ref: true }).catch(() => {})]);
+    await Promise.race([work, setTimeout(this.#options.patienceMs, undefined, { signal: over.signal }).catch(() => {})]);
     over.abort();
   }
 
@@ -117,6 +117,7 @@ export class KstatChain {
   }
 
   close(): void {
+    this.#closing.abort();
     for (const { connection } of this.#members.values()) connection.close();
     this.#members.clear();
   }
