@@ -16,8 +16,7 @@
  * @module
  */
 
-/** High word of the addresses of D's own objects; the low word is the place in the shared memory. */
-export const D_BASE_HIGH = 0x0d00_0000;
+export { D_BASE_HIGH } from '../vmm/cpu/layout.ts';
 
 /** A record's header, bytes from its start. */
 export const RECORD = {
@@ -121,6 +120,8 @@ export const ARENA = {
   BOUNCE: 236,
   /** 1: the writer waits for the reader to move TAIL (WAIT). It notifies this word when it starts to. */
   WAITING: 240,
+  /** u64: D address of what strtok() has left, 0 = nothing. A clause begins with none. */
+  STRTOK: 248,
   /** Room for the runtime's own state (free lists, hash heads, seeds). */
   PRIVATE: 256,
   PRIVATE_BYTES: 3072 - 256,

@@ -5,8 +5,6 @@ import { ARENA_PRIVATE } from './constants.gen';
 
 /** u64 x 2: state of rand(). */
 export const RANDOM: usize = ARENA_PRIVATE;
-/** u64: address of what strtok() has left, 0 = nothing. */
-export const STRTOK: usize = ARENA_PRIVATE + 16;
 /** Aggregations: their table, the next free byte, the end, hash heads and the mask of their number. */
 export const AGG_TABLE: usize = ARENA_PRIVATE + 24;
 export const AGG_FREE_FROM: usize = ARENA_PRIVATE + 28;

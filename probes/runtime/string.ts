@@ -3,7 +3,7 @@
  * rules of the Dynamic Tracing Guide, chapter 10 (actions and subroutines).
  */
 import { allocate, copyText, dAddress, isD, lengthOf, stringBytes, text, trim } from './memory';
-import { STRTOK } from './private';
+import { ARENA_STRTOK } from './constants.gen';
 import { arena, fault } from './state';
 
 /** Room for a result of strsize bytes; 0 after a fault, of an argument too. */
@@ -140,7 +140,7 @@ function separates(c: u8): bool {
 
 /** The next token: of `s`, or, when that is NULL, of what the call before in this clause left. NULL = there is none. */
 export function strtok(s: u64, separators: u64): u64 {
-  const address = s == 0 ? load<u64>(arena, STRTOK) : s;
+  const address = s == 0 ? load<u64>(arena, ARENA_STRTOK) : s;
   if (address == 0) return 0;
   const p = text(address, 0);
   const q = text(separators, 1);
@@ -155,7 +155,7 @@ export function strtok(s: u64, separators: u64): u64 {
   while (load<u8>(from) != 0 && separates(load<u8>(from))) from++;
   let to = from;
   while (load<u8>(to) != 0 && !separates(load<u8>(to))) to++;
-  store<u64>(arena, load<u8>(to) == 0 ? 0 : address + <u64>(to - p) + 1, STRTOK);
+  store<u64>(arena, load<u8>(to) == 0 ? 0 : address + <u64>(to - p) + 1, ARENA_STRTOK);
   return to == from ? 0 : copyOf(from, <u32>(to - from));
 }
 

@@ -332,6 +332,9 @@ export const VM_AREA = {
 /** Bits of VM_AREA.INTERCEPT, the names of `--intercept`. */
 export const INTERCEPT = { cr3: 1, invlpg: 2, rdtsc: 4, pause: 8, dr: 16, cr8: 32 } as const;
 
+/** High word of the addresses of D's own objects; the low word is the place in the VM's memory. Not canonical: no guest has such an address. */
+export const D_BASE_HIGH = 0x0d00_0000;
+
 /** Bytes behind guest RAM for the memory of enabled D programs; pages that nobody touches cost nothing. */
 export const TRACE_BYTES = 192 * 1024 * 1024;
 
