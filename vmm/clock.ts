@@ -45,6 +45,7 @@ class ArmedDeadline implements Deadline {
 export class VmClock implements Clock {
   readonly #u32: Uint32Array;
   readonly #deadlines: ArmedDeadline[] = [];
+  #base = 0;
   #icount = 0;
   #offset = 0;
   #deadline = 0;
@@ -62,6 +63,7 @@ export class VmClock implements Clock {
   }
 
   #attach(base: number): void {
+    this.#base = base;
     this.#icount = (base + offsetOf('ICOUNT')) >>> 2;
     this.#offset = (base + offsetOf('CLOCK_OFFSET')) >>> 2;
     this.#deadline = (base + offsetOf('DEADLINE')) >>> 2;
@@ -155,6 +157,16 @@ export class VmClock implements Clock {
     this.#next = Number.NaN;
     this.rearmed();
     this.#storeProfile(this.#profileNext);
+  }
+
+  /** State of the vCPU whose instructions move the clock. */
+  get base(): number {
+    return this.#base;
+  }
+
+  /** Lets the tracer look at the next boundary between two instructions. */
+  attend(): void {
+    this.#storeProfile(1);
   }
 
   /** Calls `fire` with the time at `at` or as soon after it as an instruction ends; it returns when it is to be called next (Infinity: never). */

@@ -24,8 +24,7 @@ export class Timers {
 
   /** From the first multiple after `now` on. */
   add(consumer: number, timers: readonly TimerSlot[], now: number): void {
-    for (const timer of timers)
-      this.#timers.push({ ...timer, consumer, next: (Math.floor(now / timer.interval) + 1) * timer.interval });
+    for (const timer of timers) this.#timers.push({ ...timer, consumer, next: (Math.floor(now / timer.interval) + 1) * timer.interval });
   }
 
   remove(consumer: number): void {

@@ -43,7 +43,11 @@ export class Tracer {
   readonly #asked: { readonly program: RunningProgram; readonly what: number }[] = [];
 
   /** `runtime` makes the runtime over the VM's memory. */
-  constructor(vm: Vm, runtime: (memory: WebAssembly.Memory, written: (host: number, bytes: number) => void) => Runtime, events: TracerEvents) {
+  constructor(
+    vm: Vm,
+    runtime: (memory: WebAssembly.Memory, written: (host: number, bytes: number) => void) => Runtime,
+    events: TracerEvents,
+  ) {
     this.#vm = vm;
     this.#u32 = vm.u32;
     this.#events = events;
@@ -145,8 +149,7 @@ export class Tracer {
 
   /** The tracer's time has come, or a firing asked for a boundary. Returns the next time. */
   readonly #profile = (now: number): number => {
-    for (let asked = this.#asked.shift(); asked !== undefined; asked = this.#asked.shift())
-      this.#events.paused(asked.program, asked.what);
+    for (let asked = this.#asked.shift(); asked !== undefined; asked = this.#asked.shift()) this.#events.paused(asked.program, asked.what);
     this.#timers.fire(now, this.#timer);
     return this.#timers.next;
   };
