@@ -2,6 +2,7 @@
  * Faults are precise: the state is as if every earlier instruction had completed and none of the faulting one, in the middle of a line as
  * when stepped; and where several things are wrong, the right one is reported (SDM vol. 3, 6.5, 6.9 and 6.15).
  */
+import { Decoder, DecoderOptions, Register } from 'iced-x86';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CODE, FREE, Guest, type GuestOptions, HANDLERS, hex, le, SEL, STACK } from '../vmm/guest.ts';
@@ -99,6 +100,49 @@ test('writes that begin in a page and end in a missing one change neither', () =
 test('the same when stepped', () => {
   for (const code of list(READS).filter((_, i) => i % 4 === 0)) check(code, MISSING, 0, 1);
   for (const code of list(WRITES).filter((_, i) => i % 4 === 0)) check(code, READ_ONLY, 3, 1);
+});
+
+/** The base register of the one memory operand of an instruction of these bytes. */
+function baseOf(code: readonly number[]): Register {
+  const decoder = new Decoder(64, Uint8Array.from(code), DecoderOptions.None);
+  const instruction = decoder.decode();
+  const base = instruction.length === code.length ? instruction.memoryBase : Register.None;
+  instruction.free();
+  decoder.free();
+  return base;
+}
+
+/** An instruction with the operand [rbx], with [rbp + 0] instead. */
+function throughStack(code: string): string {
+  const old = [...hex(code)];
+  for (let at = old.length - 1; at > 0; at--) {
+    const modrm = old[at] as number;
+    const changed = [...old.slice(0, at), (modrm & 0x38) | 0x45, 0, ...old.slice(at + 1)];
+    if ((modrm & 0xc7) === 3 && baseOf(changed) === Register.RBP) return changed.map((b) => le(b, 1)).join(' ');
+  }
+  throw new Error(`no operand [rbx] in ${code}`);
+}
+
+test('an operand that is not canonical is #SS(0) through the stack segment, else #GP(0)', () => {
+  const g = shared;
+  const instructions = [...list(READS), ...list(WRITES), '48 0f c7 0b', '0f ae 0b', '0f b4 03'];
+  for (const code of instructions) {
+    for (const [bytes, vector] of [
+      [code, 13],
+      [throughStack(code), 12],
+    ] as const) {
+      // Just above the lower half; below the upper half.
+      for (const address of [0x8000_0000_0000n, 0xffff_7fff_ffff_fff0n]) {
+        g.enter({ code: `${bytes} ${'90'.repeat(40)} f4` });
+        g.vcpu.setRegs({ rbx: address, rbp: address });
+        g.run();
+        const what = `${bytes} at ${address.toString(16)}`;
+        assert.is(g.vector, vector, what);
+        assert.is(g.read(g.rsp, 4), 0, `error code of ${what}`);
+        assert.is(g.read(g.rsp + 8, 8), CODE, `rip of ${what}`);
+      }
+    }
+  }
 });
 
 test('a repeated string instruction stops at the element that faults, with all before it done', () => {

@@ -90,6 +90,8 @@ export class Writer {
   #start = 0;
   /** Registers that hold what they must. */
   fixed = new Set<number>();
+  /** One in so many operands of 64-bit code lies about where addresses stop being canonical. */
+  wildness = 100;
 
   constructor(shape: Shape, cases: number, random: Random) {
     this.shape = shape;
@@ -248,8 +250,9 @@ export class Writer {
     if (options.align && !r.oneIn(8)) t &= -options.align;
     if (r.oneIn(2) && size <= 8) this.poke(t, interesting(r), size);
     // (AMD refuses an offset that is not canonical even when the base of FS or GS makes it so.)
-    const wild =
-      this.mode.bits === 64 && asz === 8 && segment < FS && options.target === undefined && options.base === undefined && r.oneIn(100);
+    // Only a register reaches that far.
+    const far = shape.base >= 0 && !this.fixed.has(shape.base) && this.mode.bits === 64 && asz === 8 && segment < FS;
+    const wild = far && options.target === undefined && options.base === undefined && r.oneIn(this.wildness);
     const offset = wild ? this.#wild(size) : BigInt(t - segmentBase);
     return this.#solve({ ...shape, size: asz, override, segment }, offset);
   }

@@ -275,16 +275,21 @@ export class HostCore {
     this.#core.dmaWritten(host, length);
   }
 
-  /** An address outside the windows that does not hold its background, or 0. */
+  /** An address outside the windows that does not hold its background, or 0. It gets its background, so that no later batch is blamed for it. */
   stray(s: Shape): number {
+    let found = 0;
     for (const [i, map] of MAPS.entries()) {
       for (let k = 0; k < map.length; k++) {
         const address = map.address + k;
-        if (this.#bytes[(this.#mapped[i] as number) + address] === background(address, map.execute)) continue;
-        if (!s.windows.some((w) => address >= w.address && address < w.address + w.length)) return address;
+        const host = (this.#mapped[i] as number) + address;
+        if (this.#bytes[host] === background(address, map.execute)) continue;
+        if (s.windows.some((w) => address >= w.address && address < w.address + w.length)) continue;
+        found ||= address;
+        this.#bytes[host] = background(address, map.execute);
+        this.#core.dmaWritten(host, 1);
       }
     }
-    return 0;
+    return found;
   }
 
   /** Puts the background back into the windows, for a batch with others. */

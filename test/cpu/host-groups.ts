@@ -23,6 +23,8 @@ export interface Group {
   /** Cases of one round in each mode. */
   readonly cases: number;
   readonly roads: readonly Road[];
+  /** Cases are several instructions (host-sequences.ts). */
+  readonly sequences?: boolean;
   /** Writes case `n`. */
   write(w: Writer, n: number): void;
 }
@@ -49,6 +51,18 @@ export const GROUPS: readonly Group[] = [
     cases: 11_000,
     roads: TWO_ROADS,
     write: (w, n) => single(w, nth(FORMS_OF.get(w.mode), n)),
+  },
+  {
+    name: 'operands at the end of canonical addresses',
+    modes: [LONG],
+    windows: OPERANDS,
+    codeRoom: ONE,
+    cases: 3_000,
+    roads: TWO_ROADS,
+    write: (w, n) => {
+      w.wildness = 1;
+      single(w, nth(FORMS_OF.get(w.mode), n));
+    },
   },
   {
     name: 'the stack, ENTER and LEAVE, near branches',
@@ -82,6 +96,7 @@ export const GROUPS: readonly Group[] = [
     modes: MODES,
     windows: OPERANDS,
     codeRoom: SEVERAL,
+    sequences: true,
     cases: 7_000,
     roads: TWO_ROADS,
     write: pairCase,
@@ -91,6 +106,7 @@ export const GROUPS: readonly Group[] = [
     modes: MODES,
     windows: OPERANDS,
     codeRoom: SEVERAL,
+    sequences: true,
     cases: 4_000,
     roads: THREE_ROADS,
     write: comparisonCase,
@@ -100,6 +116,7 @@ export const GROUPS: readonly Group[] = [
     modes: MODES,
     windows: OPERANDS,
     codeRoom: SEVERAL,
+    sequences: true,
     cases: 3_500,
     roads: THREE_ROADS,
     write: straightCase,
@@ -109,6 +126,7 @@ export const GROUPS: readonly Group[] = [
     modes: MODES,
     windows: OPERANDS,
     codeRoom: SEVERAL,
+    sequences: true,
     cases: 2_500,
     roads: THREE_ROADS,
     write: loopCase,
@@ -118,6 +136,7 @@ export const GROUPS: readonly Group[] = [
     modes: [LONG, FLAT32],
     windows: CODE_PAGES,
     codeRoom: SEVERAL,
+    sequences: true,
     cases: 1_500,
     roads: THREE_ROADS,
     write: (w, n) => (n & 1 ? straightCase(w) : loopCase(w)),
@@ -127,6 +146,7 @@ export const GROUPS: readonly Group[] = [
     modes: [LONG, FLAT32],
     windows: OPERANDS,
     codeRoom: SEVERAL,
+    sequences: true,
     cases: 2_000,
     roads: TWO_ROADS,
     write: (w) => modifyingCase(w),

@@ -53,6 +53,11 @@ export class NoSegments extends Error {
   override readonly name = 'NoSegments';
 }
 
+/** The oracle ended without outcomes: a case that never ends, or one that changed the oracle itself. */
+export class HostFailed extends Error {
+  override readonly name = 'HostFailed';
+}
+
 function header(s: Shape, cases: number, checkEach: boolean): Uint8Array {
   const words = new Uint32Array(HEADER / 4);
   const [es, cs, ss, ds, fs, gs] = s.mode.segments.map((x) => x.selector);
@@ -93,7 +98,8 @@ export function runOnHost(
   try {
     const run = spawnSync(path, [`${name}.in`, `${name}.out`], { encoding: 'utf8' });
     if (run.status === 3) throw new NoSegments('this kernel has no modify_ldt');
-    if (run.status !== 0) throw new Error(`host-oracle: status ${run.status} ${run.signal ?? ''}`);
+    if (run.signal === 'SIGXCPU') throw new HostFailed('a case never ends: the generator is wrong');
+    if (run.status !== 0) throw new HostFailed(`the oracle ended with ${run.signal ?? `status ${run.status}`}`);
     const out = readFileSync(`${name}.out`);
     return { outputs: out.subarray(0, cases * s.outputSize), stray: out.readUInt32LE(cases * s.outputSize) };
   } finally {

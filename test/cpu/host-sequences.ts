@@ -207,13 +207,12 @@ export function pairCase(w: Writer, n: number): void {
 }
 
 /** CMP and TEST with every condition behind them, on operands that are often equal or next to each other. */
-const COMPARISONS = FORMS.filter(
-  (f) => (f.opcode.length === 1 && (f.opcode[0] as number) >= 0x38 && (f.opcode[0] as number) < 0x40) || isCompare(f),
-);
+const COMPARISONS = FORMS.filter(isCompare);
 function isCompare(f: Form): boolean {
   const op = f.opcode[0] as number;
   if (f.opcode.length > 1) return false;
   return (
+    (op >= 0x38 && op < 0x3e) ||
     ((op & 0xfc) === 0x80 && f.group === 7 && f.only === undefined) ||
     op === 0x84 ||
     op === 0x85 ||

@@ -17,10 +17,16 @@ export interface Written {
   readonly immediate: bigint;
 }
 
-/** Where the operands of instructions in a sequence come from; absent for a single instruction, whose registers are its own. */
+/**
+ * Where the operands of instructions in a sequence come from; absent for a single instruction, whose registers are its own.
+ *
+ * Every register that an instruction names comes from here, whether it is read or written, so that `register` alone decides what code may
+ * change: host-sequences.test.ts proves that no form has another way to a register that holds an address.
+ */
 export interface Supply {
   /** RAX, RCX and RDX may be set to what the instruction wants. */
   readonly prepares: boolean;
+  /** A register for an operand of `bytes`: which number means which register is another thing for 8 bits. */
   register(bytes: Size): number;
   memory(bytes: number): Address;
 }
@@ -41,11 +47,27 @@ function immediateBytes(pattern: string | undefined, osz: Size): 0 | 1 | 2 | 4 |
   return pattern === 'Iv' ? osz : 0;
 }
 
+/** Size of an E, M, G or Z operand by its pattern: b w d q, or the operand size. */
+function operandBytes(pattern: string, osz: Size): Size {
+  switch (pattern[1]) {
+    case 'b':
+      return 1;
+    case 'w':
+      return 2;
+    case 'd':
+      return 4;
+    case 'q':
+      return 8;
+    default:
+      return osz;
+  }
+}
+
 /** Sizes of the r/m operand's memory in bytes. */
 function memoryBytes(f: Form, pattern: string, osz: Size): number {
   if (f.setup === 'compare8') return osz === 8 ? 16 : 8;
   if (f.opcode[0] === 0x62) return 2 * osz;
-  return pattern[1] === 'b' ? 1 : pattern[1] === 'w' ? 2 : pattern[1] === 'd' ? 4 : osz;
+  return operandBytes(pattern, osz);
 }
 
 /** Values that the form's outcome turns on. Before the memory operand is chosen, which may overwrite them. */
@@ -88,17 +110,27 @@ function match(w: Writer, f: Form, rm: number | Address | undefined, osz: Size):
   if (f.setup === 'scan' && rm !== undefined && typeof rm !== 'number' && r.oneIn(8)) w.poke(linearOf(w, rm), 0n, osz);
 }
 
-/** Linear address of an operand (only to put values there). */
-export function linearOf(w: Writer, a: Address): number {
+/** Offset of an operand in its segment. */
+function offsetOf(w: Writer, a: Address): bigint {
   const sum =
     (a.ripTarget ?? 0n) + BigInt(a.disp) + (a.base >= 0 ? w.get(a.base) : 0n) + (a.index >= 0 ? w.get(a.index) << BigInt(a.scale) : 0n);
+  return BigInt.asUintN(8 * a.size, sum);
+}
+
+/** Linear address of an operand (only to put values there). */
+export function linearOf(w: Writer, a: Address): number {
   const segment = w.mode.bits === 64 && a.segment < FS ? 0 : (w.mode.segments[a.segment]?.base ?? 0);
-  return Number(BigInt.asUintN(8 * Math.min(a.size, 4), sum)) + segment;
+  return Number(BigInt.asUintN(32, offsetOf(w, a))) + segment;
 }
 
 /** BT with a register: any bit of memory within reach, so that the access ends in a window, behind one, or far away. */
 function bitOffset(w: Writer, rm: Address, reg: number, osz: Size): void {
   const r = w.random;
+  // About the end of canonical addresses the host has memory of its own.
+  if (offsetOf(w, rm) >> 32n !== 0n) {
+    w.set(reg, BigInt(r.below(8 * osz)), osz);
+    return;
+  }
   const from = linearOf(w, rm);
   const near = osz === 2 ? 0xff0 : w.mode.bits === 64 || rm.size !== 2 ? Number.POSITIVE_INFINITY : 0x10000;
   const base = w.mode.segments[rm.segment]?.base ?? 0;
@@ -163,7 +195,7 @@ export function write(w: Writer, f: Form, supply?: Supply): Written {
   const e = patterns.find((p) => p[0] === 'E' || p[0] === 'M');
   const g = patterns.find((p) => p[0] === 'G');
   const z = patterns.find((p) => p[0] === 'Z');
-  const choose = (pattern: string) => (supply ? supply.register(pattern[1] === 'b' ? 1 : osz) : w.register());
+  const choose = (pattern: string) => (supply ? supply.register(operandBytes(pattern, osz)) : w.register());
   let reg = g ? choose(g) : f.group;
   let rm: number | Address | undefined;
   if (e) {

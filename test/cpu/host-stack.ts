@@ -8,6 +8,7 @@
 import { type Address, type Bytes, RBP, RCX, RSP, SS, type Writer } from './host-code.ts';
 import { CODE, CODE_BYTES, DATA, STACK } from './host-layout.ts';
 import { interesting } from './host-random.ts';
+import { linearOf } from './host-singles.ts';
 
 type Size = 2 | 4 | 8;
 
@@ -145,8 +146,23 @@ function leave(w: Writer): void {
   w.instruction({ opcode: [0xc9], osz, wide: true });
 }
 
-/** Somewhere to go: mostly into the code pages, past the case's own code. */
+/** Bytes that may be a case's own code: a branch into them could loop, or run anything. */
+const OWN = 24;
+
+/** Somewhere to go, as it is after the operand size cut it: mostly into the code pages, never into the case's own code. */
 function destination(w: Writer, osz: Size): bigint {
+  for (;;) {
+    const to = BigInt.asUintN(8 * osz, anywhere(w));
+    if (!isOwn(w, to)) return to;
+  }
+}
+
+function isOwn(w: Writer, to: bigint): boolean {
+  const own = BigInt(w.rip - w.length);
+  return to >= own && to < own + BigInt(OWN);
+}
+
+function anywhere(w: Writer): bigint {
   const r = w.random;
   const base = w.codeBase;
   switch (r.below(16)) {
@@ -156,24 +172,18 @@ function destination(w: Writer, osz: Size): bigint {
       return BigInt(DATA - base);
     case 2:
       return (1n << 47n) - BigInt(r.below(3));
-    default: {
-      const own = w.rip - w.length;
-      for (;;) {
-        const t = CODE - base + r.below(CODE_BYTES);
-        if (t < own || t >= own + 24) return BigInt.asUintN(8 * osz, BigInt(t));
-      }
-    }
+    default:
+      return BigInt(CODE - base + r.below(CODE_BYTES));
   }
 }
 
 function relative(w: Writer, opcode: readonly number[], osz: Size, short: boolean, asz?: Size, near = false): void {
   const r = w.random;
   const bytes = short ? 1 : osz === 2 ? 2 : 4;
-  // A displacement that ends inside this instruction could loop, or run anything.
   const i = { opcode, osz, wide: true, immBytes: bytes, ...(asz === undefined ? {} : { asz }) } as const;
-  let distance = short ? r.below(256) - 128 : r.oneIn(8) && !near ? r.u32() | 0 : r.below(0x3000) - 0x1800;
-  if (distance < 0 && distance >= -16) distance = 0;
-  w.instruction({ ...i, imm: BigInt.asUintN(8 * bytes, BigInt(distance)) });
+  const any = short ? r.below(256) - 128 : r.oneIn(8) && !near ? r.u32() | 0 : r.below(0x3000) - 0x1800;
+  const distance = BigInt.asIntN(8 * bytes, BigInt(any));
+  w.instruction({ ...i, imm: BigInt.asUintN(8 * bytes, distance < 0n && distance >= -OWN ? 0n : distance) });
 }
 
 function jumps(w: Writer): void {
@@ -206,21 +216,15 @@ function indirect(w: Writer): void {
   if (call) stack(w, osz, true, true);
   const to = destination(w, osz);
   if (r.oneIn(2)) {
-    const n = w.register();
+    let n = w.register();
+    if (n === RSP && isOwn(w, BigInt.asUintN(8 * osz, w.get(RSP)))) n = RBP;
     if (n !== RSP) w.set(n, to, osz);
     w.instruction({ opcode: [0xff], osz, wide: true, reg: call ? 2 : 4, rm: n });
     return;
   }
   const a = call ? besideStack(w, osz, 0) : w.memory(osz);
-  pokeAt(w, a, to, osz);
+  w.poke(linearOf(w, a), to, osz);
   w.instruction({ opcode: [0xff], osz, wide: true, reg: call ? 2 : 4, rm: a });
-}
-
-function pokeAt(w: Writer, a: Address, value: bigint, bytes: number): void {
-  const sum =
-    (a.ripTarget ?? 0n) + BigInt(a.disp) + (a.base >= 0 ? w.get(a.base) : 0n) + (a.index >= 0 ? w.get(a.index) << BigInt(a.scale) : 0n);
-  const base = w.mode.bits === 64 && a.segment < 4 ? 0 : (w.mode.segments[a.segment]?.base ?? 0);
-  w.poke(Number(BigInt.asUintN(8 * Math.min(a.size, 4), sum)) + base, value, bytes);
 }
 
 function calls(w: Writer): void {

@@ -38,7 +38,7 @@ function piece(pick: (n: number) => number, depth: number): string {
   const reg = (): number => DATA[pick(DATA.length)] as number;
   const op = () => le(pick(8) * 8 + 1, 1);
   const count = () => 'b9' + le(pick(50) + 1, 4);
-  switch (pick(depth > 0 ? 22 : 24)) {
+  switch (pick(depth > 0 ? 23 : 25)) {
     case 0:
     case 1:
     case 2:
@@ -91,6 +91,9 @@ function piece(pick: (n: number) => number, depth: number): string {
       return '48890425' + le(FREE + 0x1000 * pick(200) + 8 * pick(512), 4);
     case 21:
       return '48f7e3' + 'd1e8';
+    case 22:
+      // String I/O, at times across a page's end.
+      return `${count()}ba${le(pick(256), 4)}be${le(FREE + 0xff0 * pick(2), 4)}bf${le(FREE + 0xff0 * pick(2), 4)}f3${le(0x6c + pick(4), 1)}be${le(FREE, 4)}`;
     default: {
       // A counted loop, its counter on the stack.
       let body = '';

@@ -325,21 +325,21 @@ export function str(cpu: usize): u32 {
 // ---- descriptor-table registers ----
 
 /** LGDT; `lin` is the linear address of the operand, `osz` the operand size outside 64-bit mode. */
-export function lgdt(cpu: usize, lin: u64, osz: u32): void {
-  loadTable(cpu, lin, osz, GDTR_BASE, GDTR_LIMIT);
+export function lgdt(cpu: usize, lin: u64, osz: u32, kind: u32): void {
+  loadTable(cpu, lin, osz, kind, GDTR_BASE, GDTR_LIMIT);
 }
 
 /** LIDT. */
-export function lidt(cpu: usize, lin: u64, osz: u32): void {
-  loadTable(cpu, lin, osz, IDTR_BASE, IDTR_LIMIT);
+export function lidt(cpu: usize, lin: u64, osz: u32, kind: u32): void {
+  loadTable(cpu, lin, osz, kind, IDTR_BASE, IDTR_LIMIT);
 }
 
-function loadTable(cpu: usize, lin: u64, osz: u32, baseField: usize, limitField: usize): void {
+function loadTable(cpu: usize, lin: u64, osz: u32, kind: u32, baseField: usize, limitField: usize): void {
   if (!privileged(cpu)) return;
   const wide = load<u32>(cpu, MODE) == 2;
-  const limit = <u32>readMem(cpu, lin, 2, 0);
+  const limit = <u32>readMem(cpu, lin, 2, kind);
   if (failed(cpu)) return;
-  let base = readMem(cpu, wrap(cpu, lin + 2), wide ? 8 : 4, 0);
+  let base = readMem(cpu, wrap(cpu, lin + 2), wide ? 8 : 4, kind);
   if (failed(cpu)) return;
   if (wide) {
     if (!isCanonical(base)) {
@@ -354,19 +354,19 @@ function loadTable(cpu: usize, lin: u64, osz: u32, baseField: usize, limitField:
 }
 
 /** SGDT; processors since the 80386 store the whole base whatever the operand size. */
-export function sgdt(cpu: usize, lin: u64, osz: u32): void {
-  storeTable(cpu, lin, load<u64>(cpu, GDTR_BASE), load<u32>(cpu, GDTR_LIMIT));
+export function sgdt(cpu: usize, lin: u64, kind: u32): void {
+  storeTable(cpu, lin, kind, load<u64>(cpu, GDTR_BASE), load<u32>(cpu, GDTR_LIMIT));
 }
 
 /** SIDT. */
-export function sidt(cpu: usize, lin: u64, osz: u32): void {
-  storeTable(cpu, lin, load<u64>(cpu, IDTR_BASE), load<u32>(cpu, IDTR_LIMIT));
+export function sidt(cpu: usize, lin: u64, kind: u32): void {
+  storeTable(cpu, lin, kind, load<u64>(cpu, IDTR_BASE), load<u32>(cpu, IDTR_LIMIT));
 }
 
-function storeTable(cpu: usize, lin: u64, base: u64, limit: u32): void {
+function storeTable(cpu: usize, lin: u64, kind: u32, base: u64, limit: u32): void {
   if (!userMayStore(cpu)) return;
   const size: u32 = load<u32>(cpu, MODE) == 2 ? 8 : 4;
-  probeWrite(cpu, lin, size + 2, A_WRITE);
+  probeWrite(cpu, lin, size + 2, A_WRITE | kind);
   if (failed(cpu)) return;
   writeMem(cpu, lin, 2, <u64>limit, 0);
   if (failed(cpu)) return;

@@ -58,12 +58,19 @@ export function linearOf(cpu: usize, pc: usize, delta: u64, bytes: u32, write: u
   return f & 4 ? eaFix(cpu, sum, f, bytes, write) : sum;
 }
 
+/** How the micro-op's memory operand is accessed: an address that is not canonical is #SS(0) through the stack segment. */
+// @ts-ignore: decorator
+@inline
+export function accessKind(pc: usize): u32 {
+  return (load<u8>(pc, 7) & 0x38) == 0x10 ? A_STACK : 0;
+}
+
 /** Host address of the r/m operand, register or memory; 0 when EXC is set. A write ends with `put` or `finish`. */
 export function operand(cpu: usize, pc: usize, bytes: u32, how: u32): usize {
   if (isRegister(pc)) return cpu + <usize>load<u8>(pc, 5);
   const lin = linearOf(cpu, pc, 0, bytes, how == READ ? 0 : 1);
   if (failed(cpu)) return 0;
-  const stack: u32 = (load<u8>(pc, 7) & 0x38) == 0x10 ? A_STACK : 0;
+  const stack = accessKind(pc);
   if (how == READ) return hostRead(cpu, lin, bytes, stack);
   if (how == WRITE) return hostWrite(cpu, lin, bytes, stack);
   return hostModify(cpu, lin, bytes, stack);
@@ -402,7 +409,7 @@ export function bitFn(cpu: usize, pc: usize): bool {
       const delta = (bit >> <i64>(index + 3)) << <i64>index;
       const lin = linearOf(cpu, pc, <u64>delta, 1 << index, how == READ ? 0 : 1);
       if (failed(cpu)) return false;
-      const stack: u32 = (load<u8>(pc, 7) & 0x38) == 0x10 ? A_STACK : 0;
+      const stack = accessKind(pc);
       at = how == READ ? hostRead(cpu, lin, 1 << index, stack) : hostModify(cpu, lin, 1 << index, stack);
     }
   }
@@ -526,7 +533,7 @@ export function cmpxchg8bFn(cpu: usize, pc: usize): bool {
     raiseError(cpu, VEC_GP, 0);
     return false;
   }
-  const at = hostModify(cpu, lin, bytes, 0);
+  const at = hostModify(cpu, lin, bytes, accessKind(pc));
   if (at == 0) return false;
   let equal: bool;
   if (bytes == 16) {
@@ -991,7 +998,7 @@ export function sseFn(cpu: usize, pc: usize): bool {
       raiseError(cpu, VEC_GP, 0);
       return false;
     }
-    const stack: u32 = (load<u8>(pc, 7) & 0x38) == 0x10 ? A_STACK : 0;
+    const stack = accessKind(pc);
     rm = how ? hostWrite(cpu, lin, bytes, stack) : hostRead(cpu, lin, bytes, stack);
     if (rm == 0) return false;
   }

@@ -11,7 +11,7 @@ import { softInt } from './interrupt';
 import { EXIT_HLT, EXIT_PAUSE, EXIT_RDTSC, EXIT_VMCALL, vmentry, vmexit } from './exits';
 import { modeChanged, readMem } from './mmu';
 import { rdmsr, wrmsr } from './msr';
-import { finish, linearOf, MODIFY, operand, push, READ, setStackPointer, stackRead, WRITE } from './operations';
+import { accessKind, finish, linearOf, MODIFY, operand, push, READ, setStackPointer, stackRead, WRITE } from './operations';
 import { portAccess } from './io';
 import { fire, watched } from './probe';
 import { arpl, lar, lldt, loadSegment, lsl, ltr, verr, verw } from './segment';
@@ -358,9 +358,10 @@ function interrupt(cpu: usize, imm: u32): i32 {
 function farMemory(cpu: usize, pc: usize, osz: u32): i32 {
   const lin = linearOf(cpu, pc, 0, osz + 2, 0);
   if (failed(cpu)) return SYS_FAILED;
-  const offset = readMem(cpu, lin, osz, 0);
+  const kind = accessKind(pc);
+  const offset = readMem(cpu, lin, osz, kind);
   if (failed(cpu)) return SYS_FAILED;
-  const selector = <u32>readMem(cpu, lin + <u64>osz, 2, 0);
+  const selector = <u32>readMem(cpu, lin + <u64>osz, 2, kind);
   if (failed(cpu)) return SYS_FAILED;
   if (<u32>load<u8>(pc, 12) == SYS_CALL_FAR_M) farCall(cpu, selector, offset, osz);
   else farJump(cpu, selector, offset, osz);
@@ -391,9 +392,10 @@ function segmentLoaded(cpu: usize, seg: u32, selector: u32, pop: u64 = 0): i32 {
 function loadFar(cpu: usize, pc: usize, osz: u32, seg: u32): i32 {
   const lin = linearOf(cpu, pc, 0, osz + 2, 0);
   if (failed(cpu)) return SYS_FAILED;
-  const offset = readMem(cpu, lin, osz, 0);
+  const kind = accessKind(pc);
+  const offset = readMem(cpu, lin, osz, kind);
   if (failed(cpu)) return SYS_FAILED;
-  const selector = <u32>readMem(cpu, lin + <u64>osz, 2, 0);
+  const selector = <u32>readMem(cpu, lin + <u64>osz, 2, kind);
   if (failed(cpu)) return SYS_FAILED;
   const r = segmentLoaded(cpu, seg, selector);
   if (r == SYS_FAILED) return r;
@@ -408,10 +410,10 @@ function tables(cpu: usize, pc: usize, osz: u32, which: u32): i32 {
   const lin = linearOf(cpu, pc, 0, load<u32>(cpu, MODE) == 2 ? 10 : 6, which < 2 ? 1 : 0);
   if (failed(cpu)) return SYS_FAILED;
   switch (which) {
-    case 0: C.sgdt(cpu, lin, osz); break;
-    case 1: C.sidt(cpu, lin, osz); break;
-    case 2: C.lgdt(cpu, lin, osz); break;
-    default: C.lidt(cpu, lin, osz);
+    case 0: C.sgdt(cpu, lin, accessKind(pc)); break;
+    case 1: C.sidt(cpu, lin, accessKind(pc)); break;
+    case 2: C.lgdt(cpu, lin, osz, accessKind(pc)); break;
+    default: C.lidt(cpu, lin, osz, accessKind(pc));
   }
   return outcome(cpu, SYS_NEXT);
 }
@@ -525,8 +527,8 @@ function fx(cpu: usize, pc: usize, osz: u32, which: u32): i32 {
     }
     const lin = linearOf(cpu, pc, 0, 512, which == 0 ? 1 : 0);
     if (failed(cpu)) return SYS_FAILED;
-    if (which == 0) fxsave(cpu, lin, osz);
-    else fxrstor(cpu, lin, osz);
+    if (which == 0) fxsave(cpu, lin, osz, accessKind(pc));
+    else fxrstor(cpu, lin, osz, accessKind(pc));
     return outcome(cpu, SYS_NEXT);
   }
   if ((cr0 & 4) != 0 || (load<u64>(cpu, CR4) & 0x200) == 0) {

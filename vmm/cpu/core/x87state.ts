@@ -335,9 +335,9 @@ function xmmCount(cpu: usize): u32 {
 }
 
 /** FXSAVE: SDM vol. 2 tables for the non-64-bit layout (also FXSAVE without REX.W) and, `osz` 8, FXSAVE64. */
-export function fxsave(cpu: usize, lin: u64, osz: u32): void {
+export function fxsave(cpu: usize, lin: u64, osz: u32, kind: u32): void {
   if (!fxEnter(cpu, lin)) return;
-  probeWrite(cpu, lin, 512, 0);
+  probeWrite(cpu, lin, 512, kind);
   if (failed(cpu)) return;
   const head = <u64>load<u16>(cpu, FCW) | (<u64>load<u16>(cpu, FSW) << 16) | (<u64>load<u16>(cpu, FTW) << 32) | (<u64>load<u16>(cpu, FOP) << 48);
   let ip = load<u64>(cpu, FIP), dp = load<u64>(cpu, FDP);
@@ -365,10 +365,10 @@ export function fxsave(cpu: usize, lin: u64, osz: u32): void {
 }
 
 /** FXRSTOR, FXRSTOR64. */
-export function fxrstor(cpu: usize, lin: u64, osz: u32): void {
+export function fxrstor(cpu: usize, lin: u64, osz: u32, kind: u32): void {
   if (!fxEnter(cpu, lin)) return;
   const count = xmmCount(cpu);
-  probeRead(cpu, lin, 512, 0);
+  probeRead(cpu, lin, 512, kind);
   if (failed(cpu)) return;
   const mxcsr = <u32>readMem(cpu, lin + 24, 4, 0);
   if (failed(cpu)) return;
