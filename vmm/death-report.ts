@@ -79,9 +79,15 @@ function codeSize(sregs: SpecialRegisters): 16 | 32 | 64 {
   return (sregs.cs.accessRights & 0x4000) !== 0 ? 32 : 16;
 }
 
+type Iced = typeof import('iced-x86');
+
 /** Instructions around rip; the one at rip is marked. Instructions before it are a guess: the longest run that ends at rip. */
 export async function disassemblyLines(vcpu: Vcpu): Promise<string[]> {
-  const { Decoder, DecoderOptions, Formatter, FormatterSyntax } = (await import('iced-x86')).default;
+  return disassembledLines((await import('iced-x86')).default, vcpu);
+}
+
+/** The same for whoever may not wait. */
+export function disassembledLines({ Decoder, DecoderOptions, Formatter, FormatterSyntax }: Iced, vcpu: Vcpu): string[] {
   const sregs = vcpu.getSregs();
   const rip = vcpu.getRegs().rip;
   const bitness = codeSize(sregs);

@@ -11,11 +11,12 @@
  */
 import { ARENA, CONSUMERS, SLOT, STATE } from '../arena.ts';
 import type { CompiledProgram } from '../program.ts';
+import { offsetOf } from '../../vmm/cpu/layout.ts';
 import type { Firing } from '../../vmm/cpu/probe-gate.ts';
 import { type Lowered, type Surroundings, fitArena, writeHeader } from './arena-header.ts';
 import { ArenaMemory } from './arena-memory.ts';
-import { ATTENTION_AT, watchedFiring } from './watch.ts';
 import { type ProgramSlots, assignSlots } from './slots.ts';
+import { ATTENTION_AT, watchedFiring } from './watch.ts';
 
 /** The runtime in this memory: `probes/runtime`. */
 export interface Runtime {
@@ -53,6 +54,9 @@ export interface ProgramsOptions {
   asked(program: RunningProgram, what: number): void;
 }
 
+/** PROBE_ARG: words of 32 bits. */
+const ARG_WORDS = 20;
+
 export class Programs {
   /** A point's firing, for the core's gate: its caller need not look after anything. */
   readonly firing: Firing;
@@ -62,6 +66,8 @@ export class Programs {
   readonly #runtime: Runtime;
   readonly #arenas: ArenaMemory;
   readonly #running: (RunningProgram | undefined)[] = Array.from({ length: CONSUMERS });
+  /** Those whose probes fire. */
+  readonly #on = new Set<RunningProgram>();
 
   constructor(options: ProgramsOptions) {
     const { memory, area, runtime } = options;
@@ -101,7 +107,13 @@ export class Programs {
     this.#store(program, ARENA.STATE, STATE.ACTIVE);
     if (program.begin) this.#fireOutside(program, SLOT.BEGIN);
     this.attend();
-    if (this.#load(program, ARENA.STATE) === STATE.ACTIVE) this.#options.on(program);
+    if (this.#load(program, ARENA.STATE) !== STATE.ACTIVE) return;
+    this.#on.add(program);
+    this.#options.on(program);
+  }
+
+  #off(program: RunningProgram): void {
+    if (this.#on.delete(program)) this.#options.off(program);
   }
 
   /** END fires, and it is over. */
@@ -109,16 +121,17 @@ export class Programs {
     const state = this.#load(program, ARENA.STATE);
     if (state !== STATE.ACTIVE && state !== STATE.DRAINING) return;
     this.#store(program, ARENA.STATE, STATE.DRAINING);
-    this.#options.off(program);
+    this.#off(program);
     if (program.end) this.#fireOutside(program, SLOT.END);
     this.#store(program, ARENA.STATE, STATE.STOPPED);
     this.#options.stopped(program);
+    this.attend();
   }
 
-  /** Takes a program's memory back; one that still runs ends without END. */
+  /** Takes a program's memory back; one that still runs ends without END. Its reader may have made it STOPPED already, so that nothing waits for it. */
   remove(program: RunningProgram): void {
     if (this.#running[program.consumer] !== program) return;
-    if (this.#load(program, ARENA.STATE) !== STATE.STOPPED) this.#options.off(program);
+    this.#off(program);
     this.#store(program, ARENA.STATE, STATE.STOPPED);
     this.#runtime.unload(program.consumer);
     this.#running[program.consumer] = undefined;
@@ -142,8 +155,11 @@ export class Programs {
   /** BEGIN and END are nobody's: no vCPU's registers mean anything to them. */
   #fireOutside(program: RunningProgram, slot: number): void {
     const context = this.#load(program, ARENA.CONTEXT);
+    const cpu = this.#options.cpu();
+    const args = (cpu + offsetOf('PROBE_ARG')) >>> 2;
+    this.#words.fill(0, args, args + ARG_WORDS);
     this.#store(program, ARENA.CONTEXT, 0);
-    this.#runtime.fire(this.#options.cpu(), program.consumer, slot);
+    this.#runtime.fire(cpu, program.consumer, slot);
     this.#store(program, ARENA.CONTEXT, context);
   }
 

@@ -1,7 +1,7 @@
 /**
- * When profile and tick probes fire: at multiples of their interval on a clock.
+ * When profile and tick probes fire: at multiples of their interval from the time on at which they were enabled.
  *
- * Models the cyclics of illumos. A firing that comes late (an exit's cost jumped over it) is made up for, each that was missed, unless it is more
+ * Models the cyclics of illumos, as its profile provider uses them. A firing that comes late (an exit's cost jumped over it) is made up for, each that was missed, unless it is more
  * than a second late: then the clock was moved, and it goes on at the next multiple. Several at one time fire in the order of their enabling.
  *
  * @module

@@ -3,7 +3,7 @@
  *
  * A point in the core fires through the VM's gate, one in a device through `probes/points.ts`; profile and tick at the tracer's times of the VM's
  * clock. All of it happens between or inside instructions of the guest, in the VM's thread, and changes nothing of the VM but for the
- * destructive actions. Programs come and go between two instructions (`enable`, `stop`, `release`).
+ * destructive actions. Programs come and go between two instructions (`add`, `begin`, `stop`, `release`).
  *
  * The devices' points have one listener for each thread, which does not know whose device fires: trace one VM of a thread at a time.
  *
@@ -11,11 +11,13 @@
  */
 import { MEMORY_MAP, offsetOf, VM_AREA } from '../../vmm/cpu/layout.ts';
 import { traceArea } from '../../vmm/cpu/core.ts';
+import type { Vcpu } from '../../vmm/cpu/vcpu.ts';
 import type { Vm } from '../../vmm/vm.ts';
 import { listen, POINTS, ProbeSwitches, type ProbeNumber, type ProbeSink } from '../points.ts';
 import type { CompiledProgram } from '../program.ts';
 import type { Surroundings } from './arena-header.ts';
-import { Programs, type RunningProgram, type Runtime } from './programs.ts';
+import { TracerRuntime } from '../runtime-host.ts';
+import { Programs, type RunningProgram } from './programs.ts';
 import { type TimerFiring, Timers } from './timers.ts';
 
 /** What becomes of programs, for whoever enabled them. */
@@ -30,6 +32,8 @@ const ARGS = 10;
 const ARG = offsetOf('PROBE_ARG');
 const RIP = offsetOf('RIP');
 const CPL = offsetOf('CPL');
+const ICOUNT = offsetOf('ICOUNT');
+const CLOCK_OFFSET = offsetOf('CLOCK_OFFSET');
 const TWO32 = 0x1_0000_0000;
 
 export class Tracer {
@@ -42,12 +46,7 @@ export class Tracer {
   /** Programs that asked for a pause at the next boundary. */
   readonly #asked: { readonly program: RunningProgram; readonly what: number }[] = [];
 
-  /** `runtime` makes the runtime over the VM's memory. */
-  constructor(
-    vm: Vm,
-    runtime: (memory: WebAssembly.Memory, written: (host: number, bytes: number) => void) => Runtime,
-    events: TracerEvents,
-  ) {
+  constructor(vm: Vm, events: TracerEvents) {
     this.#vm = vm;
     this.#u32 = vm.u32;
     this.#events = events;
@@ -55,7 +54,7 @@ export class Tracer {
     this.#programs = new Programs({
       memory: vm.memory,
       area: traceArea(vm.ram.size),
-      runtime: runtime(vm.memory, (host, bytes) => vm.core.dmaWritten(host, bytes)),
+      runtime: new TracerRuntime(vm.memory, (host, bytes) => vm.core.dmaWritten(host, bytes)),
       cpu: () => vm.clock.base,
       on: (program) => this.#on(program),
       off: (program) => this.#off(program),
@@ -67,14 +66,17 @@ export class Tracer {
     });
   }
 
-  /** Enables a program; BEGIN has fired when it returns. Throws EnableError. */
-  enable(program: CompiledProgram, around: Surroundings, wait: boolean): RunningProgram {
-    const running = this.#programs.add(program, around, wait, true);
-    this.#programs.begin(running);
-    return running;
+  /** Gives a program its memory and its place; nothing fires yet. Throws EnableError, TooManyProbes. */
+  add(program: CompiledProgram, around: Surroundings, wait: boolean): RunningProgram {
+    return this.#programs.add(program, around, wait, true);
   }
 
-  /** END fires. */
+  /** BEGIN fires, then its probes are on. */
+  begin(program: RunningProgram): void {
+    this.#programs.begin(program);
+  }
+
+  /** END fires, if it has not. */
   stop(program: RunningProgram): void {
     this.#programs.stop(program);
   }
@@ -126,39 +128,54 @@ export class Tracer {
       // The first argument comes in halves.
       u32[at] = arg0;
       u32[at + 1] = arg1;
-      this.#argument(at + 2, arg2);
-      this.#argument(at + 4, arg3);
-      this.#argument(at + 6, arg4);
-      this.#argument(at + 8, 0);
+      this.#write64(at + 2, arg2);
+      this.#write64(at + 4, arg3);
+      this.#write64(at + 6, arg4);
+      this.#write64(at + 8, 0);
     } else {
-      this.#argument(at, arg0);
-      this.#argument(at + 2, arg1);
-      this.#argument(at + 4, arg2);
-      this.#argument(at + 6, arg3);
-      this.#argument(at + 8, arg4);
+      this.#write64(at, arg0);
+      this.#write64(at + 2, arg1);
+      this.#write64(at + 4, arg2);
+      this.#write64(at + 6, arg3);
+      this.#write64(at + 8, arg4);
     }
     u32.fill(0, at + 10, at + 2 * ARGS);
     this.#programs.firing(cpu, probe);
   };
 
   /** An integer below 2^53 in size, as 64 bits. */
-  #argument(at: number, value: number): void {
+  #write64(at: number, value: number): void {
     this.#u32[at] = value % TWO32;
     this.#u32[at + 1] = Math.floor(value / TWO32);
   }
 
   /** The tracer's time has come, or a firing asked for a boundary. Returns the next time. */
   readonly #profile = (now: number): number => {
-    for (let asked = this.#asked.shift(); asked !== undefined; asked = this.#asked.shift()) this.#events.paused(asked.program, asked.what);
     this.#timers.fire(now, this.#timer);
+    // Also what one of these asked for.
+    for (let asked = this.#asked.shift(); asked !== undefined; asked = this.#asked.shift()) this.#events.paused(asked.program, asked.what);
     return this.#timers.next;
   };
 
   readonly #timer: TimerFiring = (consumer, { kind, slot }, late) => {
     const { vcpus, clock } = this.#vm;
-    if (kind === 'tick') this.#tick(consumer, slot, clock.base, late);
-    else for (let i = 0; i < vcpus.length; i++) this.#tick(consumer, slot, (vcpus[i] as { base: number }).base, late);
+    if (kind === 'tick') {
+      this.#tick(consumer, slot, clock.base, 0);
+      return;
+    }
+    for (let i = 0; i < vcpus.length; i++) {
+      const { base } = vcpus[i] as Vcpu;
+      if (base !== clock.base) this.#tell(base);
+      this.#tick(consumer, slot, base, late);
+    }
   };
+
+  /** Lets a vCPU that does not run know what time it is. The clock is set anew when it takes over. */
+  #tell(cpu: number): void {
+    const u32 = this.#u32;
+    const count = (cpu + ICOUNT) >>> 2;
+    this.#write64((cpu + CLOCK_OFFSET) >>> 2, this.#vm.clock.now() - ((u32[count + 1] as number) * TWO32 + (u32[count] as number)));
+  }
 
   #tick(consumer: number, slot: number, cpu: number, late: number): void {
     const program = this.#programs.at(consumer);
@@ -170,7 +187,7 @@ export class Tracer {
     u32.fill(0, at, at + 2 * ARGS);
     u32[pc] = u32[rip] as number;
     u32[pc + 1] = u32[rip + 1] as number;
-    this.#argument(at + 4, late);
+    this.#write64(at + 4, late);
     this.#programs.fire(cpu, program, slot);
   }
 }

@@ -2,8 +2,8 @@
  * The profile provider: `profile-N` on every vCPU, `tick-N` on one, at times of the VM's clock.
  *
  * Models the provider of illumos: N is a rate in hertz, or with a suffix (in any case) an interval; intervals below 200 microseconds and the
- * thousand-and-first probe are not provided, so a description that asks for one matches nothing. They fire at multiples of their interval, as
- * the original's cyclics do. The probes listed from the start are those of the original.
+ * thousand-and-first probe are not provided, so a description that asks for one matches nothing. They fire at multiples of their interval
+ * from the time on at which they are enabled, as the original's do. The probes listed from the start are those of the original.
  *
  * @module
  */
