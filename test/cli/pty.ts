@@ -26,7 +26,7 @@ export interface Sitting {
   /** `stty -a` before and after. */
   readonly before: string;
   readonly after: string;
-  /** What is left in the folder that was given for temporary and run-time files. */
+  /** What is left in the folder that was given for temporary and run-time files; the directory in which VMs are found outlives them. */
   readonly litter: readonly string[];
   /** The process is gone. */
   readonly gone: boolean;
@@ -119,7 +119,9 @@ export class Sat {
       output: this.#output,
       before: this.#read('before'),
       after: this.#read('after'),
-      litter: litter.flatMap((name) => readdirSync(join(this.#folder, name))),
+      litter: litter
+        .flatMap((name) => readdirSync(join(this.#folder, name), { recursive: true }).map(String))
+        .filter((name) => name !== 'lucid'),
       gone,
     };
     rmSync(this.#folder, { recursive: true });

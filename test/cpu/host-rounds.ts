@@ -57,7 +57,7 @@ export function testRounds(seeds: readonly number[]): void {
     test.skip('general instructions do what this processor does', () => {});
   } else {
     let cases = 0;
-    console.log(`host: ${seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds from ${seeds[0]}`}`);
+    console.log(`host: ${seeds.length < 3 ? `seed ${seeds.join(', ')}` : `${seeds.length} seeds from ${seeds[0]}`}`);
     for (const group of GROUPS)
       test(`${group.name}: as on this processor`, () => {
         cases += prove(found.path, group, seeds);

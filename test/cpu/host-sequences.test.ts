@@ -4,7 +4,7 @@
  * iced-x86 says which registers each generated instruction writes, in whatever way. It needs no host: a generator that is wrong shows here, not
  * as a case that writes where it must not, or loops for ever, on some processor.
  */
-import { Decoder, DecoderOptions, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, Register, RegisterExt } from 'iced-x86';
+import { Decoder, DecoderOptions, type Instruction, InstructionInfoFactory, Mnemonic, OpAccess, Register, RegisterExt } from 'iced-x86';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RSP, Writer } from './host-code.ts';
@@ -99,7 +99,7 @@ function check(group: Group, mode: Mode, seed: number): number {
 
 for (const group of GROUPS.filter((g) => g.sequences)) {
   test(`${group.name}: no instruction changes a register that holds an address or a count`, () => {
-    group.modes.forEach((mode, i) => assert.ok(check(group, mode, SEED + i) >= 2 * CASES, mode.name));
+    for (const [i, mode] of group.modes.entries()) assert.ok(check(group, mode, SEED + i) >= 2 * CASES, mode.name);
   });
 }
 

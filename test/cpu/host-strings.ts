@@ -4,7 +4,7 @@
  * @module
  */
 import { DS, ES, FS, RAX, RCX, RDI, RSI, type Writer } from './host-code.ts';
-import type { Window } from './host-layout.ts';
+import { MAPS, type Window } from './host-layout.ts';
 
 type Size = 1 | 2 | 4 | 8;
 
@@ -24,17 +24,26 @@ function baseOf(w: Writer, segment: number): number {
   return w.mode.bits === 64 && segment < FS ? 0 : (w.mode.segments[segment]?.base ?? 0);
 }
 
-/** Pages that end a run: what lies before such a window, or behind it, cannot be written (or wraps to another window). */
-const stops = (x: Window, down: boolean): boolean => (down ? x.address : x.address + x.length) % 4096 === 0;
+/** A run may leave a window by so much, where something stops it. */
+const OVER = 32;
+
+/** A run ends with such a window: what lies before it, or behind it, cannot be written or is another window (or wraps to one). */
+function stops(w: Writer, x: Window, down: boolean): boolean {
+  const edge = down ? x.address : x.address + x.length;
+  if (edge % 4096 !== 0) return false;
+  const next = down ? edge - OVER : edge;
+  const inside = (part: Window) => next >= part.address && next + OVER <= part.address + part.length;
+  return !MAPS.some((map) => map.write && inside(map)) || w.shape.windows.some(inside);
+}
 
 /** Where a run of `bytes` starts: so that it ends inside a window, or over the end of its page. */
 function place(w: Writer, segment: number, asz: number, bytes: number, size: Size, down: boolean): number {
   const r = w.random;
-  const windows = reachable(w, segment, asz).filter((x) => x.length >= bytes || stops(x, down));
+  const windows = reachable(w, segment, asz).filter((x) => x.length >= bytes || stops(w, x, down));
   if (windows.length === 0) return w.nowhere(segment);
   const x = r.pick(windows);
   const room = Math.max(0, x.length - bytes);
-  const over = stops(x, down) && r.oneIn(2) ? r.below(Math.min(bytes, x.length) + 1) : 0;
+  const over = stops(w, x, down) && r.oneIn(2) ? r.below(Math.min(bytes, x.length) + 1) : 0;
   return down ? x.address + x.length - size - r.below(room + 1) - over : x.address + r.below(room + 1) + over;
 }
 
@@ -108,7 +117,7 @@ function keep(w: Writer, target: number, bytes: number, size: Size, down: boolea
     const end = x.address + x.length;
     if (down ? high > end || high <= x.address : low < x.address || low >= end) return false;
     const over = down ? x.address - low : high - end;
-    return over <= 0 || (stops(x, down) && over <= 32);
+    return over <= 0 || (stops(w, x, down) && over <= OVER);
   });
   if (fits) return target;
   const x = w.shape.windows.find((y) => y.length >= 256) as Window;
