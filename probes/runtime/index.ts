@@ -27,7 +27,7 @@ export function prepare(arena: usize, aggregations: u32, chunk: u32): void {
   seedRandom(arena, load<u64>(arena, ARENA_SEED));
 }
 
-export { fault } from './state';
+export { fault, raise } from './state';
 export { attach, fire, probe } from './dispatch';
 export { commit, emit, reserve } from './ring';
 export { faulted, recovered } from './fault';
@@ -43,6 +43,7 @@ export {
   index, rindex, strchr, strcmp, strjoin, strlen, strrchr, strstr, strtok, substr, tolower, toupper,
 } from './string';
 export { basename, cleanpath, dirname } from './path';
+export { json } from './json';
 export { inet_ntoa, inet_ntoa6, inet_ntop, lltostr, rand, strtoll } from './number';
 export { commitSpeculation, discard, speculate, speculated, speculation } from './speculation';
 export { ureg, vmreg } from './registers';
