@@ -9,7 +9,7 @@
  */
 import {
   ARENA_BOUNCE, ARENA_BYTES, ARENA_GLOBALS, ARENA_LOCALS, ARENA_LOCALS_BYTES, ARENA_SCRATCH, ARENA_SCRATCH_BYTES, ARENA_SCRATCH_NEXT,
-  ARENA_STRING_BYTES, D_BASE, FAULT_BADADDR, FAULT_NOSCRATCH, STATE_SIZE, TRACE, VCPU_BASE, VCPU_STRIDE,
+  ARENA_STRING_BYTES, BOUNCE_BUFFERS, D_BASE, FAULT_BADADDR, FAULT_NOSCRATCH, STATE_SIZE, TRACE, VCPU_BASE, VCPU_STRIDE,
 } from './constants.gen';
 import { DYN_CHUNK, DYN_END, DYN_FIRST } from './private';
 import { guestRead } from './guest';
@@ -216,19 +216,19 @@ function badText(to: usize, address: u64): u32 {
   return 0;
 }
 
-/** Text as part of a key: all bytes beyond it are 0. */
-export function keyText(to: usize, from: u64, bytes: u32): void {
-  const length = copyText(to, from, bytes);
-  const used = min<u32>((length + 8) & ~7, bytes);
-  memory.fill(to + used, 0, bytes - used);
+/** Text of at most `max` bytes as part of a key: all bytes beyond it, to a multiple of 8, are 0. */
+export function keyText(to: usize, from: u64, max: u32): void {
+  const length = copyText(to, from, max);
+  const used = min<u32>((length + 8) & ~7, max);
+  memory.fill(to + used, 0, ((max + 7) & ~7) - used);
 }
 
-/** A string variable: a word that says that it is not NULL, then the text. */
+/** A string variable: a word that says whether it is NULL (0xff) or set (1), then the text. */
 export function assignText(to: usize, from: u64, max: u32): void {
   if (from == 0) store<u64>(to, 0xff);
   else {
     copyText(to + 8, from, max);
-    store<u64>(to, 0);
+    store<u64>(to, 1);
   }
 }
 
@@ -257,17 +257,38 @@ export function stringBytes(): u32 {
 }
 
 /**
+ * Bytes that stay as they are while a subroutine works, from a D place on: not the bounce buffers, and of scratch memory only what is taken. What
+ * is not steady is copied before it is used, so that a text cannot lose its end by the very result that is made of it.
+ */
+function steady(place: u32): u32 {
+  const scratch = place - load<u32>(arena, ARENA_SCRATCH);
+  if (scratch < load<u32>(arena, ARENA_SCRATCH_BYTES)) {
+    const next = load<u32>(arena, ARENA_SCRATCH_NEXT);
+    return place < next ? next - place : 0;
+  }
+  if (place - load<u32>(arena, ARENA_BOUNCE) < BOUNCE_BUFFERS * bounceBytes()) return 0;
+  return readable(place);
+}
+
+/** Bytes of a bounce buffer. */
+// @ts-ignore: decorator
+@inline
+function bounceBytes(): u32 {
+  return (stringBytes() + 15) & ~7;
+}
+
+/**
  * A string argument of a subroutine as a trusted place with a NUL within strsize: where it stands, or a copy in bounce buffer `buffer`. An empty
  * string after a fault.
  */
 export function text(address: u64, buffer: u32): usize {
   const max = stringBytes();
   if (isD(address)) {
-    const limit = min<u32>(max, readable(<u32>address));
+    const limit = min<u32>(max, steady(<u32>address));
     const at = <usize>address;
     for (let i: u32 = 0; i < limit; i++) if (load<u8>(at + i) == 0) return at;
   }
-  const to = <usize>load<u32>(arena, ARENA_BOUNCE) + buffer * ((max + 15) & ~7);
+  const to = <usize>load<u32>(arena, ARENA_BOUNCE) + buffer * bounceBytes();
   copyText(to, address, max);
   return to;
 }

@@ -37,6 +37,10 @@ function waitForReader(a: usize, head: u32, size: u32, need: u32): bool {
 
 /** Makes `need` free bytes, or counts a drop. */
 function makeRoom(a: usize, head: u32, size: u32, need: u32): bool {
+  if (need > size) {
+    drop(DROP_PRINCIPAL);
+    return false;
+  }
   const policy = load<u32>(a, ARENA_POLICY);
   if (policy == POLICY_RING) {
     const ring = load<u32>(a, ARENA_RING);

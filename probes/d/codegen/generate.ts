@@ -12,7 +12,7 @@ import { I32 } from '../../../vmm/wasm/asm.ts';
 import { OP } from '../../../vmm/wasm/opcode.ts';
 import type { ArenaSizes, CompiledProgram, EffectiveOptions, EpidDescriptor, ProgramDescriptor } from '../../program.ts';
 import { numberOf } from '../../options.ts';
-import { CONSTANTS_OFFSET, SPECULATION } from '../../arena-layout.ts';
+import { AGGREGATION, CONSTANTS_OFFSET, SPECULATION } from '../../arena-layout.ts';
 import type { CheckedProgram, Probe } from '../tree.ts';
 import { describeAggregation, introduce } from './aggregate.ts';
 import { type ClauseFunction, generateClause } from './clause.ts';
@@ -28,6 +28,8 @@ const STRING_BYTES_MIN = 2;
 const SCRATCH_BYTES = 256 * 1024;
 const SCRATCH_STRINGS = 64;
 const RING_BYTES_MIN = 4096;
+/** Of the hash tables of aggregations and of dynamic variables. */
+const HASH_BYTES_MIN = 64;
 
 /** The smallest power of two that is not less. */
 function powerOfTwo(bytes: number): number {
@@ -111,15 +113,22 @@ function generateInit(module: ProgramModule, aggregations: ProgramDescriptor['ag
   builder.export('init', 'func', func);
 }
 
-function memoryOf(module: ProgramModule, options: EffectiveOptions, epids: ProgramDescriptor['epids'], stringBytes: number): ArenaSizes {
+function memoryOf(
+  module: ProgramModule,
+  options: EffectiveOptions,
+  epids: ProgramDescriptor['epids'],
+  aggregations: number,
+  stringBytes: number,
+): ArenaSizes {
   const largest = epids.reduce((most, epid) => Math.max(most, epid?.bytes ?? 0), 0);
   return {
     constants: module.constantsBytes,
     globals: module.variables.globalsBytes,
     locals: module.variables.localsBytes,
     scratch: SCRATCH_BYTES + SCRATCH_STRINGS * stringBytes,
-    dynamic: align(numberOf(options, 'dynvarsize', 1 << 20), 8),
-    aggregations: align(numberOf(options, 'aggsize', 4 << 20), 8),
+    dynamic: align(numberOf(options, 'dynvarsize', 1 << 20) + HASH_BYTES_MIN, 8),
+    // The table of aggregations and the smallest hash table are no elements.
+    aggregations: align(numberOf(options, 'aggsize', 4 << 20), 8) + (aggregations + 1) * AGGREGATION.BYTES + HASH_BYTES_MIN,
     speculations: numberOf(options, 'nspec', 1),
     speculationBytes: align(numberOf(options, 'specsize', 32 << 10) + SPECULATION.HEADER, 8),
     // A record and what fills the ring before it must fit.
@@ -139,7 +148,7 @@ export function generate(program: CheckedProgram, options: EffectiveOptions): Co
   generateDispatchers(module, enabledByProbe(epids, clauses));
   const aggregations = program.aggregations.map((aggregation) => describeAggregation(aggregation, stringBytes));
   generateInit(module, aggregations, stringBytes);
-  const memory = memoryOf(module, options, epids, stringBytes);
+  const memory = memoryOf(module, options, epids, aggregations.length, stringBytes);
   return {
     code: module.builder.finish(),
     descriptor: { epids, aggregations, options, destructive: program.destructive, memory },

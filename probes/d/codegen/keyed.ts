@@ -62,7 +62,7 @@ export function buildKey(code: Code, key: EvaluatedKey): void {
     asm.i32(at);
     asm.op(OP.i32Add);
     asm.get(local);
-    asm.i32(part.rep.kind === 'text' ? align8(part.rep.bytes) : part.rep.bytes);
+    asm.i32(part.rep.bytes);
     if (part.rep.kind === 'text') code.callChecked('keyText');
     else {
       clearTail(code, at, part.rep.bytes);

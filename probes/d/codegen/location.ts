@@ -15,7 +15,7 @@ import type { Code } from './code.ts';
 import { value } from './expression.ts';
 import { findElement } from './keyed.ts';
 import { type Representation, type ScalarBytes, emitExtend, emitLoad, emitStore, representation } from './representation.ts';
-import { NULL_TEXT, TEXT_HEAD } from './variables.ts';
+import { TEXT_HEAD, TEXT_STATE } from './variables.ts';
 
 export type LvalueExpression = Extract<Expression, { op: 'variable' | 'dereference' | 'member' }>;
 
@@ -131,8 +131,8 @@ export function load(code: Code, location: Location): void {
     asm.i64(0, 0);
     pushBase(code, location);
     asm.mem(OP.i32Load, offset - TEXT_HEAD);
-    asm.i32(NULL_TEXT);
-    asm.op(OP.i32Ne);
+    asm.i32(location.base.kind === 'place' ? TEXT_STATE.SET : TEXT_STATE.NULL);
+    asm.op(location.base.kind === 'place' ? OP.i32Eq : OP.i32Ne);
     asm.op(OP.select);
     return;
   }

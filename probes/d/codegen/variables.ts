@@ -17,8 +17,8 @@ import { type Representation, align, alignment, representation } from './represe
 /** vCPUs that a VM can have. */
 export const VCPUS = (MEMORY_MAP.PAGE_FLAGS - MEMORY_MAP.VCPU_BASE) / MEMORY_MAP.VCPU_STRIDE;
 
-/** A string variable's first word holds this when it is NULL. */
-export const NULL_TEXT = 0xff;
+/** A string variable's first word when NULL or a text was assigned. One that nothing was assigned to (0) is NULL if it is a `self` variable, else empty. */
+export const TEXT_STATE = { NULL: 0xff, SET: 1 } as const;
 /** Bytes before the text of a string variable. */
 export const TEXT_HEAD = 8;
 

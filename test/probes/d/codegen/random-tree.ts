@@ -67,6 +67,7 @@ export class RandomTree {
         return {
           op: 'conditional',
           condition: sub(this.type()),
+          // biome-ignore lint/suspicious/noThenProperty: the name that the checked tree has
           then: sub(),
           otherwise: sub(),
           type,
