@@ -1,8 +1,9 @@
 /**
  * When profile and tick probes fire: at multiples of their interval from the time on at which they were enabled.
  *
- * Models the cyclics of illumos, as its profile provider uses them. A firing that comes late (an exit's cost jumped over it) is made up for, each that was missed, unless it is more
- * than a second late: then the clock was moved, and it goes on at the next multiple. Several at one time fire in the order of their enabling.
+ * Models the cyclics of illumos, as its profile provider uses them. A firing that comes late (an exit's cost jumped over it) is made up for, each
+ * that was missed, unless it is more than a second late: then the clock was moved, and it goes on at the next multiple. Several at one time fire
+ * in the order of their enabling.
  *
  * @module
  */
@@ -22,9 +23,8 @@ export type TimerFiring = (consumer: number, timer: TimerSlot, late: number) => 
 export class Timers {
   #timers: Timer[] = [];
 
-  /** From the first multiple after `now` on. */
   add(consumer: number, timers: readonly TimerSlot[], now: number): void {
-    for (const timer of timers) this.#timers.push({ ...timer, consumer, next: (Math.floor(now / timer.interval) + 1) * timer.interval });
+    for (const timer of timers) this.#timers.push({ ...timer, consumer, next: now + timer.interval });
   }
 
   remove(consumer: number): void {
