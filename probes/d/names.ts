@@ -7,18 +7,27 @@
  * @module
  */
 import { VOID } from './ctype.ts';
-import type { Parameter, Syntax, TranslatorMember } from './syntax.ts';
-import type { AggregatingFunction, Aggregation, Variable } from './tree.ts';
+import type { Parameter } from './syntax.ts';
+import type { AggregatingFunction, Aggregation, Binding, Expression, Variable } from './tree.ts';
 import type { EnumType, StructType, Type } from './types.ts';
 
 /** A translator: how to read an input as an output structure. */
 export interface Translator {
   readonly output: StructType;
   readonly input: Type;
-  readonly parameter: string;
-  /** By member; checked when the translator is declared. */
-  readonly members: ReadonlyMap<string, TranslatorMember>;
+  /** The input, as the members' expressions know it. */
+  readonly binding: Binding;
+  /** By member; checked, and of the member's type. */
+  readonly members: ReadonlyMap<string, Expression>;
   readonly line: number;
+}
+
+/** A value seen through a translator. */
+export interface Translation {
+  readonly translator: Translator;
+  readonly input: Expression;
+  /** It stands for a pointer to the output. */
+  readonly pointer: boolean;
 }
 
 /** A variable of the program, and what is not known of it yet. */
@@ -29,7 +38,7 @@ export interface VariableName {
   typed: boolean;
   /** Referenced with `[ ]`. */
   array: boolean;
-  /** What it holds is seen through a translator (`this->b = args[0]`). */
+  /** What it holds is the input of a translator, and is seen as a pointer to its output (`this->b = args[0]`). */
   translator?: Translator;
 }
 
@@ -39,9 +48,12 @@ export interface InlineName {
   readonly form: 'scalar' | 'array' | 'function';
   readonly type: Type;
   readonly parameters: readonly Parameter[];
-  readonly body: Syntax;
-  /** It was checked among these names. */
-  readonly names: Names;
+  /** What the parameters are in the body. */
+  readonly bindings: readonly Binding[];
+  /** Checked, and of the inline's type. */
+  readonly body: Expression;
+  /** It stands for a translation; the body is its input then. */
+  readonly translation?: Translation;
 }
 
 export type Identifier =
