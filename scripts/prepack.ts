@@ -12,8 +12,8 @@ import { MODULES, root } from './core-inputs.mjs';
 
 const dist = join(root, 'dist');
 
-/** Committed images that the commands load. */
-const IMAGE = /\.(elf|bin|img)$/;
+/** Committed images, and D scripts, that the commands load. */
+const IMAGE = /\.(elf|bin|img|d)$/;
 
 function fail(text: string): never {
   process.stderr.write(`prepack: ${text}\n`);

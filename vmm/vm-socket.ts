@@ -95,8 +95,8 @@ export interface ChannelEvents {
   data?(payload: Buffer): void;
   /** After `send` said false: there is room again. */
   drained?(): void;
-  /** The other side closed it or went away. Not called after one's own `close`. */
-  closed?(reason: string): void;
+  /** The other side closed it, or (`lost`) the connection ended. Not called after one's own `close`. */
+  closed?(reason: string, lost: boolean): void;
 }
 
 /** One service of one connection. */
@@ -244,7 +244,7 @@ export class Link {
     if (open === undefined) return;
     if (kind === FRAME.CLOSE) {
       this.#channels.delete(id);
-      open.events.closed?.(rest.toString('utf8'));
+      open.events.closed?.(rest.toString('utf8'), false);
       return;
     }
     this.#guard(open.channel, () => open.events.data?.(rest));
@@ -282,7 +282,7 @@ export class Link {
   #ended(): void {
     const open = [...this.#channels.values()];
     this.#channels.clear();
-    for (const { events } of open) events.closed?.(this.#why || 'the connection ended');
+    for (const { events } of open) events.closed?.(this.#why || 'the connection ended', true);
     this.#options.ended?.(this.#why);
   }
 }

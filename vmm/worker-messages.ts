@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly intercepts: Intercepts;
   readonly debugExit?: number;
   readonly rtcEpoch?: number;
+  /** Of everything that is random in the machine. */
+  readonly seed?: number;
   readonly limits: { readonly insns?: number; readonly timeNs?: number; readonly wallMs?: number };
   /** `host`: the VM's clock is pulled along with the host's. */
   readonly clock: 'virtual' | 'host';

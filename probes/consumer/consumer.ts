@@ -76,6 +76,7 @@ export class Consumer {
   readonly #final: SnapshotReader;
   #held: Held | undefined;
   #exitStatus = 0;
+  #exited = false;
   #ended = false;
 
   constructor(description: ProgramDescriptor, options: ConsumerOptions) {
@@ -91,6 +92,7 @@ export class Consumer {
       // The last one tells: END may have another opinion.
       exited: (status) => {
         this.#exitStatus = status;
+        this.#exited = true;
       },
       failed: (text) => this.#writer.failed(text),
     };
@@ -105,6 +107,11 @@ export class Consumer {
   /** Argument of the last exit(); 0 before there is one. */
   get exitStatus(): number {
     return this.#exitStatus;
+  }
+
+  /** The program has said exit(). */
+  get exited(): boolean {
+    return this.#exited;
   }
 
   /** Takes whole records, in order. The bytes belong to the consumer from now on: an aggregation in them is kept. */

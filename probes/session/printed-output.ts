@@ -38,6 +38,11 @@ export class PrintedOutput implements MergedOutput {
     return this.#drain.isFull;
   }
 
+  /** The program has said exit(). */
+  get exited(): boolean {
+    return this.#consumer.exited;
+  }
+
   /** The user is impatient: nothing more is printed. */
   silence(): void {
     this.#silent = true;

@@ -159,7 +159,11 @@ export async function runProgram(
   return new Program(enabled, running, events, interim);
 }
 
-const PARTS: Readonly<Record<string, string>> = { bufsize: 'buffer size', aggsize: 'aggregation size', dynvarsize: 'dynamic variable size' };
+const PARTS: Readonly<Record<string, string>> = {
+  bufsize: 'buffer size',
+  aggsize: 'aggregation size',
+  dynvarsize: 'dynamic variable size',
+};
 
 /** `buffer size lowered to 512k`. */
 function lowerings(lowered: Lowered): string[] {

@@ -78,11 +78,11 @@ export function traceRemote(
     };
     const channel = connection.open(TRACE_SERVICE, request, {
       data: (payload) => dispatch(payload, messages),
-      closed(reason) {
+      closed(reason, gone) {
         if (ended) return;
         ended = true;
         const why = reason || 'it went away';
-        reject(new TraceError(why));
+        reject(new TraceError(why, gone));
         events.ended({ exitStatus: 0, lost: why });
         connection.close();
       },

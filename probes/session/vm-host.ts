@@ -64,7 +64,7 @@ export class VmTraceHost implements TraceHost {
   readonly #send: (message: ToThread) => void;
   readonly #awaited = new Map<number, Awaited>();
   readonly #programs = new Map<number, ThreadProgram>();
-  readonly #pauseListeners = new Set<(pause: Pause) => void>();
+  readonly #pauseListeners = new Set<(pause: Pause) => unknown>();
   #memory: ArrayBufferLike | undefined;
   #next = 0;
   #gone = false;
@@ -143,7 +143,7 @@ export class VmTraceHost implements TraceHost {
   }
 
   /** Tells about pauses until the function returned is called. */
-  onPause(listener: (pause: Pause) => void): () => void {
+  onPause(listener: (pause: Pause) => unknown): () => void {
     this.#pauseListeners.add(listener);
     return () => this.#pauseListeners.delete(listener);
   }

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Command, CommandLineError, helpText, parseCommand, usage } from '../../vmm/cli/dlite-options.ts';
+import { type Command, CommandLineError, helpText, parseCommand, takeTraceArguments, usage } from '../../vmm/cli/dlite-options.ts';
 
 function refusal(...words: string[]): CommandLineError {
   try {
@@ -69,6 +69,7 @@ test('modes: list, version, help', () => {
   assert.is(parseCommand(['-V']).mode, 'version');
   assert.is(parseCommand(['--version']).mode, 'version');
   assert.is(parseCommand(['--help', '-l']).mode, 'help');
+  assert.is(parseCommand(['-h']).mode, 'help');
   assert.is(parseCommand(['-n', 'BEGIN']).mode, 'trace');
 });
 
@@ -87,6 +88,40 @@ test('what cannot go together', () => {
   assert.ok(!refusal('-lV').usage);
   assert.match(refusal('-c', 'a', '-c', 'b').message, /-c can be specified once only/);
   assert.match(refusal('-c', 'a', '-p', '1').message, /-c and -p cannot/);
+});
+
+test('lucid run: tracing options are taken out from between long ones, and values of those are left alone', () => {
+  const line = [
+    'run',
+    '--kernel',
+    'vmlinuz',
+    '-qn',
+    'BEGIN',
+    '--append',
+    '-n foo',
+    '--exits',
+    '-xbufsize=4k',
+    '--memory=64M',
+    '-s',
+    'a.d',
+    '-h',
+  ];
+  const { rest, trace } = takeTraceArguments([...line, '--', '1', '-x'], ['exits']);
+  assert.equal(rest, ['run', '--kernel', 'vmlinuz', '--append', '-n foo', '--exits', '--memory=64M', '-h']);
+  assert.equal(
+    trace?.specifiers.map(({ form, text }) => `${form} ${text}`),
+    ['name BEGIN', 'script a.d'],
+  );
+  assert.equal(
+    trace?.settings.map(({ name, value }) => `${name}=${value}`),
+    ['quiet=undefined', 'bufsize=4k'],
+  );
+  assert.equal(trace?.arguments, ['1', '-x']);
+  const plain = ['run', '--kernel', 'vmlinuz', '--', 'x'];
+  assert.equal(takeTraceArguments(plain, []), { rest: plain, trace: undefined });
+  assert.throws(() => takeTraceArguments(['run', '-q'], []), /nothing to trace/);
+  assert.throws(() => takeTraceArguments(['run', '-l'], []), /illegal option -- l/);
+  assert.throws(() => takeTraceArguments(['run', '-n'], []), /option requires an argument -- n/);
 });
 
 test('the usage names every option, the help has examples', () => {

@@ -27,20 +27,12 @@ export interface Setting {
   readonly shown: string;
 }
 
-export interface Command {
-  readonly mode: 'trace' | 'list' | 'version' | 'help';
+/** What a program is made of and where its output goes: common to `dlite` and to the tracing part of `lucid run`. */
+export interface TraceArguments {
   readonly specifiers: readonly Specifier[];
   readonly settings: readonly Setting[];
-  /** -e: the program is compiled, nothing is enabled. */
-  readonly compileOnly: boolean;
-  /** -v. */
-  readonly verbose: boolean;
   /** -o. */
   readonly output: string | undefined;
-  /** -p, as given. */
-  readonly pids: readonly string[];
-  /** -c. */
-  readonly run: string | undefined;
   /** -C. */
   readonly preprocess: boolean;
   readonly defines: readonly string[];
@@ -49,9 +41,35 @@ export interface Command {
   readonly libraries: readonly string[];
   /** -Z. */
   readonly zeroMatches: boolean;
-  readonly json: boolean;
   /** $1 and on. */
   readonly arguments: readonly string[];
+}
+
+/** No tracing options at all. */
+export const NOTHING: TraceArguments = {
+  specifiers: [],
+  settings: [],
+  output: undefined,
+  preprocess: false,
+  defines: [],
+  undefines: [],
+  includes: [],
+  libraries: [],
+  zeroMatches: false,
+  arguments: [],
+};
+
+export interface Command extends TraceArguments {
+  readonly mode: 'trace' | 'list' | 'version' | 'help';
+  /** -e: the program is compiled, nothing is enabled. */
+  readonly compileOnly: boolean;
+  /** -v. */
+  readonly verbose: boolean;
+  /** -p, as given. */
+  readonly pids: readonly string[];
+  /** -c. */
+  readonly run: string | undefined;
+  readonly json: boolean;
 }
 
 /** A bad command line: its message (none for an empty line), and whether the usage follows. Exit status 2. */
@@ -77,7 +95,7 @@ const FORMS: Readonly<Record<string, SourceForm>> = {
 /** Letters that take an argument. */
 const WITH_ARGUMENT = 'bcDfiILmnopPsUx';
 /** Letters that take none. */
-const ALONE = 'CeFlqvVwZ';
+const ALONE = 'CeFhlqvVwZ';
 /** Letters that are an option's by another name. */
 const SETTINGS: Readonly<Record<string, string>> = { b: 'bufsize', F: 'flowindent', q: 'quiet', w: 'destructive' };
 
@@ -138,18 +156,28 @@ class Reading {
 
 const LONG = ['json', 'help', 'version'];
 
+/** Letters that a command line may have. */
+interface Letters {
+  readonly alone: string;
+  readonly withArgument: string;
+}
+
+const ALL: Letters = { alone: ALONE, withArgument: WITH_ARGUMENT };
+/** Of `lucid run`: the VM is known, and so is its end. */
+const INLINE: Letters = { alone: 'CFqwZ', withArgument: 'bDfiILmnoPsUx' };
+
 /** Reads one word of letters; the index of the last word that it took. */
-function readLetters(reading: Reading, words: readonly string[], at: number): number {
+function readLetters(reading: Reading, words: readonly string[], at: number, { alone, withArgument } = ALL): number {
   const word = words[at] as string;
   for (let i = 1; i < word.length; i++) {
     const letter = word[i] as string;
-    if (ALONE.includes(letter)) {
+    if (alone.includes(letter)) {
       reading.mark(letter);
       continue;
     }
     // dtrace's -64: the data model, which is the only one here.
     if (letter === '6' && word.slice(i) === '64') return at;
-    if (!WITH_ARGUMENT.includes(letter)) throw new CommandLineError(`illegal option -- ${letter}`);
+    if (!withArgument.includes(letter)) throw new CommandLineError(`illegal option -- ${letter}`);
     const attached = word.slice(i + 1);
     const value = attached === '' ? words[at + 1] : attached;
     if (value === undefined) throw new CommandLineError(`option requires an argument -- ${letter}`);
@@ -178,6 +206,53 @@ export function parseCommand(words: readonly string[]): Command {
   return finish(reading);
 }
 
+function gathered(reading: Reading): TraceArguments {
+  return {
+    specifiers: reading.specifiers,
+    settings: reading.settings,
+    output: reading.output,
+    preprocess: reading.letters.has('C'),
+    defines: reading.defines,
+    undefines: reading.undefines,
+    includes: reading.includes,
+    libraries: reading.libraries,
+    zeroMatches: reading.letters.has('Z'),
+    arguments: reading.arguments,
+  };
+}
+
+/**
+ * Takes the tracing options out of a command line of long options, `lucid run --kernel vmlinuz -qn BEGIN`: single letters after one hyphen, but for
+ * those that are values of long options, and -h. What follows `--` is arguments of the program. Undefined when there are none. Throws
+ * CommandLineError.
+ */
+export function takeTraceArguments(
+  words: readonly string[],
+  switches: readonly string[],
+): { readonly rest: readonly string[]; readonly trace: TraceArguments | undefined } {
+  const reading = new Reading();
+  const rest: string[] = [];
+  let any = false;
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string;
+    if (word === '--') {
+      reading.arguments.push(...words.slice(at + 1));
+      break;
+    }
+    if (/^-[A-Za-z]/.test(word) && word !== '-h') {
+      any = true;
+      at = readLetters(reading, words, at, INLINE);
+      continue;
+    }
+    rest.push(word);
+    const name = /^--(?:no-)?([a-z-]+)$/.exec(word)?.[1];
+    if (name !== undefined && !switches.includes(name) && at + 1 < words.length) rest.push(words[++at] as string);
+  }
+  if (!any) return { rest: words, trace: undefined };
+  if (reading.specifiers.length === 0) throw new CommandLineError('nothing to trace: -n PROGRAM or -s FILE is missing', false);
+  return { rest, trace: gathered(reading) };
+}
+
 function finish(reading: Reading): Command {
   const { letters, long } = reading;
   if (letters.has('l') && letters.has('V')) throw new CommandLineError('only one of the [-lV] options can be specified at a time', false);
@@ -186,24 +261,15 @@ function finish(reading: Reading): Command {
     throw new CommandLineError('-c and -p cannot be specified at the same time', false);
   let mode: Command['mode'] = letters.has('l') ? 'list' : 'trace';
   if (letters.has('V') || long.has('version')) mode = 'version';
-  if (long.has('help')) mode = 'help';
+  if (letters.has('h') || long.has('help')) mode = 'help';
   return {
+    ...gathered(reading),
     mode,
-    specifiers: reading.specifiers,
-    settings: reading.settings,
     compileOnly: letters.has('e'),
     verbose: letters.has('v'),
-    output: reading.output,
     pids: reading.pids,
     run: reading.runs[0],
-    preprocess: letters.has('C'),
-    defines: reading.defines,
-    undefines: reading.undefines,
-    includes: reading.includes,
-    libraries: reading.libraries,
-    zeroMatches: letters.has('Z'),
     json: long.has('json'),
-    arguments: reading.arguments,
   };
 }
 
