@@ -7,6 +7,7 @@
  * @module
  */
 import { arrayOf, isComplete, isDynamic, isInteger, pointerTo, sizeOf, typeName } from './ctype.ts';
+import type { Raise } from './error.ts';
 import { Layout } from './layout.ts';
 import type { Lexer } from './lexer.ts';
 import type { Names } from './names.ts';
@@ -35,6 +36,29 @@ export interface Declarator {
 const MAX_BYTES = 2 ** 31;
 const INT_MAX = 0x7fff_ffffn;
 
+/** The type of a name with these modifiers, innermost last. */
+export function declaredType(base: Type, modifiers: readonly Modifier[], raise: Raise): Type {
+  return modifiers.reduceRight<Type>((type, modifier) => modify(type, modifier, raise), base);
+}
+
+function modify(type: Type, modifier: Modifier, raise: Raise): Type {
+  switch (modifier.kind) {
+    case 'pointer':
+      return pointerTo(type);
+    case 'array': {
+      const kind = resolve(type).kind;
+      if (kind === 'void' || kind === 'function') raise('D_DECL_VOIDOBJ', `cannot have array of type ${typeName(type)}`);
+      const array = arrayOf(type, modifier.length);
+      if (sizeOf(array) > MAX_BYTES) raise('D_DECL_ARRBIG', 'array dimension too big');
+      return array;
+    }
+    case 'function':
+      return { kind: 'function', returns: type, params: modifier.parameters.map((p) => p.type), varargs: modifier.varargs };
+    case 'associative':
+      return raise('D_DECL_DYNOBJ', 'cannot have array or pointer of associative arrays');
+  }
+}
+
 export abstract class DeclarationParser extends ExpressionParser {
   readonly names: Names;
 
@@ -46,7 +70,16 @@ export abstract class DeclarationParser extends ExpressionParser {
   protected override startsType(): boolean {
     const token = this.peek();
     if (token.kind === 'type') return true;
-    return token.kind === 'word' && (TYPE_WORDS.has(token.text) || token.text === 'struct' || token.text === 'union' || token.text === 'enum');
+    return (
+      token.kind === 'word' && (TYPE_WORDS.has(token.text) || token.text === 'struct' || token.text === 'union' || token.text === 'enum')
+    );
+  }
+
+  protected override constantOf(name: string): { readonly value: bigint; readonly type: Type } | undefined {
+    const id = this.names.global(name);
+    if (id?.kind === 'enumerator') return id;
+    if (id?.kind !== 'inline' || id.form !== 'scalar' || !isInteger(id.type)) return undefined;
+    return id.body.op === 'integer' ? id.body : undefined;
   }
 
   protected override typeName(): Type {
@@ -189,9 +222,22 @@ export abstract class DeclarationParser extends ExpressionParser {
       } while (this.accept(','));
     }
     this.expect(end);
+    if (end === ')') this.#checkFunction(parameters);
     const only = parameters.length === 1 && !varargs ? parameters[0] : undefined;
     if (only !== undefined && end === ')' && only.name === '' && resolve(only.type).kind === 'void') return { parameters: [], varargs };
     return { parameters, varargs };
+  }
+
+  /** What a function's parameters may be: void only alone and without a name, every name once. */
+  #checkFunction(parameters: readonly Parameter[]): void {
+    const seen = new Set<string>();
+    for (const { type, name } of parameters) {
+      const nothing = resolve(type).kind === 'void';
+      if (nothing && name !== '') this.raise('D_DECL_PROTO_NAME', `void parameter may not have a name: ${name}`);
+      if (nothing && parameters.length > 1) this.raise('D_DECL_PROTO_VOID', 'void must be sole parameter in a function declaration');
+      if (name !== '' && seen.has(name)) this.raise('D_DECL_PROTO_FORM', `parameter is declared more than once: ${name}`);
+      seen.add(name);
+    }
   }
 
   /** What the types of a key or a parameter of an inline may be. */
@@ -199,10 +245,12 @@ export abstract class DeclarationParser extends ExpressionParser {
     if (varargs) this.raise('D_DECL_PROTO_VARARGS', `${what} prototype may not use a variable-length argument list`);
     parameters.forEach(({ type, name }, i) => {
       const kind = resolve(type).kind;
-      if (kind === 'void') this.raise('D_DECL_PROTO_VOID', `void may not be used in ${what} prototype: parameter #${i + 1}`);
-      if (kind === 'struct' || kind === 'union' || kind === 'function' || kind === 'dynamic' || kind === 'float') {
+      if (kind === 'void' || kind === 'struct' || kind === 'union' || kind === 'function' || kind === 'dynamic' || kind === 'float') {
         const called = name === '' ? '(anonymous)' : name;
-        this.raise('D_DECL_PROTO_TYPE', `${what} prototype may not use parameter of type ${typeName(type)}: ${called}, parameter #${i + 1}`);
+        this.raise(
+          'D_DECL_PROTO_TYPE',
+          `${what} prototype may not use parameter of type ${typeName(type)}: ${called}, parameter #${i + 1}`,
+        );
       }
     });
   }
@@ -217,35 +265,7 @@ export abstract class DeclarationParser extends ExpressionParser {
 
   /** The type of a name with these modifiers, innermost last. */
   build(base: Type, modifiers: readonly Modifier[]): Type {
-    let type = base;
-    for (let i = modifiers.length - 1; i >= 0; i--) type = this.#modify(type, modifiers[i]!);
-    return type;
-  }
-
-  #modify(type: Type, modifier: Modifier): Type {
-    switch (modifier.kind) {
-      case 'pointer':
-        return pointerTo(type);
-      case 'array': {
-        const kind = resolve(type).kind;
-        if (kind === 'void' || kind === 'function') this.raise('D_DECL_VOIDOBJ', `cannot have array of type ${typeName(type)}`);
-        const array = arrayOf(type, modifier.length);
-        if (sizeOf(array) > MAX_BYTES) this.raise('D_DECL_ARRBIG', 'array dimension too big');
-        return array;
-      }
-      case 'function':
-        return {
-          kind: 'function',
-          returns: type,
-          params: modifier.parameters.map((p) => p.type),
-          varargs: modifier.varargs,
-        };
-      case 'associative':
-        return this.raise(
-          'D_DECL_ARRSUB',
-          'positive integral constant expression or tuple signature expected as array declaration subscript',
-        );
-    }
+    return declaredType(base, modifiers, this.raise);
   }
 
   /** A tag that may not hold a scope. */

@@ -48,6 +48,9 @@ export abstract class ExpressionParser extends TokenReader {
   /** A type's name: specifiers and an abstract declarator. */
   protected abstract typeName(): Type;
 
+  /** The value of a name that stands for an integer constant: an enumerator, an inline. */
+  protected abstract constantOf(name: string): { readonly value: bigint; readonly type: Type } | undefined;
+
   integer(value: bigint, type: Type, line: number): Syntax {
     return { kind: 'integer', value, type, line, depth: 1 };
   }
@@ -148,7 +151,12 @@ export abstract class ExpressionParser extends TokenReader {
       }
       if (UNARY.has(token.text)) {
         this.take();
-        return this.#remember(this.#apply(token, this.nested(() => this.#cast())));
+        return this.#remember(
+          this.#apply(
+            token,
+            this.nested(() => this.#cast()),
+          ),
+        );
       }
     }
     if (token.kind === 'word' && token.text === 'sizeof') return this.#remember(this.#sizeof());
@@ -203,9 +211,13 @@ export abstract class ExpressionParser extends TokenReader {
     const token = this.peek();
     const { line, value } = token;
     switch (token.kind) {
-      case 'identifier':
+      case 'identifier': {
         this.take();
-        return { kind: 'identifier', name: value, line, depth: 1 };
+        const constant = this.constantOf(value);
+        return constant === undefined
+          ? { kind: 'identifier', name: value, line, depth: 1 }
+          : this.integer(constant.value, constant.type, line);
+      }
       case 'aggregation':
         this.take();
         return { kind: 'aggregation', name: value === '_' ? '' : value, line, depth: 1 };

@@ -54,6 +54,10 @@ export class Parser extends DeclarationParser {
     this.#macro = macro;
   }
 
+  protected override constantOf(name: string): { readonly value: bigint; readonly type: Type } | undefined {
+    return this.parameterNames.has(name) ? undefined : super.constantOf(name);
+  }
+
   /** Reads the whole program. Returns how many definitions it holds. */
   program(): number {
     let found = 0;

@@ -99,10 +99,7 @@ export class Specifiers {
       this.#raise('D_DECL_SIGNINT', 'invalid type declaration: signed and unsigned may only be used with integer type');
     }
     if (this.#long > 0 && !integer && !float) {
-      this.#raise(
-        'D_DECL_LONGINT',
-        'invalid type declaration: long and long long may only be used with integer or floating-point type',
-      );
+      this.#raise('D_DECL_LONGINT', 'invalid type declaration: long and long long may only be used with integer or floating-point type');
     }
     if (this.#short && !integer) this.#raise('D_DECL_COMBO', 'invalid type combination');
     if (this.#type !== undefined) return this.#type;
