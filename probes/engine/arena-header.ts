@@ -28,6 +28,10 @@ export interface Surroundings {
 /** Parts that can be made smaller, by the option that sets them. */
 const SHRINKABLE = { bufsize: 'buffer', aggsize: 'aggregations', dynvarsize: 'dynamic' } as const;
 
+type Shrinkable = readonly [option: keyof typeof SHRINKABLE, part: (typeof SHRINKABLE)[keyof typeof SHRINKABLE]];
+
+const SHRINKABLES = Object.entries(SHRINKABLE) as unknown as readonly Shrinkable[];
+
 /** Bytes in effect of what had to be made smaller. */
 export type Lowered = Partial<Record<keyof typeof SHRINKABLE, number>>;
 
@@ -50,16 +54,18 @@ export function fitArena(descriptor: ProgramDescriptor, room: number): FittedAre
   const sizes: { -readonly [K in keyof ArenaSizes]: number } = { ...descriptor.memory };
   const lowered: { -readonly [K in keyof Lowered]: number } = {};
   const bytes = stringBytes(descriptor);
+  // Every record fits half the ring.
+  const buffer = descriptor.epids.reduce((most, epid) => Math.max(most, 2 * (epid?.bytes ?? 0)), LEAST);
+  const canShrink = ([, part]: Shrinkable): boolean => sizes[part] / 2 >= (part === 'buffer' ? buffer : LEAST);
   for (;;) {
     const places = layOut(sizes, bytes);
     if (places.bytes <= room) return { places, sizes, lowered };
-    if (descriptor.options['bufresize'] === 'manual') return undefined;
-    const [option, part] = (Object.entries(SHRINKABLE) as [keyof Lowered, (typeof SHRINKABLE)[keyof typeof SHRINKABLE]][]).reduce((a, b) =>
-      sizes[b[1]] > sizes[a[1]] ? b : a,
-    );
-    if (sizes[part] / 2 < LEAST) return undefined;
+    const candidates = descriptor.options['bufresize'] === 'manual' ? [] : SHRINKABLES.filter(canShrink);
+    if (candidates.length === 0) return undefined;
+    const [option, part] = candidates.reduce((a, b) => (sizes[b[1]] > sizes[a[1]] ? b : a));
     sizes[part] = Math.floor(sizes[part] / 2 / 8) * 8;
-    lowered[option] = sizes[part];
+    // The tables that come with aggregations are not the user's.
+    lowered[option] = part === 'buffer' ? sizes.buffer : (lowered[option] ?? numberOf(descriptor.options, option, sizes[part] * 2)) / 2;
   }
 }
 

@@ -104,7 +104,8 @@ export class Programs {
 
   /** BEGIN fires, then its probes are on. */
   begin(program: RunningProgram): void {
-    this.#store(program, ARENA.STATE, STATE.ACTIVE);
+    // Unless its reader has gone already.
+    if (Atomics.compareExchange(this.#words, (program.arena + ARENA.STATE) >> 2, STATE.IDLE, STATE.ACTIVE) !== STATE.IDLE) return;
     if (program.begin) this.#fireOutside(program, SLOT.BEGIN);
     this.attend();
     if (this.#load(program, ARENA.STATE) !== STATE.ACTIVE) return;

@@ -45,6 +45,11 @@ class ThreadProgram implements EnabledProgram {
   }
 
   release(): void {
+    // The VM's thread may wait for its reader, which is no more: it then goes on at once, and does not wait again.
+    const words = new Int32Array(this.memory);
+    Atomics.store(words, (this.arena + ARENA.WAIT) >>> 2, 0);
+    Atomics.store(words, (this.arena + ARENA.STATE) >>> 2, STATE.STOPPED);
+    Atomics.notify(words, (this.arena + ARENA.TAIL) >>> 2);
     this.#ask('release');
   }
 
