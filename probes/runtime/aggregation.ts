@@ -24,12 +24,13 @@ export function prepareAggregations(a: usize, count: u32): void {
   const end = table + load<u32>(a, ARENA_AGGREGATIONS_BYTES);
   const heads = table + (count + 1) * <u32>AGG_BYTES;
   let number: u32 = 16;
-  while (number * 2 * BYTES_PER_HEAD <= end - table) number *= 2;
+  while (heads < end && number * 2 * BYTES_PER_HEAD <= end - heads) number *= 2;
   store<u32>(a, table, AGG_TABLE);
   store<u32>(a, heads, AGG_HEADS);
   store<u32>(a, number - 1, AGG_MASK);
-  store<u32>(a, heads + number * 4, AGG_FREE_FROM);
-  store<u32>(a, end, AGG_END);
+  const first = heads + number * 4;
+  store<u32>(a, first, AGG_FREE_FROM);
+  store<u32>(a, max<u32>(first, end), AGG_END);
 }
 
 // @ts-ignore: decorator
