@@ -1,4 +1,4 @@
-/* The clauses after exit() still run for this firing. */
+/* exit() ends its clause at its end; the clauses that follow do not run, not even for this firing. */
 #pragma D option quiet
 
 

@@ -1,6 +1,6 @@
-/* A store through an address that is no variable. */
+/* A store through an argument of the probe, which is no memory of the program's. (A cast to a pointer may be stored through, and faults.) */
 
-BEGIN
+sdt:kvm::kvm-guest-entry
 {
-	*(int *)8 = 5;
+	args[0]->vcpu_id = 5;
 }

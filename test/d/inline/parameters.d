@@ -3,11 +3,11 @@
 
 
 inline int square[int x] = x * x;
-inline int64_t sum[int64_t a, int64_t b] = a + b;
+inline int64_t total[int64_t a, int64_t b] = a + b;
 
 BEGIN
 {
 	i = 3;
-	printf("%d %d %d\n", square[5], square[i + 1], sum[square[2], i]);
+	printf("%d %d %d\n", square[5], square[i + 1], total[square[2], i]);
 	exit(0);
 }

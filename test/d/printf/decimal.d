@@ -5,6 +5,6 @@
 BEGIN
 {
 	printf("%d %d %d %d\n", (char)-1, (short)-2, -3, -4LL);
-	printf("%i %i\n", (unsigned char)255, (uint64_t)18446744073709551615);
+	printf("%i %i\n", (unsigned char)255, (uint64_t)18446744073709551615u);
 	exit(0);
 }

@@ -2,12 +2,12 @@
 #pragma D option quiet
 
 
-struct counter {
+struct tally {
 	uint8_t small;
 	int n;
 };
 
-struct counter c;
+struct tally c;
 
 BEGIN
 {

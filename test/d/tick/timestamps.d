@@ -1,6 +1,8 @@
 /* timestamp does not go back, and moves between ticks. */
 #pragma D option quiet
 
+uint64_t last;
+
 
 tick-1ms
 /last/

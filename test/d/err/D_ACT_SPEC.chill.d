@@ -1,0 +1,9 @@
+/* Destructive actions are not speculative. */
+#pragma D option destructive
+
+BEGIN
+{
+	self->i = speculation();
+	speculate(self->i);
+	chill(10);
+}

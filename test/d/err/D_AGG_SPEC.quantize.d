@@ -1,0 +1,8 @@
+/* Aggregating is not speculative. */
+
+BEGIN
+{
+	self->i = speculation();
+	speculate(self->i);
+	@a["x"] = quantize(1);
+}

@@ -1,0 +1,7 @@
+/* A member is no function. */
+
+BEGIN
+{
+	x = nothing(1, 2);
+	exit(0);
+}

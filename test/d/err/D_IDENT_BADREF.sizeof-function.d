@@ -1,0 +1,7 @@
+/* A function is no variable. */
+
+BEGIN
+{
+	trace(sizeof (strlen));
+	exit(0);
+}

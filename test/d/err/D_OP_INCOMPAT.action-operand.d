@@ -1,0 +1,7 @@
+/* An action has no value. */
+
+BEGIN
+{
+	x = 1 + trace(2);
+	exit(0);
+}

@@ -1,6 +1,0 @@
-/* A string plus a number. */
-
-BEGIN
-{
-	x = "a" + 1;
-}

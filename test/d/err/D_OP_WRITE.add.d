@@ -1,0 +1,7 @@
+/* Built-in variables are read only. */
+
+BEGIN
+{
+	timestamp += 1;
+	exit(0);
+}

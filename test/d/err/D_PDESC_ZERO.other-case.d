@@ -1,0 +1,6 @@
+/* Names are as they are written. */
+
+begin
+{
+	exit(0);
+}

@@ -1,0 +1,6 @@
+/* ? is one character. */
+
+dtrace:::BEGI?N
+{
+	exit(0);
+}

@@ -1,0 +1,6 @@
+/* There is no such unit. */
+
+tick-1fortnight
+{
+	exit(0);
+}

@@ -1,0 +1,6 @@
+/* Zero times a second. */
+
+profile-0
+{
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* bufsize needs a value. */
+#pragma D option bufsize
+
+BEGIN
+{
+	exit(0);
+}

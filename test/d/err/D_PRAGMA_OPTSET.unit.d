@@ -1,0 +1,7 @@
+/* There is no such unit. */
+#pragma D option bufsize=4x
+
+BEGIN
+{
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* alloca() takes a number. */
+
+BEGIN
+{
+	p = alloca("size");
+	exit(0);
+}

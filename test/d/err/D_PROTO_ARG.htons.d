@@ -1,0 +1,7 @@
+/* htons() takes a number. */
+
+BEGIN
+{
+	trace(htons("1"));
+	exit(0);
+}

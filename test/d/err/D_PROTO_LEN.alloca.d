@@ -1,0 +1,7 @@
+/* alloca() needs a size. */
+
+BEGIN
+{
+	p = alloca();
+	exit(0);
+}

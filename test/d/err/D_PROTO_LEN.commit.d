@@ -1,0 +1,7 @@
+/* commit() needs an id. */
+
+BEGIN
+{
+	commit();
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* copyin() needs a size. */
+
+BEGIN
+{
+	p = copyin(0);
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* discard() needs an id. */
+
+BEGIN
+{
+	discard();
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* print() has one argument. */
+
+BEGIN
+{
+	print();
+	exit(0);
+}

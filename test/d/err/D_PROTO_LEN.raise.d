@@ -1,0 +1,8 @@
+/* raise() has one. */
+#pragma D option destructive
+
+BEGIN
+{
+	raise();
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* rand() has none. */
+
+BEGIN
+{
+	trace(rand(1));
+	exit(0);
+}

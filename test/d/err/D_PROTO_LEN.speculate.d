@@ -1,0 +1,7 @@
+/* speculate() needs an id. */
+
+BEGIN
+{
+	speculate();
+	exit(0);
+}

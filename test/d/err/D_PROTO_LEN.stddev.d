@@ -1,0 +1,7 @@
+/* stddev() has one argument. */
+
+BEGIN
+{
+	@ = stddev();
+	exit(0);
+}

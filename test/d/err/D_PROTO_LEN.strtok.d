@@ -1,0 +1,7 @@
+/* strtok() has two arguments. */
+
+BEGIN
+{
+	trace(strtok("a,b"));
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* An action without its argument, in an operand. */
+
+BEGIN
+{
+	i = 1;
+	i ? exit() : 0;
+}

@@ -1,0 +1,7 @@
+/* A number is no name of an aggregation. */
+
+BEGIN
+{
+	@1 = count();
+	exit(0);
+}

@@ -1,0 +1,9 @@
+/* Clauses do not nest. */
+
+BEGIN
+{
+	tick-1s
+	{
+		exit(0);
+	}
+}

@@ -1,0 +1,7 @@
+/* There are no labels. */
+
+BEGIN
+{
+	again: i++;
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* There are no declarations in a clause. */
+
+BEGIN
+{
+	int i;
+	exit(0);
+}

@@ -1,0 +1,5 @@
+/* A clause needs a probe. */
+
+{
+	exit(0);
+}

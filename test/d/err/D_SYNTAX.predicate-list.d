@@ -1,0 +1,7 @@
+/* One predicate only. */
+
+BEGIN
+/1/ /2/
+{
+	exit(0);
+}

@@ -1,0 +1,7 @@
+/* Two operators. */
+
+BEGIN
+{
+	trace(3 * / 4);
+	exit(0);
+}

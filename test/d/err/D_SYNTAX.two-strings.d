@@ -1,0 +1,7 @@
+/* String constants side by side are not joined. */
+
+BEGIN
+{
+	printf("one" "two");
+	exit(0);
+}

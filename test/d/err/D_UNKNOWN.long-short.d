@@ -1,0 +1,7 @@
+/* There is no such type. */
+
+BEGIN
+{
+	i = (long short)0;
+	exit(0);
+}
