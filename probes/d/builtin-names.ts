@@ -183,6 +183,9 @@ function defineVariables(names: Names): void {
   for (const name of ['args', 'vmregs', 'uregs'] as const) globals.set(name, { kind: 'registers', name, type: arrayOf(UINT64, -1) });
   globals.set('NULL', constant('NULL', 0n, VOID_POINTER));
   globals.set('strexitno', exitName());
+  // Families of inet_ntop(), as illumos numbers them.
+  globals.set('AF_INET', constant('AF_INET', 2n));
+  globals.set('AF_INET6', constant('AF_INET6', 26n));
 }
 
 function defineConstants(names: Names): void {

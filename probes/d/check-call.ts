@@ -58,12 +58,25 @@ export class CallChecker {
     const { line } = node;
     const id = this.callee(node);
     if (id.kind === 'inline') return this.expand(id, node.arguments, '( )', line);
-    if (id.kind === 'aggregating' || id.action) {
-      this.#arguments(id, node);
-      const text = `${kindName(id)} ${id.name}( ) may not be called from a D expression (D program context required)`;
-      return this.#context.raise('D_CG_EXPR', text, line);
-    }
+    if (id.kind === 'aggregating' || id.action) return this.#action(id, node);
     return { op: 'call', name: id.name, arguments: this.#arguments(id, node), type: id.prototype.returns, line };
+  }
+
+  /** An action has no value, or one of its own kind; who asked for one finds that its type does not fit. */
+  #action(id: FunctionName, node: SyntaxOf<'call'>): Expression {
+    const dynamic = this.dynamic(node);
+    if (dynamic !== undefined) return dynamic;
+    this.#arguments(id, node);
+    const type = id.kind === 'aggregating' ? dynamicType('aggregation') : id.prototype.returns;
+    return { op: 'dynamic', type, line: node.line };
+  }
+
+  /** Refuses an action where a value is asked for and its type would do. */
+  refuseAction(node: Syntax, value: Expression): void {
+    const name = value.op === 'dynamic' ? this.actionOf(node) : undefined;
+    if (name === undefined) return;
+    const text = `tracing function ${name}( ) may not be called from a D expression (D program context required)`;
+    this.#context.raise('D_CG_EXPR', text, node.line);
   }
 
   #arguments({ name, prototype }: FunctionName, node: SyntaxOf<'call'>): Expression[] {

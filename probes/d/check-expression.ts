@@ -7,7 +7,7 @@
  * @module
  */
 import { CallChecker } from './check-call.ts';
-import { Operators, nameOf } from './check-operator.ts';
+import { Operators, isUntyped, nameOf } from './check-operator.ts';
 import { RegisterChecker } from './check-register.ts';
 import { TranslationChecker } from './check-translator.ts';
 import { VariableChecker, scopeOf } from './check-variable.ts';
@@ -72,7 +72,7 @@ export class ExpressionChecker {
       case 'conditional':
         return this.#conditional(node);
       case 'cast':
-        return this.operators.castTo(node.type, this.check(node.operand), line);
+        return this.#cast(node);
       case 'index':
         return this.#index(node);
       case 'call':
@@ -86,6 +86,13 @@ export class ExpressionChecker {
         this.translations.of(node);
         return this.#whole(line);
     }
+  }
+
+  #cast({ type, operand, line }: SyntaxOf<'cast'>): Expression {
+    const value = this.check(operand);
+    const result = this.operators.castTo(type, value, line);
+    this.calls.refuseAction(operand, value);
+    return result;
   }
 
   #whole(line: number): Expression {
@@ -165,16 +172,15 @@ export class ExpressionChecker {
     if (translation !== undefined) return this.#assignTranslation(left, right);
     const value = this.object(right);
     if (reference === undefined) return this.operators.assign(this.object(left), decay(value), line);
-    if (!reference.name.typed) this.#checkNew(reference.name.variable.name, value, line);
+    if (!reference.name.typed) this.#checkNew(value, line);
+    this.calls.refuseAction(right, value);
     const target = this.variables.assigned(reference, value.type);
     return this.operators.assign(target, decay(value), line);
   }
 
   /** What a variable may not be made of. */
-  #checkNew(name: string, { type }: Expression, line: number): void {
-    if (isDynamic(type) || resolve(type).kind === 'void') {
-      this.context.raise('D_OP_INCOMPAT', `operands have incompatible types: "${name}" = "${nameOf(type)}"`, line);
-    }
+  #checkNew(value: Expression, line: number): void {
+    if (isUntyped(value.type) || resolve(value.type).kind === 'void') this.operators.incompatible(value, '=', value, line);
   }
 
   #assignTranslation(left: Syntax, right: Syntax): Expression {
@@ -200,19 +206,20 @@ export class ExpressionChecker {
 
   #conditional({ condition, then, otherwise, line }: SyntaxOf<'conditional'>): Expression {
     const test = this.check(condition);
+    const result = this.operators.conditional(test, this.check(then), this.check(otherwise), line);
     if (this.calls.actionOf(then) !== undefined || this.calls.actionOf(otherwise) !== undefined) {
       this.context.raise('D_OP_ACT', 'action cannot be used in a conditional context', line);
     }
-    return this.operators.conditional(test, this.check(then), this.check(otherwise), line);
+    return result;
   }
 
   #comma({ parts, line }: SyntaxOf<'comma'>): Expression {
+    const checked = parts.map((part) => this.check(part));
+    if (checked.some(({ type }) => isUntyped(type))) {
+      this.context.raise('D_OP_DYN', 'operator , operands cannot be of dynamic type', line);
+    }
     if (parts.some((part) => this.calls.actionOf(part) !== undefined)) {
       this.context.raise('D_OP_ACT', 'operator , operands cannot be actions', line);
-    }
-    const checked = parts.map((part) => this.check(part));
-    if (checked.some(({ type }) => isDynamic(type))) {
-      this.context.raise('D_OP_DYN', 'operator , operands cannot be of dynamic type', line);
     }
     return { op: 'sequence', parts: checked, type: (checked.at(-1) as Expression).type, line };
   }

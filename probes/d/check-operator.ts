@@ -36,10 +36,15 @@ import type { AssignOperator, BinaryOperator, StepOperator } from './syntax.ts';
 import type { ArithmeticOperator, ComparisonOperator, Expression } from './tree.ts';
 import { type Type, resolve } from './types.ts';
 
+/** No C type and no stack or symbol either: an aggregation, a translation as a whole. */
+export function isUntyped(type: Type): boolean {
+  const t = resolve(type);
+  return t.kind === 'dynamic' && (t.what === 'aggregation' || t.what === 'bytes');
+}
+
 /** A type's name in messages; what has none is <DYN> there. */
 export function nameOf(type: Type): string {
-  const t = resolve(type);
-  return t.kind === 'dynamic' && (t.what === 'aggregation' || t.what === 'bytes') ? '<DYN>' : typeName(type);
+  return isUntyped(type) ? '<DYN>' : typeName(type);
 }
 
 const isConstantZero = (e: Expression): boolean => e.op === 'integer' && e.value === 0n;
@@ -238,7 +243,7 @@ export class Operators {
 
   conditional(condition: Expression, then: Expression, otherwise: Expression, line: number): Expression {
     if (!isScalar(condition.type)) this.#raise('D_OP_SCALAR', 'operator ?: expression must be of scalar type', line);
-    if (isDynamic(then.type) || isDynamic(otherwise.type)) {
+    if (isUntyped(then.type) || isUntyped(otherwise.type)) {
       this.#raise('D_OP_DYN', 'operator ?: operands cannot be of dynamic type', line);
     }
     const type = this.#commonType(then, otherwise);

@@ -5,10 +5,10 @@
  *
  * @module
  */
-import { nameOf } from './check-operator.ts';
+import { isUntyped, nameOf } from './check-operator.ts';
 import type { Context } from './context.ts';
 import { assignable, convert, decay } from './convert.ts';
-import { isDynamic, isStack, isSymbol, typeName } from './ctype.ts';
+import { typeName } from './ctype.ts';
 import type { Prototype } from './names.ts';
 import type { Expression } from './tree.ts';
 import { type Type, resolve } from './types.ts';
@@ -60,7 +60,7 @@ export function checkKeys(
 ): Expression[] {
   if (known === undefined) {
     return given.map((value, i) => {
-      if ((isDynamic(value.type) && !isStack(value.type) && !isSymbol(value.type)) || resolve(value.type).kind === 'void') {
+      if (isUntyped(value.type) || resolve(value.type).kind === 'void') {
         const text = `${nameOf(value.type)} expression may not be used as ${signed.kind} index: key #${i + 1}`;
         context.raise('D_KEY_TYPE', text, signed.line);
       }

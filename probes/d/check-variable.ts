@@ -86,7 +86,11 @@ export class VariableChecker {
     if (name === undefined) return undefined;
     const { variable } = name;
     const shown = `${variable.name}[ ]`;
-    const given = indices.map((index) => this.#checker.check(index));
+    const given = indices.map((index) => {
+      const key = this.#checker.check(index);
+      this.#checker.calls.refuseAction(index, key);
+      return key;
+    });
     const keys = checkKeys(this.#context, { shown, line, kind: kindName(name) }, variable.keys, given);
     variable.keys ??= keys.map(({ type }) => type);
     return { name, keys, line };

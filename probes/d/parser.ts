@@ -181,6 +181,9 @@ export class Parser extends DeclarationParser {
   #named(): Declarator {
     const declarator = this.declarator();
     if (declarator.name === undefined) this.unexpected();
+    if (this.peek().kind === 'identifier') {
+      this.raise('D_DECL_IDENT', 'old-style declaration or incorrect type specified', declarator.line);
+    }
     return declarator;
   }
 

@@ -77,10 +77,13 @@ export class Specifiers {
     if (BASES.has(word)) {
       if (this.named) this.#raise('D_DECL_COMBO', 'invalid type combination');
       this.#base = word;
-    } else if (word === 'signed') this.#signed = true;
+      return;
+    }
+    if (word === 'signed') this.#signed = true;
     else if (word === 'unsigned') this.#unsigned = true;
-    else if (word === 'short') this.#short = true;
-    else this.#long++;
+    else if (word === 'short' && !this.#short) this.#short = true;
+    else if (word === 'long' && this.#long < 2) this.#long++;
+    else this.#raise('D_DECL_COMBO', 'invalid type combination');
   }
 
   /** The type they make. */
