@@ -481,6 +481,40 @@ test('a burst of REP OUTS or INS is one exit up to the end of the page, whatever
   }
 });
 
+test('the entry after a burst has the time of its last element, however it is cut', () => {
+  // Two bytes up to the page's end, then the third one's burst, which goes on.
+  for (const [op, from] of [
+    ['6e', 6],
+    ['6c', 7],
+  ] as const) {
+    for (const stops of [[6], [4, 5, 6], [5, 6]]) {
+      const g = new Guest({ unclaimed: 'float', code: `${mov(1, 100)} ${mov(2, 0x60)} ${mov(from, FREE + 0xffe)} f3 ${op} f4` });
+      g.touchAll();
+      for (const limit of stops) assert.is(g.run(limit).reason, 'intr');
+      const s = g.vcpu.state;
+      assert.is(g.count(R.IO_INSTRUCTION), 2);
+      assert.is(s.number('ENTRY_CLOCK'), 4 + s.number('CLOCK_OFFSET'), `${op} run to ${stops}`);
+    }
+  }
+});
+
+test('string I/O that faults at its first element is no entry', () => {
+  for (const [op, from] of [
+    ['6e', 6],
+    ['6c', 7],
+  ] as const) {
+    const g = new Guest({ code: `${mov(2, 0x60)} ${mov(from, FREE)} 0f a2 ${mov(2, 0x60)} ${op}` });
+    g.put64(g.pte(FREE), 0n);
+    g.put(HANDLERS + 16 * 14, '90');
+    g.touchAll();
+    assert.is(g.run(4).reason, 'intr');
+    const entry = g.vcpu.state.number('ENTRY_CLOCK');
+    assert.is(g.run(5).reason, 'intr');
+    assert.is(g.rip, HANDLERS + 16 * 14 + 1, 'a page fault');
+    assert.is(g.vcpu.state.number('ENTRY_CLOCK'), entry, op);
+  }
+});
+
 const READ = 1;
 const WRITE = 2;
 const FETCH = 4;

@@ -285,12 +285,12 @@ function portString(cpu: usize, op: u32, most: u64, count: u64): u64 {
   let done: u64 = 0;
   let page = burst >> 2;
   for (; done < most; done++) {
-    // Each iteration asks its device at its own time.
-    store<u64>(cpu, icount + done, ICOUNT);
     const lin = out ? source(cpu) : target(cpu, 1);
     if (failed(cpu)) break;
     if (done == 0 && burst == 0) page = lin >> 12;
     else if (lin >> 12 != page) break;
+    // Each iteration asks its device at its own time. (One that is not of the burst leaves the burst's end at the last one's.)
+    store<u64>(cpu, icount + done, ICOUNT);
     if (out) probeRead(cpu, lin, width, 0);
     else probeWrite(cpu, lin, width, 0);
     if (failed(cpu)) break;
@@ -317,7 +317,7 @@ function portString(cpu: usize, op: u32, most: u64, count: u64): u64 {
     return done;
   }
   if (opened) vmentry(cpu);
-  else vmlonger(cpu);
+  else if (counted) vmlonger(cpu);
   return done;
 }
 
