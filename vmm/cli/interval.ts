@@ -10,8 +10,8 @@ export class Interval {
   readonly #ms: number;
   #next: number;
 
-  constructor(seconds: number, now = performance.now()) {
-    this.#ms = seconds * 1000;
+  constructor(seconds: number, now = performance.now(), secondMs = 1000) {
+    this.#ms = seconds * secondMs;
     this.#next = now;
   }
 

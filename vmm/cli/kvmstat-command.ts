@@ -176,7 +176,7 @@ export async function kvmstat(args: readonly string[], world: CommandWorld): Pro
 }
 
 async function reports(args: KvmstatArguments, chain: KstatChain, world: CommandWorld): Promise<void> {
-  const interval = new Interval(args.interval);
+  const interval = new Interval(args.interval, performance.now(), world.secondMs);
   const { vm: wantedVm } = args;
   const isWanted = (vm: VmHello): boolean => wantedVm === undefined || [vm.name, String(vm.vmid), String(vm.pid)].includes(wantedVm);
   const isWantedKstat = args.exits ? isExitsKstat : isVcpuKstat;
