@@ -105,8 +105,8 @@ test('rates are by the host’s clock unless asked otherwise', async () => {
   const { out } = await run(kvmstat, place.directory, ['1', '1'], () => {}, 1000);
   clearTimeout(change);
   const exits = Number(/\| +(\d+) :/.exec(out)?.[1]);
-  // The interval may be somewhat longer than a second, never shorter by much.
-  assert.ok(exits > 50_000 && exits <= 101_000, out);
+  // Readings take their time, so the interval between two is a second more or less; the VM's clock stood still.
+  assert.ok(exits > 50_000 && exits < 200_000, out);
   vm.end();
 });
 
