@@ -2,17 +2,17 @@
  * Runs hostile guests (hostile-guest.ts) on a VM whose every other byte is watched, and compares one guest's runs by different roads.
  *
  * Roads: in slices as long as they come; in slices of one instruction, so that nothing runs from decoded lines; in slices of random
- * length, with all decoded code dropped now and then. What the guest can see must not depend on it: registers, RAM, what its devices were
- * asked and when, and how the run ended.
+ * length, with all decoded code dropped now and then; stopped, saved and restored. What the guest can see must not depend on it: registers, RAM,
+ * what its devices were asked and when, and how the run ended.
  *
  * @module
  */
-import { FIELDS, MEMORY_MAP, offsetOf, STATE_SIZE, VCPU_AREA, VM_AREA } from '../../vmm/cpu/layout.ts';
+import { FIELDS, MEMORY_MAP, offsetOf, STATE_SIZE, VCPU_AREA } from '../../vmm/cpu/layout.ts';
 import { EVENT } from '../../vmm/cpu/registers.ts';
-import { SLICE, type Vcpu } from '../../vmm/cpu/vcpu.ts';
+import { type RunExit, SLICE, type Vcpu } from '../../vmm/cpu/vcpu.ts';
 import { parseIntercepts, Vm } from '../../vmm/index.ts';
 import { captureFields } from '../../vmm/cpu/fields.ts';
-import { compose, type Mode, Random, type Style } from './hostile-guest.ts';
+import { compose, type Mode, Random, type Start, type Style } from './hostile-guest.ts';
 
 const RAM_BYTES = 0x200000;
 const RAM = MEMORY_MAP.RAM_BASE;
@@ -33,6 +33,8 @@ export interface Road {
   readonly slice: number;
   /** Decoded code is dropped at some slice ends. */
   readonly drop: boolean;
+  /** Stops on the way, and goes on from a saved state. */
+  readonly save?: boolean;
   /** What fills memory that the guest has no business with; bit 1 clear: of page flags it would mean that there is code. */
   readonly poison: number;
 }
@@ -43,7 +45,14 @@ export const ROADS: readonly Road[] = [
   { name: 'single instructions', slice: 1, drop: false, poison: 0x58 },
   { name: 'random slices', slice: 0, drop: false, poison: 0xfd },
   { name: 'random slices, code dropped', slice: 0, drop: true, poison: 0x0d },
+  { name: 'saved and restored', slice: SLICE, drop: false, save: true, poison: 0x71 },
 ];
+
+/** Something that runs hostile guests. */
+export interface Stand {
+  /** Runs the guest of a seed by one road, for at most `limit` instructions. Throws Broken when the engine misbehaves. */
+  go(seed: number, mode: Mode, style: Style, limit: number, road: Road): Ending;
+}
 
 /** How a run ended, and everything that the guest could see. */
 export interface Ending {
@@ -63,11 +72,8 @@ export class Broken extends Error {
   override readonly name = 'Broken';
 }
 
-/** Words that other threads may read: the seed at work, and the step it is at. */
-export const PROGRESS = { SEED: 0, STEP: 1, DONE: 2 } as const;
-
 /** Fields that the guest can see or that decide what it will see. SLICE_END is the road's own; flags are kept in several ways and compared as read. */
-const SEEN = FIELDS.filter((f) => f.saved && !/^(SLICE_END|RFLAGS|FLAG_.*)$/.test(f.name));
+export const SEEN = FIELDS.filter((f) => f.saved && !/^(SLICE_END|RFLAGS|FLAG_.*)$/.test(f.name));
 
 const JUMP_GEN = offsetOf('JUMP_GEN');
 const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8 } as const;
@@ -75,27 +81,41 @@ const WIDTH = { u8: 1, u16: 2, u32: 4, u64: 8 } as const;
 const PATIENCE = 300;
 const WAKE_UPS = 5;
 
-function stateFields(vcpu: Vcpu, vm: Vm): Uint8Array {
+export function stateFields(vcpu: Vcpu, vm: Vm): Uint8Array {
   return captureFields(vm.memory, vcpu.base, SEEN);
 }
 
+const poisons = new Map<number, Uint8Array>();
+
+/** `length` bytes of a poison. */
+function poisoned(poison: number, length: number): Uint8Array {
+  let bytes = poisons.get(poison);
+  if (bytes === undefined || bytes.length < length) {
+    bytes = new Uint8Array(Math.max(length, 0x40_0000)).fill(poison);
+    poisons.set(poison, bytes);
+  }
+  return bytes.subarray(0, length);
+}
+
 /** One VM, used for guest after guest. */
-export class Bench {
+export class Bench implements Stand {
   readonly vm: Vm;
   readonly vcpu: Vcpu;
   readonly #bytes: Uint8Array;
-  readonly #progress: Int32Array;
   readonly #watched: { name: string; from: number; to: number }[] = [];
   #poison = 0;
-  #vmArea = new Uint8Array(0);
-  #coreData = new Uint8Array(0);
+  /** The VM's area and the core's constants, as they were. */
+  #kept = new Uint8Array(0);
+  /** The guest composed last: the next road runs the same. */
+  #guest: { readonly key: string; readonly start: Start; readonly ram: Uint8Array } | undefined;
   #log = 0;
   #accesses = 0;
+  #wakeUps = 0;
+  #ended: string | undefined;
   #random = new Random(0);
   #deadline;
 
-  constructor(progress: Int32Array = new Int32Array(4)) {
-    this.#progress = progress;
+  constructor() {
     this.vm = Vm.createSync({ memory: RAM_BYTES });
     this.vcpu = this.vm.createVcpu(0);
     // A second one, that never runs.
@@ -144,9 +164,9 @@ export class Bench {
   /** Sets up the guest of a seed; nothing of the one before remains. */
   load(seed: number, mode: Mode, style: Style, road: Road): void {
     const { vm, vcpu } = this;
-    this.#step(1);
     const bytes = this.#bytes;
-    bytes.fill(0, RAM, RAM + RAM_BYTES);
+    const { start, ram } = this.#compose(seed, mode, style);
+    bytes.set(ram, RAM);
     vm.core.dropAllCode();
     bytes.fill(0, MEMORY_MAP.PAGE_FLAGS, MEMORY_MAP.PAGE_FLAGS + RAM_BYTES / 4096);
     vm.core.reset(vcpu.base);
@@ -154,9 +174,8 @@ export class Bench {
     this.#deadline.cancel();
     this.#log = 0;
     this.#accesses = 0;
-    const start = compose(seed, mode, style, {
-      set: (gpa, data) => bytes.set(data, RAM + gpa),
-    });
+    this.#wakeUps = 0;
+    this.#ended = undefined;
     const options = new Random(seed ^ 0x5bd1e995);
     vm.setIntercepts(parseIntercepts(options.oneIn(4) ? 'cr3,invlpg,rdtsc,pause,dr,cr8,pf,ud,gp,db' : ''));
     vcpu.setSregs(start.sregs);
@@ -174,13 +193,18 @@ export class Bench {
     }
     this.#poison = road.poison;
     for (const { from, to } of this.#watched) bytes.fill(road.poison, from, to);
-    this.#vmArea = bytes.slice(MEMORY_MAP.VM_BASE, MEMORY_MAP.VCPU_BASE);
-    this.#coreData = bytes.slice(MEMORY_MAP.CORE_DATA, MEMORY_MAP.VM_BASE);
+    this.#kept = bytes.slice(MEMORY_MAP.CORE_DATA, MEMORY_MAP.VCPU_BASE);
     this.#random = new Random(seed ^ 0x2545f491);
   }
 
-  #step(step: number): void {
-    Atomics.store(this.#progress, PROGRESS.STEP, step);
+  #compose(seed: number, mode: Mode, style: Style): { readonly start: Start; readonly ram: Uint8Array } {
+    const key = `${seed} ${mode} ${style}`;
+    if (this.#guest?.key !== key) {
+      const ram = new Uint8Array(RAM_BYTES);
+      const start = compose(seed, mode, style, { set: (gpa, data) => ram.set(data, gpa) });
+      this.#guest = { key, start, ram };
+    }
+    return this.#guest;
   }
 
   #note(...what: number[]): void {
@@ -209,9 +233,14 @@ export class Bench {
       return false;
     };
     roll();
-    this.#step(2);
+    if (road.save === true) {
+      for (const part of [3, 2]) {
+        if (this.#toTheEnd(1 + Math.floor(limit / part)) !== 'limit') break;
+        // `structuredClone`: nothing of the state may be shared with the VM.
+        vm.restoreState(structuredClone(vm.saveState()));
+      }
+    }
     const why = this.#toTheEnd(limit);
-    this.#step(3);
     this.#check();
     return {
       why,
@@ -227,7 +256,7 @@ export class Bench {
 
   #toTheEnd(limit: number): string {
     const { vcpu } = this;
-    let wakeUps = 0;
+    if (this.#ended !== undefined) return this.#ended;
     let still = 0;
     for (let last = -1; ; ) {
       const exit = vcpu.run(limit);
@@ -239,14 +268,10 @@ export class Bench {
         case 'io':
         case 'mmio':
           if (![1, 2, 4, 8].includes(exit.size)) throw new Broken(`an access of ${exit.size} bytes`);
-          if (exit.write) this.#note(5, exit.port, exit.gpa, exit.size, exit.data, exit.size === 8 ? exit.dataHigh : 0, now);
-          else {
-            exit.data = this.#access(6, exit.reason === 'io' ? exit.port : exit.gpa, exit.size === 8 ? 4 : exit.size, 0);
-            exit.dataHigh = exit.size === 8 ? ~exit.data >>> 0 : 0;
-          }
+          this.#answer(exit, now);
           continue;
         case 'hlt':
-          if (++wakeUps > WAKE_UPS) return 'hlt';
+          if (++this.#wakeUps > WAKE_UPS) return this.#end('hlt');
           vcpu.raise(EVENT.NMI);
           continue;
         case 'intr':
@@ -254,7 +279,7 @@ export class Bench {
           if (now > limit) throw new Broken(`${now} instructions instead of ${limit}`);
           return 'limit';
         case 'shutdown':
-          return 'shutdown';
+          return this.#end('shutdown');
         case 'internal-error':
           if (
             exit.detail.startsWith('the engine failed') ||
@@ -263,32 +288,41 @@ export class Bench {
           ) {
             throw new Broken(exit.detail);
           }
-          return exit.detail;
+          return this.#end(exit.detail);
         default:
           throw new Broken(`left run() with ${exit.reason}`);
       }
     }
   }
 
+  /** An access that left run(). */
+  #answer(exit: RunExit, now: number): void {
+    const place = exit.reason === 'io' ? exit.port : exit.gpa;
+    if (exit.write) {
+      this.#note(5, place, exit.size, exit.data, exit.size === 8 ? exit.dataHigh : 0, now);
+      return;
+    }
+    exit.data = this.#access(6, place, exit.size === 8 ? 4 : exit.size, 0);
+    exit.dataHigh = exit.size === 8 ? ~exit.data >>> 0 : 0;
+  }
+
+  #end(why: string): string {
+    this.#ended = why;
+    return why;
+  }
+
   /** Everything that is not the guest's is as it was. */
   #check(): void {
     const bytes = this.#bytes;
     for (const { name, from, to } of this.#watched) {
-      const words = new Uint32Array(bytes.buffer, from, (to - from) >> 2);
-      const want = Math.imul(this.#poison, 0x01010101) >>> 0;
-      for (let i = 0; i < words.length; i++) {
-        if (words[i] !== want)
-          throw new Broken(`${name} was written at ${(from + i * 4).toString(16)}: ${(words[i] as number).toString(16)}`);
-      }
+      if (Buffer.compare(bytes.subarray(from, to), poisoned(this.#poison, to - from)) === 0) continue;
+      const at = from + bytes.subarray(from, to).findIndex((byte) => byte !== this.#poison);
+      throw new Broken(`${name} was written at ${at.toString(16)}`);
     }
-    const at = MEMORY_MAP.VM_BASE;
-    this.#vmArea.forEach((byte, i) => {
-      if (bytes[at + i] !== byte)
-        throw new Broken(`the VM's area was written at +${i.toString(16)} (${i === VM_AREA.APIC_GPA ? 'APIC_GPA' : ''})`);
-    });
-    this.#coreData.forEach((byte, i) => {
-      if (bytes[MEMORY_MAP.CORE_DATA + i] !== byte) throw new Broken(`the core's constants were written at +${i.toString(16)}`);
-    });
+    const { CORE_DATA, VM_BASE } = MEMORY_MAP;
+    if (Buffer.compare(bytes.subarray(CORE_DATA, CORE_DATA + this.#kept.length), this.#kept) === 0) return;
+    const at = CORE_DATA + this.#kept.findIndex((byte, i) => bytes[CORE_DATA + i] !== byte);
+    throw new Broken(`${at < VM_BASE ? "the core's constants were" : "the VM's area was"} written at ${at.toString(16)}`);
   }
 
   /** Runs a seed by one road. */
