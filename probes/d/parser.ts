@@ -46,6 +46,8 @@ export class Parser extends DeclarationParser {
   readonly #macro: MacroText;
   /** Names of the parameters of the inline or translator being read: they hide types. */
   readonly parameterNames = new Set<string>();
+  /** The part of a clause that is being read. */
+  region: string | undefined;
 
   constructor(lexer: Lexer, names: Names, sink: ProgramSink, reading: Reading, macro: MacroText) {
     super(lexer, names);
@@ -63,6 +65,7 @@ export class Parser extends DeclarationParser {
     let found = 0;
     for (;;) {
       this.lexer.state = 'program';
+      this.region = undefined;
       const token = this.peek();
       if (token.kind === 'end') return found;
       if (token.kind === 'probe' || token.kind === 'integer') this.#clause();
@@ -87,6 +90,7 @@ export class Parser extends DeclarationParser {
     this.lexer.state = 'expression';
     let predicate: Syntax | undefined;
     if (this.at('/')) {
+      this.region = 'predicate';
       this.take();
       predicate = this.expression();
       if (this.peek().kind !== 'predicate-end') this.unexpected();
@@ -102,6 +106,7 @@ export class Parser extends DeclarationParser {
       this.#sink.clause({ descriptions, line, file: this.lexer.file });
       return;
     }
+    this.region = 'action list';
     const statements = this.#block();
     this.#sink.clause({ descriptions, predicate, statements, line, file: this.lexer.file });
   }

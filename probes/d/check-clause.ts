@@ -1,0 +1,163 @@
+/**
+ * Clauses: predicate and statements on the probes that a description matches, and `if` taken apart.
+ *
+ * By the Dynamic Tracing Guide, "Program Structure". As in the original, `if` is made of clauses: one evaluates the condition into a hidden clause-local
+ * variable, the branches have it as predicate. What follows a fault in one of those is skipped, as the clause was one to its writer: a hidden variable says
+ * that a part has not come to its end.
+ *
+ * @module
+ */
+import { ActionChecker } from './check-action.ts';
+import type { ExpressionChecker } from './check-expression.ts';
+import { nameOf } from './check-operator.ts';
+import { RecordingRules } from './check-recording.ts';
+import type { Context } from './context.ts';
+import { integer } from './convert.ts';
+import { INT, isScalar } from './ctype.ts';
+import type { ClauseSyntax, StatementSyntax, Syntax } from './syntax.ts';
+import type { Clause, Expression, Probe, Statement, Variable } from './tree.ts';
+
+/** A part of a clause that holds an `if`: statements that one condition guards. */
+interface Part {
+  readonly guard: Variable | undefined;
+  readonly statements: Statement[];
+  readonly rules: RecordingRules;
+  readonly line: number;
+}
+
+function containsIf(statements: readonly StatementSyntax[] | undefined): boolean {
+  return statements?.some(({ kind }) => kind === 'if') === true;
+}
+
+export class ClauseChecker {
+  readonly #expressions: ExpressionChecker;
+  readonly #context: Context;
+  readonly #actions: ActionChecker;
+
+  constructor(expressions: ExpressionChecker) {
+    this.#expressions = expressions;
+    this.#context = expressions.context;
+    this.#actions = new ActionChecker(expressions);
+  }
+
+  /** Checks a clause on the probes of one of its descriptions. */
+  check(syntax: ClauseSyntax, probes: readonly Probe[]): Clause[] {
+    const { line, statements = [] } = syntax;
+    if (containsIf(statements)) return this.#conditional(syntax, probes);
+    const predicate = this.#predicate(syntax);
+    this.#context.region = 'action list';
+    const rules = new RecordingRules(this.#context);
+    const checked: Statement[] = [];
+    for (const statement of statements) {
+      if (statement.kind === 'expression') checked.push(this.#statement(statement.expression, rules));
+    }
+    if (checked.length === 0) checked.push({ kind: 'action', name: 'default', line, arguments: [] });
+    return [{ probes, line, statements: checked, ...(predicate !== undefined && { predicate }) }];
+  }
+
+  #statement(node: Syntax, rules: RecordingRules): Statement {
+    const statement = this.#actions.statement(node);
+    rules.add(statement);
+    return statement;
+  }
+
+  #predicate({ predicate }: ClauseSyntax): Expression | undefined {
+    if (predicate === undefined) return undefined;
+    this.#context.region = 'predicate';
+    return this.#condition(predicate, 'predicate result must be of scalar type');
+  }
+
+  #condition(node: Syntax, text: string): Expression {
+    const e = this.#expressions.check(node);
+    if (isScalar(e.type)) return e;
+    return this.#context.raise('D_PRED_SCALAR', `${text}: ${nameOf(e.type)}`, node.line);
+  }
+
+  // A clause that holds an `if`.
+
+  /** A hidden clause-local variable; the same for all clauses of a source. */
+  #hidden(name: string): Variable {
+    const known = this.#context.names.locals.get(name);
+    if (known !== undefined) return known.variable;
+    const made = this.#context.names.create('this', name);
+    made.variable.type = INT;
+    made.typed = true;
+    return made.variable;
+  }
+
+  #conditional(syntax: ClauseSyntax, probes: readonly Probe[]): Clause[] {
+    const { line, statements = [] } = syntax;
+    const failed = this.#hidden('%error');
+    const conditions: Variable[] = [];
+    const fresh = (): Variable => {
+      const variable = this.#hidden(`%condition${conditions.length}`);
+      conditions.push(variable);
+      return variable;
+    };
+    const predicate = this.#predicate(syntax);
+    const whole = predicate === undefined ? undefined : fresh();
+    this.#context.region = 'action list';
+    const parts: Part[] = [];
+    this.#parts(statements, whole, line, parts, fresh);
+    const begin: Statement[] = [failed, ...conditions].map((variable) => assign(variable, integer(0n, INT, line), line));
+    if (predicate !== undefined && whole !== undefined) begin.push(assign(whole, truth(predicate, line), line));
+    const clauses: Clause[] = [{ probes, line, statements: begin }];
+    for (const part of parts) {
+      if (part.statements.length === 0) continue;
+      const guarded = [
+        assign(failed, integer(1n, INT, part.line), part.line),
+        ...part.statements,
+        assign(failed, integer(0n, INT, part.line), part.line),
+      ];
+      clauses.push({ probes, line: part.line, predicate: guardOf(failed, part.guard, part.line), statements: guarded });
+    }
+    return clauses;
+  }
+
+  #parts(statements: readonly StatementSyntax[], guard: Variable | undefined, line: number, parts: Part[], fresh: () => Variable): void {
+    const open = (at: number): Part => {
+      const part = { guard, statements: [], rules: new RecordingRules(this.#context), line: at };
+      parts.push(part);
+      return part;
+    };
+    let part = open(line);
+    for (const statement of statements) {
+      if (statement.kind === 'expression') {
+        part.statements.push(this.#statement(statement.expression, part.rules));
+        continue;
+      }
+      const { condition, then, otherwise } = statement;
+      const holds = fresh();
+      const test = truth(this.#condition(condition, 'condition must be of scalar type'), statement.line);
+      part.statements.push(assign(holds, test, statement.line));
+      const fails = otherwise === undefined ? undefined : fresh();
+      if (fails !== undefined) {
+        const not: Expression = { op: 'unary', operator: '!', operand: read(holds, statement.line), type: INT, line: statement.line };
+        part.statements.push(assign(fails, not, statement.line));
+      }
+      this.#parts(then, holds, statement.line, parts, fresh);
+      if (otherwise !== undefined && fails !== undefined) this.#parts(otherwise, fails, statement.line, parts, fresh);
+      part = open(statement.line);
+    }
+  }
+}
+
+function read(variable: Variable, line: number): Expression {
+  return { op: 'variable', variable, type: variable.type, line };
+}
+
+function assign(variable: Variable, value: Expression, line: number): Statement {
+  return { kind: 'expression', line, expression: { op: 'assign', target: read(variable, line), value, type: INT, line } };
+}
+
+/** A condition as 0 or 1. */
+function truth(condition: Expression, line: number): Expression {
+  const not: Expression = { op: 'unary', operator: '!', operand: condition, type: INT, line };
+  return { op: 'unary', operator: '!', operand: not, type: INT, line };
+}
+
+function guardOf(failed: Variable, guard: Variable | undefined, line: number): Expression {
+  const sound: Expression = { op: 'unary', operator: '!', operand: read(failed, line), type: INT, line };
+  if (guard === undefined) return sound;
+  return { op: 'logical', operator: '&&', left: sound, right: read(guard, line), type: INT, line };
+}
