@@ -1,4 +1,4 @@
-/* Negative keys come before positive ones. */
+/* Keys are ordered as unsigned numbers, so negative ones come last; they are printed as signed ones. */
 #pragma D option quiet
 
 #pragma D option aggsortkey
