@@ -12,8 +12,8 @@ import { RegisterChecker } from './check-register.ts';
 import { TranslationChecker } from './check-translator.ts';
 import { VariableChecker, scopeOf } from './check-variable.ts';
 import type { Context } from './context.ts';
-import { decay, integer, isLvalue } from './convert.ts';
-import { SIZE, STRING, isComplete, isDynamic, memberOf, sizeOf, typeName } from './ctype.ts';
+import { convert, decay, integer, isLvalue } from './convert.ts';
+import { INT, SIZE, STRING, isComplete, isDynamic, isSigned, memberOf, sizeOf, typeName } from './ctype.ts';
 import { dynamicType } from './functions.ts';
 import type { Syntax, SyntaxOf } from './syntax.ts';
 import type { Expression } from './tree.ts';
@@ -44,6 +44,14 @@ export class ExpressionChecker {
     return decay(this.object(node));
   }
 
+  /** A value to compute with: a bit-field is an int when an int holds all its values. */
+  #operand(node: Syntax): Expression {
+    const value = this.check(node);
+    if (value.op !== 'member' || value.member.bits === undefined) return value;
+    const { width } = value.member.bits;
+    return width < 32 || (width === 32 && isSigned(value.type)) ? convert(value, INT) : value;
+  }
+
   /** A value that goes into a record or is a key of an aggregation: also stack(), sym() and their kin. Arrays are whole. */
   datum(node: Syntax): Expression {
     return this.calls.dynamic(node) ?? this.object(node);
@@ -66,7 +74,7 @@ export class ExpressionChecker {
       case 'step':
         return this.operators.step(node.operator, node.prefix, this.#modified(node.operand), line);
       case 'binary':
-        return this.operators.binary(node.operator, this.check(node.left), this.check(node.right), line);
+        return this.operators.binary(node.operator, this.#operand(node.left), this.#operand(node.right), line);
       case 'assign':
         return this.#assign(node);
       case 'conditional':
@@ -144,7 +152,7 @@ export class ExpressionChecker {
         return this.operators.dereference(this.object(operand), line);
       }
       default:
-        return this.operators.unary(operator, this.check(operand), line);
+        return this.operators.unary(operator, this.#operand(operand), line);
     }
   }
 

@@ -47,7 +47,11 @@ export class VariableChecker {
   }
 
   undefinedName(name: string, line: number): never {
-    return this.#context.raise('D_IDENT_UNDEF', `failed to resolve ${name}: Unknown variable name`, line);
+    return this.#context.raise(
+      'D_IDENT_UNDEF',
+      `failed to resolve ${name}: Unknown ${name.includes('`') ? 'symbol' : 'variable'} name`,
+      line,
+    );
   }
 
   badReference(id: Identifier, as: string, line: number): never {

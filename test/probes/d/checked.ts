@@ -32,7 +32,7 @@ export function checkProgram(text: string): Checked {
   const clauses: ClauseSyntax[] = [];
   const lexer = new Lexer(text, {
     isType: (name) => names.typedef(name) !== undefined,
-    isVariable: (name) => names.global(name) !== undefined,
+    isVariable: (name) => parser.parameterNames.has(name) || names.global(name) !== undefined,
     control: () => {},
     argument: () => undefined,
     macro: () => undefined,
@@ -44,7 +44,8 @@ export function checkProgram(text: string): Checked {
     translator: declarations.translator.bind(declarations),
     clause: (clause: ClauseSyntax) => void clauses.push(clause),
   };
-  new Parser(lexer, names, sink, { form: 'script', text }, () => undefined).program();
+  const parser = new Parser(lexer, names, sink, { form: 'script', text }, () => undefined);
+  parser.program();
   const expressions: Expression[] = [];
   for (const clause of clauses) {
     for (const description of clause.descriptions) {
