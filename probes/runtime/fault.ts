@@ -12,7 +12,7 @@ import { arena, clearFault, cpu, drop, fault, faultAddress } from './state';
 
 const ARGS: usize = 10 * 8;
 
-/** `site`: action << 16 | offset, as compiled code has it. Returns 1 when ERROR's clauses are to run now. */
+/** `site`: action << 16 | offset, as compiled code has it, and the highest bit, so that it is never 0. Returns 1 when ERROR's clauses are to run now. */
 export function faulted(epid: u32, site: u32): u32 {
   const kind = fault;
   const address = faultAddress;
@@ -21,7 +21,7 @@ export function faulted(epid: u32, site: u32): u32 {
     drop(DROP_DBLERROR);
     return 0;
   }
-  const action = site >> 16;
+  const action = (site >> 16) & 0x7fff;
   const offset = site & 0xffff;
   const at = claim(<u32>RECORD_HEADER + 24);
   if (at != 0) {
