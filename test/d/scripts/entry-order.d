@@ -1,0 +1,14 @@
+/* What fires around one entry, in order. */
+#pragma D option quiet
+
+
+sdt:kvm::
+/entries < 2 && probename != "kvm-cr"/
+{
+	printf("%s:%s\n", probefunc, probename);
+}
+
+kvm-vexit
+{
+	entries++;
+}

@@ -1,0 +1,10 @@
+/* The rows of the default action. */
+
+kvm-pio
+/n++ < 3/
+{
+}
+
+END
+{
+}
