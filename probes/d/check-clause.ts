@@ -14,6 +14,7 @@ import { RecordingRules } from './check-recording.ts';
 import type { Context } from './context.ts';
 import { integer } from './convert.ts';
 import { INT, isScalar } from './ctype.ts';
+import { CompileError } from './error.ts';
 import type { ClauseSyntax, StatementSyntax, Syntax } from './syntax.ts';
 import type { Clause, Expression, Probe, Statement, Variable } from './tree.ts';
 
@@ -44,15 +45,32 @@ export class ClauseChecker {
   check(syntax: ClauseSyntax, probes: readonly Probe[]): Clause[] {
     const { line, statements = [] } = syntax;
     if (containsIf(statements)) return this.#conditional(syntax, probes);
-    const predicate = this.#predicate(syntax);
-    this.#context.region = 'action list';
-    const rules = new RecordingRules(this.#context);
-    const checked: Statement[] = [];
-    for (const statement of statements) {
-      if (statement.kind === 'expression') checked.push(this.#statement(statement.expression, rules));
-    }
-    if (checked.length === 0) checked.push({ kind: 'action', name: 'default', line, arguments: [] });
+    const { predicate, body } = this.#inOrder(syntax, () => {
+      const rules = new RecordingRules(this.#context);
+      return statements.flatMap((statement) => (statement.kind === 'expression' ? [this.#statement(statement.expression, rules)] : []));
+    });
+    const checked: Statement[] = body.length > 0 ? body : [{ kind: 'action', name: 'default', line, arguments: [] }];
     return [{ probes, line, statements: checked, ...(predicate !== undefined && { predicate }) }];
+  }
+
+  /**
+   * The body first, so that the predicate sees the variables it makes; but a body that uses what the predicate makes is checked after it, as in the
+   * original.
+   */
+  #inOrder<T>(syntax: ClauseSyntax, checkBody: () => T): { readonly predicate: Expression | undefined; readonly body: T } {
+    const body = (): T => {
+      this.#context.region = 'action list';
+      return checkBody();
+    };
+    let first: T;
+    try {
+      first = body();
+    } catch (error) {
+      if (!(error instanceof CompileError) || (error.tag !== 'D_IDENT_UNDEF' && error.tag !== 'D_VAR_UNDEF')) throw error;
+      const predicate = this.#predicate(syntax);
+      return { predicate, body: body() };
+    }
+    return { predicate: this.#predicate(syntax), body: first };
   }
 
   #statement(node: Syntax, rules: RecordingRules): Statement {
@@ -94,11 +112,14 @@ export class ClauseChecker {
       conditions.push(variable);
       return variable;
     };
-    const predicate = this.#predicate(syntax);
-    const whole = predicate === undefined ? undefined : fresh();
-    this.#context.region = 'action list';
-    const parts: Part[] = [];
-    this.#parts(statements, whole, line, parts, fresh);
+    let whole: Variable | undefined;
+    const { predicate, body: parts } = this.#inOrder(syntax, () => {
+      conditions.length = 0;
+      whole = syntax.predicate === undefined ? undefined : fresh();
+      const made: Part[] = [];
+      this.#parts(statements, whole, line, made, fresh);
+      return made;
+    });
     const begin: Statement[] = [failed, ...conditions].map((variable) => assign(variable, integer(0n, INT, line), line));
     if (predicate !== undefined && whole !== undefined) begin.push(assign(whole, truth(predicate, line), line));
     const clauses: Clause[] = [{ probes, line, statements: begin }];

@@ -7,10 +7,8 @@
  * @module
  */
 import type { Context } from './context.ts';
-import type { ActionName, Statement } from './tree.ts';
-
-/** Actions that change the system they trace, or the host: they need -w. */
-export const DESTRUCTIVE_ACTIONS: ReadonlySet<ActionName> = new Set(['stop', 'raise', 'system', 'freopen', 'breakpoint', 'panic', 'chill']);
+import { DESTRUCTIVE_ACTIONS, writesGuest } from './destructive.ts';
+import type { Statement } from './tree.ts';
 
 export class RecordingRules {
   readonly #context: Context;
@@ -24,11 +22,14 @@ export class RecordingRules {
 
   /** Takes the next statement of the clause. */
   add(statement: Statement): void {
-    if (statement.kind === 'expression') return;
     const { line } = statement;
     const refuse = (wrong: boolean, tag: string, text: string): void => {
       if (wrong) this.#context.raise(tag, text, line);
     };
+    if (statement.kind === 'expression') {
+      refuse(this.#speculated && writesGuest(statement.expression), 'D_ACT_SPEC', 'destructive actions may not follow speculate( )');
+      return;
+    }
     if (statement.kind === 'aggregate') {
       refuse(this.#committed, 'D_AGG_COMM', 'aggregating actions may not follow commit( )');
       refuse(this.#speculated, 'D_AGG_SPEC', 'aggregating actions may not follow speculate( )');

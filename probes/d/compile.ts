@@ -14,7 +14,7 @@ import { builtinNames } from './builtin-names.ts';
 import { ClauseChecker } from './check-clause.ts';
 import { DeclarationChecker } from './check-declaration.ts';
 import { ExpressionChecker } from './check-expression.ts';
-import { DESTRUCTIVE_ACTIONS } from './check-recording.ts';
+import { isDestructive } from './destructive.ts';
 import { generate } from './codegen/generate.ts';
 import { Context } from './context.ts';
 import { preprocess } from './cpp.ts';
@@ -27,7 +27,7 @@ import { Names } from './names.ts';
 import { Parser } from './parser.ts';
 import { Pragmas } from './pragma.ts';
 import type { ClauseSyntax, Description } from './syntax.ts';
-import type { CheckedProgram, Clause, Expression, Probe, Statement } from './tree.ts';
+import type { CheckedProgram, Clause, Probe } from './tree.ts';
 
 /** A probe description of the program, and what it matches. */
 export type MatchedDescription = Description & {
@@ -51,9 +51,6 @@ export interface Compilation {
   readonly matched: readonly number[];
   readonly descriptions: readonly MatchedDescription[];
 }
-
-/** Subroutines that write to the guest. */
-const DESTRUCTIVE_SUBROUTINES: ReadonlySet<string> = new Set(['copyout', 'copyoutstr']);
 
 class ProgramCompiler {
   readonly #environment: Environment;
@@ -146,7 +143,7 @@ class ProgramCompiler {
       control: (words, line) => pragmas.control(words, line, lexer),
       argument: (number) => this.#argument(number),
       macro: (name) => this.#macro(name),
-      defaultArguments: isSet(this.#options, 'defaultargs'),
+      defaultArguments: () => isSet(this.#options, 'defaultargs'),
     });
     lexer.file = file;
     const clauses: ClauseSyntax[] = [];
@@ -162,10 +159,9 @@ class ProgramCompiler {
     };
     const parser: Parser = new Parser(lexer, this.#names, sink, { form, text }, (name) => this.#macroText(name));
     this.#context.region = undefined;
-    let found: number;
     try {
-      found = parser.program();
-      if (found === 0 && file === undefined) lexer.raise('D_EMPTY', 'empty D program translation unit', lexer.line);
+      parser.program();
+      if (clauses.length === 0 && file === undefined) lexer.raise('D_EMPTY', 'empty D program translation unit', lexer.line);
       pragmas.finish(lexer);
     } catch (error) {
       if (!(error instanceof CompileError) || error.place.region !== undefined || parser.region === undefined) throw error;
@@ -206,6 +202,9 @@ class ProgramCompiler {
       const probes = this.#environment.probes.match(description);
       this.#context.file = clause.file;
       this.#context.region = undefined;
+      if (probes.length === 0 && description.id !== undefined) {
+        this.#context.raise('D_PDESC_INVAL', `invalid probe description "${description.id}": Unknown probe identifier`, description.line);
+      }
       if (probes.length === 0 && this.#environment.zdefs !== true && !isSet(this.#options, 'zdefs')) {
         const text = `probe description ${describe(description)} does not match any probes`;
         this.#context.raise('D_PDESC_ZERO', text, description.line);
@@ -219,23 +218,6 @@ class ProgramCompiler {
     this.#context.clause = undefined;
     this.#context.region = undefined;
   }
-}
-
-function isDestructive(statement: Statement): boolean {
-  if (statement.kind === 'action') return DESTRUCTIVE_ACTIONS.has(statement.name) || statement.arguments.some(writesGuest);
-  if (statement.kind === 'expression') return writesGuest(statement.expression);
-  return [...statement.keys, statement.value, statement.increment].some((e) => e !== undefined && writesGuest(e));
-}
-
-/** Parts of a node that are no expressions. */
-const LEAVES: ReadonlySet<string> = new Set(['type', 'variable', 'member', 'binding']);
-
-function writesGuest(e: Expression): boolean {
-  if (e.op === 'call' && DESTRUCTIVE_SUBROUTINES.has(e.name)) return true;
-  return Object.entries(e).some(([key, part]) => {
-    if (LEAVES.has(key) || typeof part !== 'object' || part === null) return false;
-    return (Array.isArray(part) ? part : [part]).some((inner: Expression) => writesGuest(inner));
-  });
 }
 
 /** Checks a program without making code of it. Throws CompileError. */

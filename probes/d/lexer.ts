@@ -12,7 +12,7 @@
  */
 import { INT } from './ctype.ts';
 import { CompileError, type Raise } from './error.ts';
-import { characterLiteral, integerLiteral, integerType, unescape } from './literal.ts';
+import { characterLiteral, integerLiteral, integerType, decodeEscapes } from './literal.ts';
 import { DECLARATION_WORDS, KEYWORDS, type Token, type TokenKind } from './token.ts';
 
 /** A word of a control line. */
@@ -32,7 +32,7 @@ export interface LexerHost {
   /** $name; undefined when there is none. */
   macro(name: string): bigint | string | undefined;
   /** -xdefaultargs. */
-  readonly defaultArguments: boolean;
+  defaultArguments(): boolean;
 }
 
 export type LexerState = 'program' | 'expression';
@@ -146,7 +146,7 @@ export class Lexer {
     for (const [word] of body.matchAll(/"(?:[^"\\]|\\.)*"|[^\s"]+|"/g)) {
       if (word === '"') this.raise('D_SYNTAX', 'syntax error near """');
       const quoted = word.startsWith('"');
-      words.push({ text: quoted ? unescape(word.slice(1, -1)) : word, quoted });
+      words.push({ text: quoted ? decodeEscapes(word.slice(1, -1)) : word, quoted });
     }
     const line = this.line;
     this.#at = end + 1;
@@ -259,7 +259,7 @@ export class Lexer {
     const end = this.#text.charAt(this.#at + body.length);
     if (end === '\n') this.raise('D_STR_NL', 'newline encountered in string literal');
     if (end !== '"') this.raise('D_SYNTAX', 'syntax error near """');
-    return this.#token('string', `${body}"`, unescape(body.slice(1)));
+    return this.#token('string', `${body}"`, decodeEscapes(body.slice(1)));
   }
 
   #character(): Token {
@@ -293,7 +293,7 @@ export class Lexer {
   #macroArgument(text: string): Token {
     const quoted = text.startsWith('$$');
     const given = this.#host.argument(Number(text.slice(quoted ? 2 : 1)));
-    if (given === undefined && !this.#host.defaultArguments) this.raise('D_MACRO_UNDEF', `macro argument ${text} is not defined`);
+    if (given === undefined && !this.#host.defaultArguments()) this.raise('D_MACRO_UNDEF', `macro argument ${text} is not defined`);
     if (quoted) return this.#token('string', text, given ?? '');
     const value = given ?? '0';
     if (/^[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]{0,3}$/.test(value)) {
