@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { benchBoot, benchBootFull, benchMemory, benchStart } from './boot.ts';
 import { benchDecode } from './decode.ts';
 import { benchCpuid, benchLoops, benchOut } from './loops.ts';
+import { benchAttach, benchCompile } from './trace.ts';
 import { machineNoise, ratio, type Row, type Sample, Skipped } from './measure.ts';
 
 type Bench = (runs: number) => Row[] | Promise<Row[]>;
@@ -24,6 +25,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   memory: benchMemory,
   loops: benchLoops,
   decode: benchDecode,
+  compile: benchCompile,
+  attach: benchAttach,
 };
 
 const RUNS = 5;

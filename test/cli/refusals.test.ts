@@ -90,7 +90,9 @@ test('options that are not there, twice there, without a value, and words that a
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['--bogus'], /--bogus: unknown option; --help lists them/],
     [['--bogus=3'], /--bogus=3: unknown option/],
-    [['-x'], /-x: unknown option/],
+    [['-k'], /illegal option -- k; see lucid run --help/],
+    [['-x'], /option requires an argument -- x/],
+    [['-q'], /nothing to trace: -n PROGRAM or -s FILE is missing/],
     [['--Limit', 'insns=1'], /--Limit: unknown option/],
     [['extra'], /extra: not expected/],
     [['--', 'extra'], /extra: not expected/],

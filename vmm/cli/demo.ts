@@ -7,6 +7,7 @@ import process from 'node:process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Argv, CommandModule } from 'yargs';
+import type { TraceArguments } from './dlite-options.ts';
 import { UsageError } from './options.ts';
 import { type GuestArguments, guestOptions, runGuest, settingsOf } from './run.ts';
 
@@ -16,6 +17,9 @@ interface DemoArguments extends GuestArguments {
 }
 
 const BUILTIN = new URL('../../images/builtin/lucid-guest.elf', import.meta.url);
+
+/** What the demo traces, in D. */
+const SCRIPT = new URL('../../images/demo.d', import.meta.url);
 
 function say(text: string): void {
   process.stderr.write(`lucid: ${text}\n`);
@@ -50,7 +54,12 @@ async function chooseGuest(builtin: boolean): Promise<Guest | undefined> {
   return builtinGuest();
 }
 
-export function demoCommand(done: (status: number) => void): CommandModule<object, DemoArguments> {
+/** The D program that runs with the demo, unless it is asked for figures alone. */
+function demoScript({ json }: DemoArguments): { readonly script: string } | undefined {
+  return json ? undefined : { script: fileURLToPath(SCRIPT) };
+}
+
+export function demoCommand(done: (status: number) => void, trace: TraceArguments | undefined): CommandModule<object, DemoArguments> {
   return {
     command: 'demo',
     describe: "boot Debian's Linux, or the built-in guest",
@@ -69,7 +78,7 @@ export function demoCommand(done: (status: number) => void): CommandModule<objec
       const settings = settingsOf(args, guest.name);
       // Nobody types at the demo: its idle time is skipped unless asked otherwise, and so it takes as long as it computes.
       const run = { ...settings, idle: args.idle === 'pace' ? ('pace' as const) : ('skip' as const), ...guest, append: args.append };
-      done(await runGuest(run, { exits: args.exits ?? !args.json, json: args.json }));
+      done(await runGuest(run, { exits: args.exits ?? !args.json, json: args.json }, trace ?? demoScript(args)));
     },
   };
 }

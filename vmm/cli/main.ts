@@ -8,7 +8,8 @@
  */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { checkSwitches, explainArguments, UsageError } from './options.ts';
+import { CommandLineError, takeTraceArguments } from './dlite-options.ts';
+import { checkSwitches, explainArguments, SWITCHES, UsageError } from './options.ts';
 import { abandon, prepare } from './session.ts';
 
 const EPILOGUE =
@@ -36,22 +37,34 @@ function startsGuest(args: readonly string[]): boolean {
 /** Runs one command line; the exit status. `early`: what a guest needs gets ready while the command line is read. */
 export async function main(args: readonly string[], early = true): Promise<number> {
   if (early && startsGuest(args)) prepare();
-  const [{ default: yargs }, { runCommand }, { demoCommand }, { psCommand }] = await Promise.all([
+  const [{ default: yargs }, { runCommand }, { demoCommand }, { psCommand }, { pauseCommand, resumeCommand }] = await Promise.all([
     import('yargs'),
     import('./run.ts'),
     import('./demo.ts'),
     import('./ps.ts'),
+    import('./resume.ts'),
   ]);
   let status = 0;
   const done = (code: number): void => {
     status = code;
   };
-  const parser = yargs([...args])
+  let taken: ReturnType<typeof takeTraceArguments> = { rest: args, trace: undefined };
+  try {
+    if (args[0] === 'run' || args[0] === 'demo') taken = takeTraceArguments(args, SWITCHES);
+  } catch (error) {
+    await abandon();
+    if (error instanceof CommandLineError) return explain(new UsageError(`${error.message}; see lucid ${args[0]} --help`));
+    throw error;
+  }
+  const { rest, trace } = taken;
+  const parser = yargs([...rest])
     .scriptName('lucid')
     .usage('$0 <command> [options]\n\nA virtual machine you can see through: runs unmodified x86-64 guests and counts every VM exit.')
-    .command(runCommand(done))
-    .command(demoCommand(done))
+    .command(runCommand(done, trace))
+    .command(demoCommand(done, trace))
     .command(psCommand(done))
+    .command(pauseCommand())
+    .command(resumeCommand())
     .demandCommand(1, 'Which command? See lucid --help.')
     .strict()
     .recommendCommands()
@@ -65,11 +78,11 @@ export async function main(args: readonly string[], early = true): Promise<numbe
     .locale('en')
     .fail((message, error) => {
       throw error?.name === 'YError'
-        ? new UsageError(explainArguments(error.message, args))
-        : (error ?? new UsageError(explainArguments(message, args)));
+        ? new UsageError(explainArguments(error.message, rest))
+        : (error ?? new UsageError(explainArguments(message, rest)));
     });
   try {
-    checkSwitches(args);
+    checkSwitches(rest);
     await parser.parseAsync();
   } catch (error) {
     return explain(error as Error);

@@ -80,7 +80,7 @@ export function parseEpoch(option: string, text: string): number {
 }
 
 /** Switches: given with a value, they would quietly mean something. */
-const SWITCHES = ['exits', 'json', 'builtin', 'help', 'version'];
+export const SWITCHES: readonly string[] = ['exits', 'json', 'builtin', 'help', 'version'];
 
 /** Refuses a switch with a value that is neither true nor false: `--json=yes`. */
 export function checkSwitches(args: readonly string[]): void {
@@ -116,6 +116,7 @@ export function explainArguments(message: string, args: readonly string[]): stri
       ? `${given}: unknown option; --help lists them`
       : `${given}: not expected; options start with --, see --help`;
   }
+  if (message.startsWith('Not enough non-option arguments')) return 'which VM? give its process number or name; see lucid ps';
   const missing = /^Missing required arguments?: (.*)$/s.exec(message)?.[1];
   if (missing !== undefined) return `--${listed(missing)[0]}: missing; see --help`;
   const bare = /^Not enough arguments following: (.*)$/s.exec(message)?.[1];

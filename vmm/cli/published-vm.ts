@@ -10,6 +10,7 @@ import process from 'node:process';
 import { claimVm, RuntimeDirectoryError, runtimeDirectoryPath, type VmClaim } from '../runtime-directory.ts';
 import type { VmServer } from '../vm-socket-server.ts';
 import type { Started } from '../worker-messages.ts';
+import type { VmTracing } from './vm-tracing.ts';
 
 function warn(why: string): void {
   process.stderr.write(`lucid: kvmstat and dlite will not see this VM: ${why}\n`);
@@ -20,6 +21,7 @@ export class PublishedVm {
   readonly #name: string;
   readonly #claim: VmClaim | undefined;
   #server: VmServer | undefined;
+  #trace: { finished(): Promise<void> } | undefined;
   #closed = false;
 
   private constructor(name: string, claim: VmClaim | undefined) {
@@ -44,23 +46,37 @@ export class PublishedVm {
   }
 
   /** The VM is about to run: clients may come. */
-  open(started: Started): void {
+  open(started: Started, tracing: VmTracing): void {
     if (this.#claim === undefined || this.#closed) return;
-    this.#open(this.#claim, started).catch((error: NodeJS.ErrnoException) =>
+    this.#open(this.#claim, started, tracing).catch((error: NodeJS.ErrnoException) =>
       warn(`${this.#claim?.socket.path}: ${error.code ?? error.stack}`),
     );
   }
 
-  async #open(claim: VmClaim, { memory, kstats, vcpus }: Started): Promise<void> {
-    const [{ VmServer }, { KSTAT_SERVICE, KstatService }] = await Promise.all([
-      import('../vm-socket-server.ts'),
-      import('../vm-socket-kstat.ts'),
-    ]);
+  async #open(claim: VmClaim, { memory, kstats, vcpus }: Started, tracing: VmTracing): Promise<void> {
+    const [{ VmServer }, { KSTAT_SERVICE, KstatService }, { CONTROL_SERVICE, controlService }, { TRACE_SERVICE, LazyTraceService }] =
+      await Promise.all([
+        import('../vm-socket-server.ts'),
+        import('../vm-socket-kstat.ts'),
+        import('../../probes/session/control.ts'),
+        import('../../probes/session/lazy-service.ts'),
+      ]);
     const kstat = new KstatService(memory, kstats);
     const who = { vmid: claim.vmid, pid: process.pid, name: this.#name, vcpus };
-    const server = await VmServer.open(claim.socket, who, { [KSTAT_SERVICE]: kstat.serve });
+    const trace = new LazyTraceService(tracing.host, { ...who, go: tracing.go });
+    const server = await VmServer.open(claim.socket, who, {
+      [KSTAT_SERVICE]: kstat.serve,
+      [CONTROL_SERVICE]: controlService(tracing.host),
+      [TRACE_SERVICE]: trace.serve,
+    });
+    this.#trace = trace;
     if (this.#closed) server.close();
     else this.#server = server;
+  }
+
+  /** The VM has ended: resolves when its tracers have heard all. */
+  async finish(): Promise<void> {
+    await this.#trace?.finished();
   }
 
   /** Takes everything back. Any number of times. */

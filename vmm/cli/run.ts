@@ -11,7 +11,8 @@ import { MemorySizeError, parseMemorySize } from '../memory.ts';
 import { InterceptError, parseIntercepts } from '../intercepts.ts';
 import type { RunOptions } from '../worker-messages.ts';
 import { checkArguments, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
-import { runSession, type SessionResult } from './session.ts';
+import type { TraceArguments } from './dlite-options.ts';
+import { type InlineTrace, runSession, type SessionResult } from './session.ts';
 import { exitStatus, outcomeText, summaryLines } from './summary.ts';
 
 /** Options that `run` and `demo` share. */
@@ -108,7 +109,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
       `--engine ${args.engine}: ${['jit', 'mixed', 'check'].includes(args.engine) ? 'not built yet' : 'unknown'}; there is interp`,
     );
   }
-  parseSeed('--seed', args.seed);
+  const seed = parseSeed('--seed', args.seed);
   if (args.name !== undefined && !/^[!-~][ -~]*$/.test(args.name))
     throw new UsageError(`--name '${printable(args.name)}': not a name; write letters`);
   if (args.intercept !== undefined && !/[^,\s]/.test(args.intercept))
@@ -123,6 +124,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),
+    seed,
     limits: args.limit === undefined ? {} : parseLimits(args.limit),
     clock: args.clock === 'host' ? 'host' : 'virtual',
     idle: args.idle === 'skip' || args.idle === 'pace' ? args.idle : person ? 'pace' : 'skip',
@@ -131,13 +133,27 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
 }
 
 /** Runs a guest and prints what was asked for; the exit status. */
-export async function runGuest(run: RunOptions, args: Pick<GuestArguments, 'exits' | 'json'>): Promise<number> {
-  const result = await runSession({ run, output: args.json ? process.stderr : process.stdout });
+export async function runGuest(
+  run: RunOptions,
+  args: Pick<GuestArguments, 'exits' | 'json'>,
+  traced?: TraceArguments | { readonly script: string },
+): Promise<number> {
+  const output = args.json ? process.stderr : process.stdout;
+  let trace: InlineTrace | undefined;
+  let traceText = (): string => '';
+  if (traced !== undefined) {
+    // Only here: a run that is not traced must not load a compiler.
+    const { prepareScript, prepareTrace } = await import('./inline-trace.ts');
+    if ('script' in traced) ({ trace, text: traceText } = prepareScript(traced.script));
+    else trace = prepareTrace(traced, output);
+  }
+  const result = await runSession({ run, output, trace });
   const shown = args.exits ?? (process.stdout.isTTY === true && !args.json);
   if (result.death !== undefined) process.stderr.write(`\n${result.death}\n`);
   else if (result.outcome.kind !== 'power-off' && !shown) process.stderr.write(`lucid: ${outcomeText(result.outcome)}\n`);
   if (args.json) process.stdout.write(`${JSON.stringify(jsonOf(run, result))}\n`);
   if (shown) process.stderr.write(`\n${summaryLines(run.name, result.outcome, result.report, result.host).join('\n')}\n`);
+  if (traceText() !== '') process.stderr.write(`\ntraced with D (images/demo.d; your own with -s FILE or -n PROGRAM):\n\n${traceText()}`);
   return exitStatus(result.outcome);
 }
 
@@ -154,7 +170,12 @@ function printable(text: string): string {
   return text.replaceAll(/[^ -~]/g, '?');
 }
 
-export function runCommand(done: (status: number) => void): CommandModule<object, RunArguments> {
+const TRACE_HELP = `Tracing with D: -n PROGRAM and -s FILE (any number; also -P -m -f -i) enable a program before the first instruction; END
+fires when the guest has ended, or after exit() in D, which ends the tracing alone. The VM waits for its trace, in no time of its own, so nothing is
+lost and two runs give the same. Output goes where the console goes, or to the end of a file with -o FILE. Also: -x OPTION[=VALUE] -b SIZE -q -F -w -Z
+-C -D NAME[=VALUE] -U NAME -I DIR -L DIR, and after -- the arguments of the program, $1 and on. As in dlite; see dlite --help.`;
+
+export function runCommand(done: (status: number) => void, trace: TraceArguments | undefined): CommandModule<object, RunArguments> {
   return {
     command: 'run',
     describe: 'boot a kernel',
@@ -173,13 +194,16 @@ export function runCommand(done: (status: number) => void): CommandModule<object
       )
         .example('$0 run --kernel vmlinuz --initrd initrd.img --append console=ttyS0', 'boot Linux with its console here')
         .example('$0 run --kernel test.elf --debug-exit 0xf4 --limit time=10 --exits', 'run a test kernel, count its exits')
-        .example('$0 run --kernel vmlinuz --serial null --json', 'the counts, for a script') as Argv<RunArguments>,
+        .example('$0 run --kernel vmlinuz --serial null --json', 'the counts, for a script')
+        .example("$0 run --kernel vmlinuz -n 'kvm-inj-virq { @[arg0] = count(); }'", 'trace with D from the first instruction on')
+        .epilogue(TRACE_HELP) as Argv<RunArguments>,
     handler: async (args) => {
       const settings = settingsOf(args, baseName(args.kernel));
       done(
         await runGuest(
           { ...settings, kernel: args.kernel, initrd: args.initrd, append: args.append, kind: args.entry as BootKind | undefined },
           { exits: args.exits, json: args.json },
+          trace,
         ),
       );
     },

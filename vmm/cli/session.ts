@@ -7,11 +7,13 @@ import process from 'node:process';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { createRing, RingReader } from '../console-ring.ts';
 import { compileCore } from '../cpu/core.ts';
+import type { VmTraceHost } from '../../probes/session/vm-host.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
 import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
 import { UsageError } from './options.ts';
 import { PublishedVm } from './published-vm.ts';
 import { Terminal } from './terminal.ts';
+import { VmTracing } from './vm-tracing.ts';
 
 /** What a run came to. */
 export interface SessionResult {
@@ -26,6 +28,16 @@ export interface SessionOptions {
   readonly run: RunOptions;
   /** Where the console's output goes. */
   readonly output: NodeJS.WriteStream;
+  /** A program that traces the VM from its first instruction on. */
+  readonly trace?: InlineTrace;
+}
+
+/** Tracing that belongs to the run itself. */
+export interface InlineTrace {
+  /** Before the VM's thread starts: what is enabled now is there before the first instruction. Rejects when it cannot be. */
+  start(host: VmTraceHost): Promise<void>;
+  /** The VM has run for the last time: resolves when all output is written. */
+  finish(): Promise<void>;
 }
 
 let prepared: Worker | undefined;
@@ -78,12 +90,14 @@ function onInterruption(act: () => void): () => void {
 }
 
 /** Runs a guest to its end. Throws UsageError for a file or option that the VM's thread refuses, Interrupted. */
-export async function runSession({ run, output }: SessionOptions): Promise<SessionResult> {
+export async function runSession({ run, output, trace }: SessionOptions): Promise<SessionResult> {
   const module = await compileCore();
   const ring = createRing();
   const signal = new Int32Array(new SharedArrayBuffer(8));
   const { port1, port2 } = new MessageChannel();
   const published = PublishedVm.claim(run.name);
+  const tracing = new VmTracing(run, published.vmid);
+  const enabled = trace?.start(tracing.host);
   const data: WorkerData = {
     options: run,
     vmid: published.vmid,
@@ -91,6 +105,7 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
     ring,
     signal: signal.buffer,
     input: port2,
+    extensions: tracing.early(),
     startedAt: performance.timeOrigin,
   };
   const worker = prepared ?? startThread();
@@ -102,9 +117,14 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
     Atomics.store(signal, SIGNAL.INPUT, 1);
     Atomics.notify(signal, SIGNAL.INPUT);
   };
+  tracing.connect((message) => {
+    port1.postMessage(message);
+    wake(SIGNAL.INPUT);
+  });
   let giveUp = (): void => {};
   const stuck = new Promise<never>((_resolve, reject) => {
     giveUp = () => reject(new Interrupted());
+    enabled?.catch(reject);
   });
   let quitting = false;
   const quit = (): void => {
@@ -116,11 +136,18 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
   };
   const terminal = run.attached ? openTerminal((message) => port1.postMessage(message), wake, quit) : undefined;
   const release = onInterruption(quit);
-  worker.on('message', (message: WorkerMessage) => message.kind === 'started' && published.open(message));
+  worker.on('message', (message: WorkerMessage) => {
+    if (message.kind === 'started') {
+      tracing.started(message.memory);
+      published.open(message, tracing);
+    } else if (message.kind === 'extension') tracing.received(message);
+  });
   // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
   output.on('error', quit);
   try {
     const ended = await Promise.race([follow(worker, new RingReader(ring), output, quit), stuck]);
+    tracing.ended();
+    await Promise.race([Promise.all([trace?.finish(), published.finish()]), stuck]);
     const cpu = process.cpuUsage();
     const cpuSeconds = (cpu.user + cpu.system) / 1e6;
     const host: HostReport = {
@@ -133,6 +160,7 @@ export async function runSession({ run, output }: SessionOptions): Promise<Sessi
     return { outcome: ended.outcome, report: ended.report, host, death: ended.death };
   } finally {
     release();
+    tracing.ended();
     published.close();
     output.off('error', quit);
     terminal?.restore();

@@ -1,0 +1,172 @@
+/**
+ * `dlite`: D programs over running VMs, as dtrace(1M) of illumos is over the kernel.
+ *
+ * Exit status: what the program gives exit(), else 0; 1 when something cannot be done, 2 for a bad command line.
+ *
+ * @module
+ */
+import { isSet } from '../../probes/options.ts';
+import type { TraceRequest } from '../../probes/session/request.ts';
+import { TraceError } from '../../probes/session/trace-error.ts';
+import { TracedChild } from './dlite-child.ts';
+import { type Command, CommandLineError, helpText, parseCommand, usage } from './dlite-options.ts';
+import { followChild, onInterruption, Tracing, type TraceWorld } from './dlite-trace.ts';
+import { connectAll, grabVms, startingVm, vmPlaces } from './dlite-vms.ts';
+import { FileDrain } from './trace-drain.ts';
+import { traceRequest } from './trace-request.ts';
+
+const NAME = 'dlite';
+/** The version of the D language that this is: see `-x version`. */
+const VERSION = 'Lucid D 1.13';
+
+export interface DliteWorld extends TraceWorld {
+  readonly err: (text: string) => void;
+}
+
+/** Runs `dlite`; its exit status. */
+export async function dlite(args: readonly string[], world: DliteWorld): Promise<number> {
+  try {
+    return await run(parseCommand(args), world);
+  } catch (error) {
+    if (error instanceof CommandLineError) {
+      if (error.message !== '') world.say(error.message);
+      if (error.usage) world.err(usage(NAME));
+      return 2;
+    }
+    if (!(error instanceof TraceError)) throw error;
+    world.say(error.message);
+    return 1;
+  }
+}
+
+function run(command: Command, world: DliteWorld): number | Promise<number> {
+  if (command.mode === 'help') return write(world, helpText(NAME));
+  if (command.mode === 'version') return write(world, `${NAME}: ${VERSION}\n`);
+  if (command.mode === 'list') return list(command, world);
+  return command.compileOnly ? compileOnly(command, world) : trace(command, world);
+}
+
+function write({ stdout }: DliteWorld, text: string): number {
+  stdout.write(text);
+  return 0;
+}
+
+/** Writes to -o, or standard output. */
+function writeOutput(command: Command, world: DliteWorld, text: string): number {
+  if (command.output === undefined) return write(world, text);
+  let status = 0;
+  const file = new FileDrain(command.output, (why) => {
+    world.say(why);
+    status = 1;
+  });
+  file.write(Buffer.from(text));
+  file.end();
+  return status;
+}
+
+async function list(command: Command, world: DliteWorld): Promise<number> {
+  const request = requestOf({ ...command, zeroMatches: true });
+  const [{ compileHere }, { listText }, { ProbeRegistry }] = await Promise.all([
+    import('./dlite-compile.ts'),
+    import('./dlite-list.ts'),
+    import('../../probes/providers/registry.ts'),
+  ]);
+  const registry = new ProbeRegistry();
+  const compilation = request.sources.length === 0 ? undefined : compileHere(request, registry);
+  const verbose = command.verbose || isSet(request.options, 'verbose');
+  return writeOutput(command, world, listText(registry, compilation, verbose, world.say));
+}
+
+async function compileOnly(command: Command, world: DliteWorld): Promise<number> {
+  const request = requestOf(command);
+  const [{ compileHere }, { stabilityText, descriptionsText }, { ProbeRegistry }] = await Promise.all([
+    import('./dlite-compile.ts'),
+    import('./dlite-list.ts'),
+    import('../../probes/providers/registry.ts'),
+  ]);
+  const registry = new ProbeRegistry();
+  if (request.sources.length === 0) return 0;
+  const { descriptions } = compileHere(request, registry);
+  if (!command.verbose) return 0;
+  const text = request.sources.map((source, i) => {
+    const own = descriptions.filter((description) => description.source === i);
+    const probes = own.flatMap((description) => description.probes);
+    return stabilityText(source, probes, registry) + descriptionsText(own, registry);
+  });
+  return writeOutput(command, world, text.join(''));
+}
+
+function requestOf(command: Command, wait = false, target?: number): TraceRequest {
+  return traceRequest(command, { command: NAME, wait, target });
+}
+
+async function trace(command: Command, world: DliteWorld): Promise<number> {
+  if (command.run !== undefined) return traceCommand(command, command.run, world);
+  const target = command.pids.length > 0 ? Number(command.pids[0]) : undefined;
+  const request = requestOf(command, false, target);
+  if (request.sources.length === 0) throw new TraceError('no probes specified');
+  const named = command.pids.length > 0;
+  const places = named ? [] : vmPlaces(world.directory);
+  const connections = named ? await grabVms(command.pids, world.directory) : await connectAll(places, world.say);
+  const tracing = new Tracing(command, request, world, connections.length);
+  await (connections.length > 0 ? tracing.enableIn(connections) : tracing.enableHere());
+  tracing.begin();
+  if (!named) tracing.followLate(places);
+  return finish(tracing, named);
+}
+
+async function finish(tracing: Tracing, named: boolean): Promise<number> {
+  const restore = onInterruption(tracing.interrupt);
+  try {
+    return await tracing.finished();
+  } finally {
+    restore();
+    if (named && !tracing.wasEnded) tracing.noticeEnds();
+  }
+}
+
+/** -c. */
+async function traceCommand(command: Command, words: string, world: DliteWorld): Promise<number> {
+  // An option or script that is wrong is told before anything is started.
+  if (requestOf(command).sources.length === 0) throw new TraceError('no probes specified');
+  const child = new TracedChild(words);
+  try {
+    return await (child.isVm ? traceVmOf(child, command, world) : traceAround(child, command, world));
+  } finally {
+    child.kill();
+  }
+}
+
+/** -c 'lucid run ...': its VM, from the first instruction to the end. */
+async function traceVmOf(child: TracedChild, command: Command, world: DliteWorld): Promise<number> {
+  const request = requestOf(command, true, child.pid);
+  const connection = await startingVm(child.pid, world.directory, () => child.isEnded);
+  if (connection === undefined) throw new TraceError(await child.ended);
+  const tracing = new Tracing(command, request, world, 1);
+  await tracing.enableIn([connection]);
+  tracing.begin();
+  tracing.go();
+  const restore = onInterruption(tracing.interrupt);
+  try {
+    const status = await tracing.finished();
+    if (tracing.wasEnded) child.kill();
+    else tracing.notice(await child.ended);
+    return status;
+  } finally {
+    restore();
+  }
+}
+
+/** -c with another command: what runs meanwhile is traced. */
+async function traceAround(child: TracedChild, command: Command, world: DliteWorld): Promise<number> {
+  const request = requestOf(command, false, child.pid);
+  const places = vmPlaces(world.directory);
+  const connections = await connectAll(places, world.say);
+  const tracing = new Tracing(command, request, world, connections.length);
+  await (connections.length > 0 ? tracing.enableIn(connections) : tracing.enableHere());
+  tracing.begin();
+  tracing.followLate(places);
+  followChild(tracing, child);
+  child.go();
+  return finish(tracing, false);
+}
