@@ -8,7 +8,8 @@
 import { spawnSync } from 'node:child_process';
 import type { ActionDescriptor, EpidDescriptor } from '../program.ts';
 import { resolve } from '../d/types.ts';
-import { byteString, readDatum, type RecordBytes } from './datum.ts';
+import { byteString } from '../byte-string.ts';
+import { readDatum, type RecordBytes } from './datum.ts';
 import { parseFormat } from './format.ts';
 import type { Output } from './output.ts';
 import { compileFormat, type Piece } from './printf.ts';

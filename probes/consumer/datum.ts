@@ -62,21 +62,6 @@ export class RecordBytes {
   }
 }
 
-/**
- * A text of the program as a byte string: its UTF-8. A byte that was no part of any character may stand in the text as U+DC80 to U+DCFF (what
- * Python calls surrogateescape) and comes out as it was.
- */
-export function byteString(text: string): string {
-  let bytes = '';
-  for (const character of text) {
-    const code = character.codePointAt(0)!;
-    if (code < 0x80) bytes += character;
-    else if (code >= 0xdc80 && code <= 0xdcff) bytes += CHARACTERS[code & 0xff];
-    else bytes += Buffer.from(character, 'utf8').toString('latin1');
-  }
-  return bytes;
-}
-
 /** Number of bytes of an integer that printf and trace() know. */
 export type IntegerBytes = 1 | 2 | 4 | 8;
 

@@ -15,7 +15,8 @@ import { type Element, isHistogram, resultOf, type Snapshot } from './aggregatio
 import { orderElements, orderSnapshots } from './aggregation-order.ts';
 import { PrintaFormat } from './aggregation-text.ts';
 import { bucketsOf } from './buckets.ts';
-import { byteString, type RecordBytes } from './datum.ts';
+import { byteString } from '../byte-string.ts';
+import type { RecordBytes } from './datum.ts';
 import { type Json, jsonDatum, jsonInteger, jsonText, jsonTyped } from './json-value.ts';
 import type { Output } from './output.ts';
 import { type DropKind, dropText, type Fault, faultName, faultText, hasAddress } from './reports.ts';

@@ -12,7 +12,8 @@
 import { sizeOf, typeName } from '../d/ctype.ts';
 import { type ArrayType, type IntType, type Member, resolve, type StructType, type Type } from '../d/types.ts';
 import type { DatumDescriptor } from '../program.ts';
-import { byteString, hexU64, isIntegerSize, isPrintable, readSmall, type RecordBytes } from './datum.ts';
+import { byteString } from '../byte-string.ts';
+import { hexU64, isIntegerSize, isPrintable, readSmall, type RecordBytes } from './datum.ts';
 import { floatingText, readFloating } from './floating.ts';
 
 const LEVEL = 4;

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { textOfBytes } from '../byte-string.ts';
 import { INT, LONG, LONG_LONG, UNSIGNED, UNSIGNED_LONG, UNSIGNED_LONG_LONG } from './ctype.ts';
 import type { Type } from './types.ts';
 
@@ -48,7 +49,7 @@ export function integerLiteral(text: string): IntegerLiteral {
 const SIMPLE: Readonly<Record<string, number>> = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, "'": 39, '\\': 92 };
 
 /** Replaces escapes by the bytes they name; the rest as UTF-8. */
-export function unescapeBytes(text: string): Uint8Array {
+export function escapedBytes(text: string): Uint8Array {
   const out: number[] = [];
   const encoder = new TextEncoder();
   let at = 0;
@@ -80,18 +81,16 @@ export function unescapeBytes(text: string): Uint8Array {
 }
 
 /** A string constant's text, up to its first NUL. */
-export function unescape(text: string): string {
+export function decodeEscapes(text: string): string {
   if (!text.includes('\\')) return text;
-  const bytes = unescapeBytes(text);
+  const bytes = escapedBytes(text);
   const end = bytes.indexOf(0);
-  const used = end < 0 ? bytes : bytes.subarray(0, end);
-  const decoded = new TextDecoder('utf-8', { fatal: false }).decode(used);
-  return decoded.includes('\ufffd') ? Buffer.from(used).toString('latin1') : decoded;
+  return textOfBytes(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 /** A character constant: the first character is the most significant of several. Undefined when it is too long. */
 export function characterLiteral(text: string): bigint | undefined {
-  const bytes = unescapeBytes(text);
+  const bytes = escapedBytes(text);
   if (bytes.length > 8) return undefined;
   let value = 0n;
   for (const byte of bytes) value = (value << 8n) | BigInt(byte);

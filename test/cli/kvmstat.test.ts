@@ -351,7 +351,9 @@ test('a real VM: the exits that kvmstat and kstat show are those that lucid run 
     place.xdg,
   );
   const end = finished(child);
-  test.after(() => child.kill('SIGKILL'));
+  test.after(() => {
+    child.kill('SIGKILL');
+  });
   const io = async (): Promise<string> => (await run(kstat, place.directory, ['-p', '-n', 'exits-1', '-s', 'io-instruction'])).out;
   await until('a thousand exits', end, async () => (await io()) === 'kvm:0:exits-1:io-instruction\t1000\n');
   const table = JSON.parse((await of('-e', '-j', '-1', '-V', 'counted')).out);

@@ -9,6 +9,7 @@
 import { I32 } from '../../../vmm/wasm/asm.ts';
 import { ModuleBuilder } from '../../../vmm/wasm/module.ts';
 import { Writer } from '../../../vmm/wasm/writer.ts';
+import { byteString } from '../../byte-string.ts';
 import { CONSTANTS_OFFSET } from '../../arena-layout.ts';
 import type { Probe } from '../tree.ts';
 import { RUNTIME, type RuntimeFunction } from './runtime.ts';
@@ -20,11 +21,8 @@ const MEMORY_LIMITS = { initial: 1, maximum: 65536, shared: true } as const;
 /** A probe's description among the constants: u32 each, offsets of texts from the arena. */
 export const PROBE_RECORD = { ID: 0, PROVIDER: 4, MODULE: 8, FUNCTION: 12, NAME: 16, BYTES: 24 } as const;
 
-/** Bytes of a text: characters are bytes, unless one is none, then it is UTF-8. */
-function bytesOf(text: string): Buffer {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0xff) return Buffer.from(text, 'utf8');
-  return Buffer.from(text, 'latin1');
-}
+/** Bytes of a text. */
+const bytesOf = (text: string): Buffer => Buffer.from(byteString(text), 'latin1');
 
 export class ProgramModule {
   readonly builder = new ModuleBuilder();
