@@ -3,7 +3,7 @@
  *
  * The vCPU runs one of both, by its privilege; the other's stack is empty here, because where it was left only the guest's kernel knows. A frame is two words at
  * RBP: the caller's RBP and the return address. The walk ends at the first that cannot be: not readable, not above the one before, on the other
- * side of the canonical hole, or misaligned; it never faults. Code without frame pointers has short stacks.
+ * side of the canonical hole, or misaligned, or a return to no canonical address; it never faults. Code without frame pointers has short stacks.
  */
 import { ARENA_CONTEXT, CPL, MODE, REGS, RIP, SEG_BASE } from './constants.gen';
 import { guestRead } from './guest';
@@ -38,7 +38,7 @@ function walk(to: usize, frames: u32, user: bool): u32 {
     const next = word(base + frame, bytes);
     if (!readable) break;
     const pc = word(base + frame + <u64>bytes, bytes);
-    if (!readable || pc == 0) break;
+    if (!readable || pc == 0 || (bytes == 8 && <u64>(<i64>(pc << 16) >> 16) != pc)) break;
     if (to != 0) store<u64>(to + (count << 3), pc);
     count++;
     if (next <= frame) break;

@@ -194,6 +194,14 @@ for (const mode of ['long', 'paged32'] as const) {
   });
 }
 
+test('a return to no canonical address is no frame', () => {
+  const g = guest({});
+  g.put64(STACK - 0x200, STACK - 0x100);
+  g.put64(STACK - 0x1f8, 0x0009_fc00_0010_0000n);
+  g.vcpu.setRegs({ ...g.vcpu.getRegs(), rbp: BigInt(STACK - 0x200) });
+  assert.is(traced(g, builtin('stackdepth')), '1');
+});
+
 test('a frame that points down, nowhere or to itself ends the stack', () => {
   for (const last of [STACK - 0x300, STACK - 0x200, 0x7fff_ffff_f000]) {
     const g = guest({});
