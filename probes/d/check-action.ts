@@ -111,7 +111,8 @@ export class ActionChecker {
   #printed(id: FunctionName, node: Call): Expression {
     this.#expressions.calls.checkCount(id, node);
     const { line } = node;
-    const e = this.#expressions.object(node.arguments[0] as Syntax);
+    const shown = node.arguments[0] as Syntax;
+    const e = this.#expressions.translations.whole(shown) ?? this.#expressions.object(shown);
     if (resolve(e.type).kind === 'void') this.#raise('D_PRINT_VOID', 'print( ) may not be applied to a void expression', line);
     if (isDynamic(e.type)) this.#raise('D_PRINT_DYN', 'print( ) may not be applied to a dynamic expression', line);
     if (sizeOf(e.type) === 0) this.#raise('D_PRINT_SIZE', 'print( ) argument #1 has type of unknown size', line);
@@ -170,6 +171,8 @@ export class ActionChecker {
       this.#raise(`${tag}_AGGARG`, text, line);
     }
     const known = this.#context.names.aggregations.get(named.name)?.result;
+    // A name that nothing has is unknown; one that only stands with keys would be an aggregation, but nothing assigns it.
+    if (known === undefined && argument.kind === 'aggregation') this.#expressions.object(argument);
     return known ?? this.#raise(`${tag}_AGGBAD`, `undefined aggregation: @${named.name}`, line);
   }
 

@@ -133,7 +133,7 @@ export class DeclarationChecker {
       if (output === undefined || !compatible(output.struct, translation.translator.output)) {
         this.#incompatible(`inline ${name}`, type, typeName(translation.translator.output), line);
       }
-      return { ...head, body: translation.input, translation: { ...translation, pointer: output.pointer } };
+      return { ...head, body: translation.input, translation: { ...translation, type: output.type, pointer: output.pointer } };
     });
     names.globals.set(name, made);
   }

@@ -122,7 +122,7 @@ export class ExpressionChecker {
     switch (id.kind) {
       case 'variable': {
         const reference = this.variables.reference(node, false);
-        if (id.translator !== undefined) return this.#whole(line);
+        if (id.translation !== undefined) return this.#whole(line);
         return reference === undefined ? this.variables.undefinedName(name, line) : this.variables.read(reference);
       }
       case 'inline':
@@ -198,16 +198,20 @@ export class ExpressionChecker {
     if (translation === undefined) throw new Error('a translation is none when looked at again');
     const { translator, pointer } = translation;
     if (!pointer) {
-      const target = reference === undefined ? this.object(left) : this.variables.assigned(reference, translator.output);
+      const target = reference === undefined ? this.object(left) : this.variables.assigned(reference, translation.type);
       if (resolve(target.type) !== translator.output || !isLvalue(target)) {
         this.context.raise('D_OP_INCOMPAT', `operands have incompatible types: "${nameOf(target.type)}" = "<DYN>"`, line);
       }
       return this.translations.assign(target, translation, line);
     }
-    if (reference === undefined || reference.keys !== undefined || (reference.name.typed && reference.name.translator !== translator)) {
+    if (
+      reference === undefined ||
+      reference.keys !== undefined ||
+      (reference.name.typed && reference.name.translation?.translator !== translator)
+    ) {
       this.context.raise('D_OP_INCOMPAT', `operands have incompatible types: "${typeName(translator.output)} *" = "<DYN>"`, line);
     }
-    reference.name.translator = translator;
+    reference.name.translation = { translator, type: translation.type };
     const target = this.variables.assigned(reference, decay(translation.input).type);
     return this.operators.assign(target, decay(translation.input), line);
   }
@@ -269,7 +273,7 @@ export class ExpressionChecker {
     const { operator, object, name, line } = node;
     if (scopeOf(node) !== undefined) {
       const reference = this.variables.reference(node, true);
-      if (reference?.name.translator !== undefined) return this.#whole(line);
+      if (reference?.name.translation !== undefined) return this.#whole(line);
       if (reference !== undefined) return this.variables.read(reference);
     }
     const translation = this.translations.of(object);

@@ -19,12 +19,12 @@ import type { Binding, Expression } from './tree.ts';
 import { type StructType, type Type, resolve } from './types.ts';
 
 /** The structure a type names or points to. */
-export function outputOf(type: Type): { readonly struct: StructType; readonly pointer: boolean } | undefined {
+export function outputOf(type: Type): { readonly struct: StructType; readonly type: Type; readonly pointer: boolean } | undefined {
   const t = resolve(type);
-  if (t.kind === 'struct' || t.kind === 'union') return { struct: t, pointer: false };
+  if (t.kind === 'struct' || t.kind === 'union') return { struct: t, type, pointer: false };
   if (t.kind !== 'pointer') return undefined;
   const to = resolve(t.to);
-  return to.kind === 'struct' || to.kind === 'union' ? { struct: to, pointer: true } : undefined;
+  return to.kind === 'struct' || to.kind === 'union' ? { struct: to, type: t.to, pointer: true } : undefined;
 }
 
 export class TranslationChecker {
@@ -45,13 +45,13 @@ export class TranslationChecker {
         if (this.#context.parameters.has(node.name)) return undefined;
         const id = this.#context.names.global(node.name);
         if (id?.kind === 'inline' && id.form === 'scalar') return id.translation;
-        return id?.kind === 'variable' && id.translator !== undefined ? this.#held(node, id.translator) : undefined;
+        return id?.kind === 'variable' && id.translation !== undefined ? this.#held(node, id.translation) : undefined;
       }
       case 'member': {
         const scope = scopeOf(node);
-        const translator =
-          scope === undefined ? undefined : this.#context.names[`${scope === 'self' ? 'selfs' : 'locals'}`].get(node.name)?.translator;
-        return translator === undefined ? undefined : this.#held(node, translator);
+        const names = scope === 'self' ? this.#context.names.selfs : this.#context.names.locals;
+        const translation = scope === undefined ? undefined : names.get(node.name)?.translation;
+        return translation === undefined ? undefined : this.#held(node, translation);
       }
       case 'unary': {
         const inner = node.operator === '*' ? this.of(node.operand) : undefined;
@@ -62,9 +62,9 @@ export class TranslationChecker {
     }
   }
 
-  #held(node: Syntax, translator: Translator): Translation | undefined {
+  #held(node: Syntax, translation: Pick<Translation, 'translator' | 'type'>): Translation | undefined {
     const reference = this.#checker.variables.reference(node, false);
-    return reference === undefined ? undefined : { translator, input: this.#checker.variables.read(reference), pointer: true };
+    return reference === undefined ? undefined : { ...translation, input: this.#checker.variables.read(reference), pointer: true };
   }
 
   #xlate({ type, operand, line }: SyntaxOf<'xlate'>): Translation {
@@ -74,7 +74,7 @@ export class TranslationChecker {
     if (output === undefined || translator === undefined) {
       return this.#context.raise('D_XLATE_NONE', `cannot translate from "${nameOf(input.type)}" to "${typeName(type)}"`, line);
     }
-    return { translator, input, pointer: output.pointer };
+    return { translator, input, type: output.type, pointer: output.pointer };
   }
 
   /** The translator to a structure whose input the value fits best: of its very type, or one it converts to. */
@@ -105,6 +105,16 @@ export class TranslationChecker {
   #bound(binding: Binding, input: Expression, body: Expression, line: number): Expression {
     const value = convert(decay(input), binding.type);
     return { op: 'let', binding, value, body, type: body.type, line };
+  }
+
+  /** A translated structure as a whole, put together in a clause-local variable without a name; undefined for other nodes. */
+  whole(node: Syntax): Expression | undefined {
+    const translation = this.of(node);
+    if (translation === undefined || translation.pointer) return undefined;
+    const { names } = this.#context;
+    const { variable } = Object.assign(names.create('this', `%translated${names.variables.this.length}`), { typed: true });
+    variable.type = translation.type;
+    return this.assign({ op: 'variable', variable, type: variable.type, line: node.line }, translation, node.line);
   }
 
   /** All members of a translated structure, assigned to one. */

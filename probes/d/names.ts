@@ -26,6 +26,8 @@ export interface Translator {
 export interface Translation {
   readonly translator: Translator;
   readonly input: Expression;
+  /** The output, under the name it was asked for by. */
+  readonly type: Type;
   /** It stands for a pointer to the output. */
   readonly pointer: boolean;
 }
@@ -39,7 +41,7 @@ export interface VariableName {
   /** Referenced with `[ ]`. */
   array: boolean;
   /** What it holds is the input of a translator, and is seen as a pointer to its output (`this->b = args[0]`). */
-  translator?: Translator;
+  translation?: Pick<Translation, 'translator' | 'type'>;
 }
 
 export interface InlineName {
