@@ -1,5 +1,8 @@
 /** The trace of a run repeats, byte for byte, whatever the size of its buffer, and the run is the one that it is without. */
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
@@ -34,9 +37,19 @@ test('a trace is the same with 4 kB and with 1 MB of buffer', () => {
 });
 
 test('the console is the same with and without a program', () => {
-  const plain = run();
-  assert.match(plain, /BOOT-OK/);
-  assert.is(run('-qn', 'sdt::: { @[probename] = count(); } END { clear(@); trunc(@); }').trim(), plain.trim());
+  const folder = mkdtempSync(join(tmpdir(), 'lucid-trace-'));
+  try {
+    const console = (...args: string[]): string => {
+      const file = join(folder, 'console');
+      run('--serial', file, ...args);
+      return readFileSync(file, 'utf8');
+    };
+    const plain = console();
+    assert.match(plain, /BOOT-OK/);
+    assert.is(console('-qn', 'sdt::: { @[probename] = count(); } tick-1ms { trace(1); }'), plain);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();
