@@ -119,7 +119,9 @@ export class DeclarationChecker {
     const type = declaredType(base, form === 'scalar' ? modifiers : modifiers.slice(1), raise);
     checkInline(name, type, raise);
     const known = names.global(name);
-    if (known !== undefined) {
+    // Scripts for illumos bring tables of their own (strexitno, EXIT_REASON_*) that are built in here: theirs count.
+    const hidden = known !== undefined && names.inherited(name) === known && (known.kind === 'inline' || known.kind === 'enumerator');
+    if (known !== undefined && !hidden) {
       raise('D_DECL_IDRED', `identifier redefined: ${name}\n\t current: inline definition\n\tprevious: ${kindName(known)} ${name}`);
     }
     const parameters: readonly Parameter[] =

@@ -34,6 +34,15 @@ test('an inline is seen by what follows it', () => {
   assert.is(refusal('BEGIN { x = n; } inline int n = 4;'), '');
 });
 
+test('what is built in as an inline or enumerator may be defined again', () => {
+  const { expressions } = checkProgram(
+    'inline int EXIT_REASON_CPUID = 77; inline string strexitno[int n] = "own"; BEGIN { EXIT_REASON_CPUID; strexitno[1]; }',
+  );
+  const [reason, name] = expressions;
+  assert.ok(reason?.op === 'integer' && reason.value === 77n);
+  assert.ok(name?.op === 'let' && name.body.op === 'text');
+});
+
 test('a parameter hides a name and a type', () => {
   assert.is(
     refusal('int x; inline string name[string x] = x; inline int twice[int pid_t] = pid_t * 2; BEGIN { name["a"]; twice[2]; }'),
