@@ -2,27 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { arrayOf, DOUBLE, INT64, LONG_DOUBLE, pointerTo, sizeOf, UNSIGNED_LONG, VOID } from '../../../probes/d/ctype.ts';
-import type { EnumType, Member, StructType, Type } from '../../../probes/d/types.ts';
-import { field, said, text, types, type Value } from './trace.ts';
+import type { EnumType, Type } from '../../../probes/d/types.ts';
+import { field, said, struct, text, types, type Value } from './trace.ts';
 
 function print(type: Type, value: Value, bytes = sizeOf(type)): string {
   return said([{ action: 'print', fields: [field(type, value, bytes)] }]);
-}
-
-function struct(
-  tag: string,
-  bytes: number,
-  members: readonly [string, Type, number, Member['bits']?][],
-  kind: 'struct' | 'union' = 'struct',
-): StructType {
-  return {
-    kind,
-    tag,
-    bytes,
-    align: 8,
-    complete: true,
-    members: members.map(([name, type, offset, bits]) => ({ name, type, offset, ...(bits && { bits }) })),
-  };
 }
 
 const bytes = (...list: number[]): Uint8Array => Uint8Array.from(list);

@@ -7,7 +7,7 @@ import { RECORD, SPECIAL } from '../../../probes/arena.ts';
 import { Consumer, type ConsumerOptions } from '../../../probes/consumer/consumer.ts';
 import { CHAR, INT, LONG, SHORT, sizeOf, STRING, UINT64, UNSIGNED, UNSIGNED_CHAR, UNSIGNED_SHORT } from '../../../probes/d/ctype.ts';
 import type { ActionName, AggregatingFunction, Probe } from '../../../probes/d/tree.ts';
-import type { DynamicType, Type } from '../../../probes/d/types.ts';
+import type { DynamicType, Member, StructType, Type } from '../../../probes/d/types.ts';
 import { resolve } from '../../../probes/d/types.ts';
 import { defaultOptions } from '../../../probes/options.ts';
 import type {
@@ -32,6 +32,23 @@ export const types = {
 } as const;
 
 export const dynamic = (what: DynamicType['what'], bytes: number): DynamicType => ({ kind: 'dynamic', what, bytes });
+
+/** A structure or union: name, type, offset and bits of each member. */
+export function struct(
+  tag: string,
+  bytes: number,
+  members: readonly [string, Type, number, Member['bits']?][],
+  kind: 'struct' | 'union' = 'struct',
+): StructType {
+  return {
+    kind,
+    tag,
+    bytes,
+    align: 8,
+    complete: true,
+    members: members.map(([name, type, offset, bits]) => ({ name, type, offset, ...(bits && { bits }) })),
+  };
+}
 
 /** A value of a datum: a number, text (bytes beyond its NUL are 0), or bytes as they are. */
 export type Value = number | bigint | string | Uint8Array;
