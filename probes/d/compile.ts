@@ -121,7 +121,10 @@ class ProgramCompiler {
   #source(source: Source, index: number): void {
     this.#matched[index] = 0;
     this.#names.locals = new Map();
-    const preprocessed = this.#environment.preprocess === true ? preprocess(source.text, source.name, this.#environment) : source.text;
+    const preprocessed =
+      this.#environment.preprocess === true
+        ? preprocess(source.text, source.form === 'script' ? source.name : '', this.#environment)
+        : source.text;
     const clauses = this.#read({ ...source, text: preprocessed }, undefined);
     this.#context.region = undefined;
     for (const clause of clauses) this.#clause(clause, index);

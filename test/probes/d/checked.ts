@@ -36,7 +36,7 @@ export function checkProgram(text: string): Checked {
     control: () => {},
     argument: () => undefined,
     macro: () => undefined,
-    defaultArguments: false,
+    defaultArguments: () => false,
   });
   const sink = {
     declare: declarations.declare.bind(declarations),
