@@ -166,7 +166,12 @@ export class Macros {
     return this.#substitute(macro, given, name, depth);
   }
 
-  #substitute({ parameters = [], body }: Macro, given: readonly (readonly CppToken[])[], { line }: CppToken, depth: number): CppToken[] {
+  #substitute(
+    { parameters = [], variadic, body }: Macro,
+    given: readonly (readonly CppToken[])[],
+    { line }: CppToken,
+    depth: number,
+  ): CppToken[] {
     const out: CppToken[] = [];
     const expanded = new Map<number, readonly CppToken[]>();
     const argument = (at: number): readonly CppToken[] => {
@@ -188,7 +193,14 @@ export class Macros {
         i++;
       } else if (token.text === '##' && next !== undefined) {
         const at = next.kind === 'name' ? parameters.indexOf(next.text) : -1;
-        paste(out, at < 0 ? [next] : (given[at] ?? []), line);
+        const tokens = at < 0 ? [next] : (given[at] ?? []);
+        // `, ## __VA_ARGS__`: without further arguments the comma goes, too, as every compiler has it.
+        if (variadic && at === parameters.length - 1 && isPunctuation(out.at(-1), ',')) {
+          if (tokens.length === 0) out.pop();
+          else push(argument(at), '');
+        } else {
+          paste(out, tokens, line);
+        }
         i++;
       } else {
         const at = token.kind === 'name' ? parameters.indexOf(token.text) : -1;
