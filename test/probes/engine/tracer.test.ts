@@ -238,6 +238,20 @@ test('stop() lets the VM stand at the next boundary between two instructions', (
   ]);
 });
 
+test("chill() lets time pass on the VM's clock, and deadlines in it fall at once", () => {
+  const g = guest({ code: `90 0f a2 ${'90'.repeat(100)} f4` });
+  const fell: number[] = [];
+  g.vm.clock.deadline('timer', (now) => fell.push(now, g.rip - CODE)).arm(500_000);
+  const chill = action('chill', [long(1_000_000)]);
+  const p = new Traced(g.vm).enable(program([clause(probe('kvm-cpuid'), [chill]), ...marks('tick-400us')]));
+  g.run(1000);
+  assert.equal(fell, [1_000_002, 3]);
+  assert.equal(
+    p.records().map((s) => s.at),
+    [1_000_002, 1_000_002],
+  );
+});
+
 test('bufpolicy=fill: the program ends when its buffer is full, and END still writes', () => {
   const g = guest({ code: `${mov(1, 1000)} e6 80 e2 fc f4` });
   const t = new Traced(g.vm);
