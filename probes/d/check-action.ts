@@ -46,7 +46,19 @@ export class ActionChecker {
       const id = this.#expressions.calls.callee(node);
       if (id.kind === 'function' && id.action) return this.#action(id, node);
     }
-    return { kind: 'expression', line, expression: this.#expressions.object(node) };
+    const expression = this.#expressions.object(node);
+    if (isDynamic(expression.type)) this.#refuse(node);
+    return { kind: 'expression', line, expression };
+  }
+
+  /** A statement that is nothing to do: a value of no C type. */
+  #refuse(node: Syntax): never {
+    const { line } = node;
+    if (node.kind === 'call' && node.callee.kind === 'identifier') {
+      const text = `aggregating function ${node.callee.name}( ) may not be called from a D expression (D program context required)`;
+      this.#raise('D_CG_EXPR', text, line);
+    }
+    return this.#raise('D_CG_DYN', 'expression cannot evaluate to result of dynamic type', line);
   }
 
   #raise(tag: string, text: string, line: number): never {

@@ -340,9 +340,12 @@ function conditional(code: Code, e: Of<'conditional'>): void {
 function bind(code: Code, e: Of<'let'>, body: () => void): void {
   value(code, e.value);
   const local = code.keep();
+  // The argument of an inline may use the inline itself.
+  const outer = code.bindings.get(e.binding);
   code.bindings.set(e.binding, local);
   body();
-  code.bindings.delete(e.binding);
+  if (outer === undefined) code.bindings.delete(e.binding);
+  else code.bindings.set(e.binding, outer);
   code.asm.release(local);
 }
 

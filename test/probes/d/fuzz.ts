@@ -18,13 +18,13 @@ import { ProbeRegistry } from '../../../probes/providers/registry.ts';
 import type { CompiledProgram } from '../../../probes/program.ts';
 import { AggregationReader } from '../../../probes/session/aggregation-reader.ts';
 import { RecordRing } from '../../../probes/session/record-ring.ts';
-import { AROUND, CORPUS, programs } from './corpus.ts';
+import { AROUND, CORPUS, expectedTag, programs } from './corpus.ts';
 import { mutated, randomProgram } from './random-program.ts';
 
 /** A program that takes longer than this to compile hangs, for all that a user can see: ms. */
 const SLOW_MS = 2000;
 /** Little memory for each, so that they come and go quickly. */
-const OPTIONS = { ...defaultOptions(), bufsize: 256 << 10, aggsize: 256 << 10, dynvarsize: 64 << 10 };
+const OPTIONS = { ...defaultOptions(), argref: 1, bufsize: 256 << 10, aggsize: 256 << 10, dynvarsize: 64 << 10 };
 
 export interface FuzzCounts {
   programs: number;
@@ -95,7 +95,10 @@ export async function fuzz(
   seed: number,
   counts: Record<'random' | 'mutated', FuzzCounts>,
 ): Promise<{ readonly seed: number; readonly text: string; readonly error: unknown }[]> {
-  const corpus = programs(CORPUS).map((path) => readFileSync(path, 'latin1'));
+  const all = programs(CORPUS);
+  // Mostly programs that were right before.
+  const right = all.filter((path) => expectedTag(path) === undefined);
+  const corpus = [...all, ...right, ...right].map((path) => readFileSync(path, 'latin1'));
   const failures: { readonly seed: number; readonly text: string; readonly error: unknown }[] = [];
   const attempt = async (kind: keyof typeof counts, at: number, text: string): Promise<void> => {
     try {

@@ -402,7 +402,7 @@ export function mutated(seed: number, text: string, other: string): string {
   const r = new Random(seed);
   const tokens = text.match(TOKEN) ?? [];
   const lent = other.match(TOKEN) ?? [''];
-  for (let n = 1 + r.below(4); n > 0 && tokens.length > 0; n--) {
+  for (let n = 1 + r.below(3); n > 0 && tokens.length > 0; n--) {
     const at = r.below(tokens.length);
     switch (r.below(8)) {
       case 0:
