@@ -72,6 +72,8 @@ function bodyOf(tokens: CppToken[]): CppToken[] {
 export class Macros {
   readonly #macros = new Map<string, Macro>();
   #made = 0;
+  /** What __FILE__ is. */
+  file = '';
 
   define(macro: Macro): void {
     this.#macros.set(macro.name, macro);
@@ -85,25 +87,9 @@ export class Macros {
     return this.#macros.has(name);
   }
 
-  /** True when the tokens end within the call of a macro, so that the next line belongs to it. */
-  isOpen(tokens: readonly CppToken[]): boolean {
-    let open = false;
-    let depth = 0;
-    tokens.forEach((token, i) => {
-      if (depth > 0) {
-        if (isPunctuation(token, '(')) depth++;
-        else if (isPunctuation(token, ')')) depth--;
-        return;
-      }
-      open = token.kind === 'name' && this.#macros.get(token.text)?.parameters !== undefined;
-      if (open && isPunctuation(tokens[i + 1], '(')) {
-        open = false;
-        depth = 0;
-      }
-      const before = tokens[i - 1];
-      if (isPunctuation(token, '(') && before?.kind === 'name' && this.#macros.get(before.text)?.parameters !== undefined) depth = 1;
-    });
-    return depth > 0 || open;
+  /** True when the name is that of a function-like macro. */
+  isFunction(name: string): boolean {
+    return this.#macros.get(name)?.parameters !== undefined;
   }
 
   /** The tokens with macros replaced. */
@@ -120,7 +106,7 @@ export class Macros {
       }
       const macro = item.kind === 'name' && item.fixed === undefined ? this.#macros.get(item.text) : undefined;
       if (macro === undefined) {
-        out.push(item);
+        out.push(item.kind === 'name' ? this.#placed(item) : item);
         continue;
       }
       if ((active.get(macro.name) ?? 0) > 0) {
@@ -142,6 +128,13 @@ export class Macros {
       out.push(EDGE);
     }
     return out;
+  }
+
+  /** __LINE__ and __FILE__ are of the place where they come out. */
+  #placed(token: CppToken): CppToken {
+    if (token.text === '__LINE__') return { ...token, kind: 'number', text: String(token.line) };
+    if (token.text === '__FILE__') return { ...token, kind: 'string', text: JSON.stringify(this.file) };
+    return token;
   }
 
   /** What a macro's name becomes; undefined when it is a function-like one without arguments. */
@@ -210,6 +203,29 @@ export class Macros {
       }
     }
     return out;
+  }
+}
+
+/** Follows the tokens of lines to see whether they end within the call of a macro, so that the next line belongs to it. */
+export class CallTracker {
+  readonly #macros: Macros;
+  /** Parentheses that are open in a call. */
+  #depth = 0;
+  /** The last token names a function-like macro. */
+  #named = false;
+
+  constructor(macros: Macros) {
+    this.#macros = macros;
+  }
+
+  /** Takes a line's tokens; true when the call goes on. */
+  add(tokens: readonly CppToken[]): boolean {
+    for (const { kind, text } of tokens) {
+      if (kind === 'punctuation' && text === '(' && (this.#named || this.#depth > 0)) this.#depth++;
+      else if (kind === 'punctuation' && text === ')' && this.#depth > 0) this.#depth--;
+      this.#named = kind === 'name' && this.#macros.isFunction(text);
+    }
+    return this.#depth > 0 || this.#named;
   }
 }
 

@@ -2,13 +2,15 @@
  * The preprocessor (-C): C's directives over a D program, before the compiler sees it.
  *
  * By ISO C 6.10 and dtrace(1M). Lines keep their numbers; what is included stands between `# LINE "FILE"` marks, which the compiler reads. `#pragma`, `#ident` and
- * `#!` lines are left to it. Predefined: __SUNW_D, __SUNW_D_64, __SUNW_D_VERSION, as in the original, and __LUCID_D.
+ * `#!` lines are left to it, and so is what `#line` means. `//` comments of C headers are taken out; D has none. "file" is looked for beside the file that
+ * includes it, then where -I says; <file> only there. Predefined: __SUNW_D, __SUNW_D_64, __SUNW_D_VERSION, as in the original, the machine's names, and __LUCID_D.
+ * Inclusion, macros and the text in all are bounded. Leaves out __DATE__ and __TIME__: a trace has no time of its host.
  *
  * @module
  */
 import { conditionHolds } from './cpp-condition.ts';
-import { MacroError, Macros, parseMacro, textOf } from './cpp-macro.ts';
-import { type CppLine, type CppToken, cppLines, cppTokens } from './cpp-token.ts';
+import { CallTracker, MacroError, Macros, parseMacro, textOf } from './cpp-macro.ts';
+import { type CppLine, cppLines, cppTokens } from './cpp-token.ts';
 import type { Environment } from './environment.ts';
 import { CompileError } from './error.ts';
 
@@ -17,7 +19,13 @@ const DEEPEST_INCLUDE = 50;
 /** Characters that a program may become. */
 const MOST_CHARACTERS = 1 << 24;
 
-const PREDEFINED = ['__SUNW_D=1', '__SUNW_D_64=1', '__SUNW_D_VERSION=0x01006003', '__LUCID_D=1'];
+const MOST_INCLUDES = 2000;
+
+/** Version 1.13 of D, and LP64 on x86-64. */
+const PREDEFINED =
+  '__SUNW_D=1 __SUNW_D_64=1 __SUNW_D_VERSION=0x0100d000 __LUCID_D=1 __x86_64=1 __x86_64__=1 __amd64=1 __amd64__=1 _LP64=1 __LP64__=1'.split(
+    ' ',
+  );
 
 /** One #if. */
 interface Group {
@@ -36,6 +44,7 @@ class Preprocessor {
   readonly #macros = new Macros();
   readonly #out: string[] = [];
   #characters = 0;
+  #includes = 0;
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -51,7 +60,7 @@ class Preprocessor {
   #define(given: string): void {
     const cut = given.indexOf('=');
     const text = cut < 0 ? `${given} 1` : `${given.slice(0, cut)} ${given.slice(cut + 1)}`;
-    this.#guarded(() => this.#macros.define(parseMacro(text, 0)), 0, undefined);
+    this.#guarded(() => this.#macros.define(parseMacro(text.replaceAll('\n', ' '), 0)), 0, undefined);
   }
 
   #guarded<T>(act: () => T, line: number, file: string | undefined): T {
@@ -95,31 +104,29 @@ class Preprocessor {
   /** A line of text, with those that the call of a macro goes on in. Returns the index of the last. */
   #text(lines: readonly CppLine[], first: number, file: string | undefined, name: string): number {
     const { text, line, lines: count } = lines[first] as CppLine;
-    let tokens = this.#tokens(text, line, name);
+    const tokens = cppTokens(text, line);
+    const call = new CallTracker(this.#macros);
+    let open = call.add(tokens);
     let last = first;
     let total = count;
-    while (this.#macros.isOpen(tokens) && last + 1 < lines.length && !DIRECTIVE.test((lines[last + 1] as CppLine).text)) {
+    while (open && last + 1 < lines.length && !DIRECTIVE.test((lines[last + 1] as CppLine).text)) {
       const next = lines[++last] as CppLine;
-      const more = this.#tokens(next.text, line, name);
-      const [head, ...rest] = more;
-      tokens = head === undefined ? tokens : [...tokens, { ...head, before: ' ' }, ...rest];
+      const more = cppTokens(next.text, line);
+      more.forEach((token, i) => void tokens.push(i === 0 ? { ...token, before: ' ' } : token));
+      open = call.add(more);
       total += next.lines;
     }
+    this.#macros.file = name;
     // A line without macros is left as it was written.
-    const known = tokens.some(({ kind, text: word }) => kind === 'name' && this.#macros.has(word));
+    const known = tokens.some(({ kind, text: word }) => kind === 'name' && this.#isKnown(word));
     const out = known ? textOf(this.#guarded(() => this.#macros.expand(tokens), line, file)) : last === first ? text : textOf(tokens);
     this.#emit(out + '\n'.repeat(total), line, file);
     return last;
   }
 
-  #tokens(text: string, line: number, name: string): CppToken[] {
-    const tokens = cppTokens(text, line);
-    if (!text.includes('__')) return tokens;
-    return tokens.map((token): CppToken => {
-      if (token.text === '__LINE__') return { ...token, kind: 'number', text: String(line) };
-      if (token.text === '__FILE__') return { ...token, kind: 'string', text: JSON.stringify(name) };
-      return token;
-    });
+  /** A macro, or one of those that depend on the place. */
+  #isKnown(name: string): boolean {
+    return this.#macros.has(name) || name === '__LINE__' || name === '__FILE__';
   }
 
   #directive(line: CppLine, groups: Group[], taken: boolean, file: string | undefined, name: string, depth: number): void {
@@ -131,8 +138,7 @@ class Preprocessor {
       case 'if':
       case 'ifdef':
       case 'ifndef': {
-        const holds =
-          taken && (word === 'if' ? this.#holds(rest, line, file, name) : this.#isDefined(rest, word, fail) === (word === 'ifdef'));
+        const holds = taken && (word === 'if' ? this.#holds(rest, line, file) : this.#isDefined(rest, word, fail) === (word === 'ifdef'));
         groups.push({ taken: holds, done: holds, outer: taken, otherwise: false, line: line.line });
         blank();
         return;
@@ -142,7 +148,7 @@ class Preprocessor {
         const group = groups.at(-1) ?? fail(`#${word} without #if`);
         if (group.otherwise) fail(`#${word} after #else`);
         group.otherwise = word === 'else';
-        group.taken = group.outer && !group.done && (word === 'else' || this.#holds(rest, line, file, name));
+        group.taken = group.outer && !group.done && (word === 'else' || this.#holds(rest, line, file));
         group.done ||= group.taken;
         blank();
         return;
@@ -184,14 +190,14 @@ class Preprocessor {
 
   #isDefined(rest: string, word: string, fail: (text: string) => never): boolean {
     const [name] = /[a-zA-Z_]\w*/.exec(rest) ?? fail(`no macro name given in #${word} directive`);
-    return this.#macros.has(name);
+    return this.#isKnown(name);
   }
 
-  #holds(rest: string, line: CppLine, file: string | undefined, name: string): boolean {
+  #holds(rest: string, line: CppLine, file: string | undefined): boolean {
     const replaced = rest.replace(/\bdefined\s*(?:\(\s*([a-zA-Z_]\w*)\s*\)|([a-zA-Z_]\w*))/g, (_, inner?: string, bare?: string) =>
-      this.#macros.has(inner ?? (bare as string)) ? ' 1 ' : ' 0 ',
+      this.#isKnown(inner ?? (bare as string)) ? ' 1 ' : ' 0 ',
     );
-    return this.#guarded(() => conditionHolds(this.#macros.expand(this.#tokens(replaced, line.line, name))), line.line, file);
+    return this.#guarded(() => conditionHolds(this.#macros.expand(cppTokens(replaced, line.line))), line.line, file);
   }
 
   #include(rest: string, line: CppLine, file: string | undefined, name: string, depth: number): void {
@@ -201,6 +207,7 @@ class Preprocessor {
       /^\s*(?:"([^"]+)"|<([^>]+)>)/.exec(textOf(this.#guarded(() => this.#macros.expand(cppTokens(rest, line.line)), line.line, file)));
     if (expanded === null) this.#fail('#include expects "FILENAME" or <FILENAME>', line.line, file);
     if (depth >= DEEPEST_INCLUDE) this.#fail('#include nested too deeply', line.line, file);
+    if (++this.#includes > MOST_INCLUDES) this.#fail('too many files are included', line.line, file);
     const [, quoted, bracketed] = expanded;
     const wanted = (quoted ?? bracketed) as string;
     const own = name.includes('/') ? name.slice(0, name.lastIndexOf('/') + 1) : '';
