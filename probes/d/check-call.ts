@@ -14,7 +14,7 @@ import { INT64, isInteger } from './ctype.ts';
 import { dynamicType } from './functions.ts';
 import { type Identifier, type InlineName, kindName } from './names.ts';
 import type { Syntax, SyntaxOf } from './syntax.ts';
-import type { Expression } from './tree.ts';
+import type { Binding, Expression } from './tree.ts';
 import type { DynamicType } from './types.ts';
 
 type FunctionName = Extract<Identifier, { kind: 'function' | 'aggregating' }>;
@@ -95,10 +95,7 @@ export class CallChecker {
     };
     const values = given.map((argument) => this.#checker.check(argument));
     const converted = checkArguments(this.#context, { shown: `${inline.name}${suffix}`, line }, prototype, values);
-    return inline.bindings.reduceRight<Expression>(
-      (body, binding, i) => ({ op: 'let', binding, value: converted[i] as Expression, body, type: body.type, line }),
-      inline.body,
-    );
+    return bind(inline.bindings, converted, inline.body, line);
   }
 
   /** stack(), ustack(), sym() and their kin as a value of their own kind; undefined for other nodes. */
@@ -149,4 +146,26 @@ export class CallChecker {
   checkCount(id: FunctionName, node: SyntaxOf<'call'>): void {
     checkCount(this.#context, { shown: `${id.name}( )`, line: node.line }, id.prototype, node.arguments.length);
   }
+}
+
+/**
+ * The body with its parameters bound. A later argument may use the same inline, whose parameters are the same: so the earlier ones are not bound before
+ * all arguments are evaluated.
+ */
+function bind(bindings: readonly Binding[], values: readonly Expression[], body: Expression, line: number): Expression {
+  const held = values.slice(1).every(isLeaf) ? bindings : bindings.map(({ name, type }): Binding => ({ name, type }));
+  const bound = bindings.reduceRight<Expression>((inner, binding, i) => {
+    const from = held[i] as Binding;
+    return from === binding ? inner : wrap(binding, { op: 'bound', binding: from, type: from.type, line }, inner, line);
+  }, body);
+  return held.reduceRight<Expression>((inner, binding, i) => wrap(binding, values[i] as Expression, inner, line), bound);
+}
+
+function wrap(binding: Binding, value: Expression, body: Expression, line: number): Expression {
+  return { op: 'let', binding, value, body, type: body.type, line };
+}
+
+/** No inline is used in it. */
+function isLeaf({ op }: Expression): boolean {
+  return op === 'integer' || op === 'text' || op === 'builtin' || op === 'argument' || op === 'bound';
 }

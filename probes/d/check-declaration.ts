@@ -15,11 +15,14 @@ import { compatible, isComplete, memberOf, named, typeName } from './ctype.ts';
 import type { Raise } from './error.ts';
 import { type Identifier, type InlineName, type Translator, type VariableName, kindName } from './names.ts';
 import { type Declarator, type Modifier, declaredType } from './parse-declaration.ts';
-import type { InlineSyntax, TranslatorSyntax } from './parser.ts';
+import type { InlineSyntax, ProviderSyntax, TranslatorSyntax } from './parser.ts';
 import type { StorageClass } from './specifiers.ts';
 import type { Parameter, TranslatorMember } from './syntax.ts';
 import type { Binding, Expression } from './tree.ts';
 import { type StructType, type Type, resolve } from './types.ts';
+
+/** Room for a provider's name, with its NUL. */
+const PROVIDER_LENGTH = 64;
 
 export class DeclarationChecker {
   readonly #checker: ExpressionChecker;
@@ -167,6 +170,22 @@ export class DeclarationChecker {
     );
     const made: Translator = { output: struct, input, binding, members: checked, line };
     names.translators.push(made);
+  }
+
+  /** A provider's declaration has no effect: there is no program here whose probes it could declare. One that is known has to be told as it is. */
+  provider({ name, probes, line }: ProviderSyntax): void {
+    const raise = this.#raiseAt(line);
+    if (name.length >= PROVIDER_LENGTH)
+      raise('D_PROV_BADNAME', `provider name may not have more than ${PROVIDER_LENGTH - 1} characters: ${name}`);
+    if (/[0-9]$/.test(name)) raise('D_PROV_BADNAME', `provider name may not end with a digit: ${name}`);
+    const known = this.#context.environment.probes.all().filter(({ provider }) => provider === name);
+    if (known.length === 0) return;
+    for (const { name: probe = '', line: at } of probes) {
+      // `__` stands for the `-` of a probe's name.
+      if (known.some((k) => k.name === probe.replaceAll('__', '-'))) continue;
+      const text = `provider interface mismatch: ${name}\n\t current: probe ${name}:${probe} defined\n\tprevious: probe ${name}:${probe} not defined`;
+      this.#context.raise('D_PROV_INCOMPAT', text, at);
+    }
   }
 
   #translatorMember(struct: StructType, { name, value, line }: TranslatorMember): Expression {

@@ -158,6 +158,7 @@ class ProgramCompiler {
       declare: (...declaration: Parameters<DeclarationChecker['declare']>) => at(() => this.#declarations.declare(...declaration)),
       inline: (inline: Parameters<DeclarationChecker['inline']>[0]) => at(() => this.#declarations.inline(inline)),
       translator: (translator: Parameters<DeclarationChecker['translator']>[0]) => at(() => this.#declarations.translator(translator)),
+      provider: (provider: Parameters<DeclarationChecker['provider']>[0]) => at(() => this.#declarations.provider(provider)),
       clause: (clause: ClauseSyntax) => void clauses.push(clause),
     };
     const parser: Parser = new Parser(lexer, this.#names, sink, { form, text }, (name) => this.#macroText(name));

@@ -32,11 +32,19 @@ export interface TranslatorSyntax {
   readonly line: number;
 }
 
+/** A provider as written. */
+export interface ProviderSyntax {
+  readonly name: string;
+  readonly probes: readonly Declarator[];
+  readonly line: number;
+}
+
 /** Takes what the parser finds, in its order. */
 export interface ProgramSink {
   declare(storage: StorageClass | undefined, base: Type, declarator: Declarator): void;
   inline(inline: InlineSyntax): void;
   translator(translator: TranslatorSyntax): void;
+  provider(provider: ProviderSyntax): void;
   clause(clause: ClauseSyntax): void;
 }
 
@@ -240,23 +248,26 @@ export class Parser extends DeclarationParser {
     this.expect(';');
   }
 
-  /** `provider name { probe name(types); };`: read, and of no effect: there is no program here whose probes it could declare. */
+  /** `provider name { probe name(types); };` */
   #provider(): void {
-    this.take();
-    const name = this.peek();
-    if (name.kind !== 'identifier') this.unexpected();
-    this.take();
+    const { line } = this.take();
+    const token = this.peek();
+    if (token.kind !== 'identifier') this.unexpected();
+    const name = this.take().value;
     this.expect('{');
-    const seen = new Set<string>();
+    const probes: Declarator[] = [];
     while (this.accept('probe')) {
-      const { name: probe, line } = this.#named();
-      if (seen.has(probe!)) this.raise('D_PROV_PRDUP', `redeclaration of ${name.value} provider probe ${probe}`, line);
-      seen.add(probe!);
+      const probe = this.#named();
+      if (probes.some((p) => p.name === probe.name)) {
+        this.raise('D_PROV_PRDUP', `probe redeclared: ${name}:${probe.name}`, probe.line);
+      }
+      probes.push(probe);
       if (this.accept(':')) this.#translatedArguments();
       this.expect(';');
     }
     this.expect('}');
     this.expect(';');
+    this.#sink.provider({ name, probes, line });
   }
 
   #translatedArguments(): void {

@@ -42,6 +42,7 @@ export function checkProgram(text: string): Checked {
     declare: declarations.declare.bind(declarations),
     inline: declarations.inline.bind(declarations),
     translator: declarations.translator.bind(declarations),
+    provider: declarations.provider.bind(declarations),
     clause: (clause: ClauseSyntax) => void clauses.push(clause),
   };
   const parser = new Parser(lexer, names, sink, { form: 'script', text }, () => undefined);
