@@ -56,6 +56,12 @@ test('--help tells the commands, --version the version', () => {
   assert.match(lucid('--version').out, /^\d+\.\d+\.\d+\n$/);
 });
 
+test('--name names the VM, of the demo too', () => {
+  const { status, out } = lucid('demo', '--builtin', '--name', 'box', '--limit', 'insns=1000', '--json');
+  assert.is(status, 4);
+  assert.is(JSON.parse(out).name, 'box');
+});
+
 test('bad options and files are one line and status 2', async () => {
   const cases: [string[], RegExp][] = [
     [[], /Which command/],

@@ -77,7 +77,13 @@ export function demoCommand(done: (status: number) => void, trace: TraceArgument
       }
       const settings = settingsOf(args, guest.name);
       // Nobody types at the demo: its idle time is skipped unless asked otherwise, and so it takes as long as it computes.
-      const run = { ...settings, idle: args.idle === 'pace' ? ('pace' as const) : ('skip' as const), ...guest, append: args.append };
+      const run = {
+        ...settings,
+        idle: args.idle === 'pace' ? ('pace' as const) : ('skip' as const),
+        ...guest,
+        name: settings.name,
+        append: args.append,
+      };
       done(await runGuest(run, { exits: args.exits ?? !args.json, json: args.json }, trace ?? demoScript(args)));
     },
   };
