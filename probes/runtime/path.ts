@@ -67,6 +67,7 @@ export function cleanpath(s: u64): u64 {
     }
     from = end;
   }
-  if (to == at) store<u8>(to++, absolute ? SLASH : DOT);
+  // Nothing left is the root or the place itself; of no path there is nothing.
+  if (to == at && load<u8>(p) != 0) store<u8>(to++, absolute ? SLASH : DOT);
   return finish(at, to);
 }

@@ -1,11 +1,15 @@
 /*
- * A path that ends in "/.." keeps the slash of the component it goes back to, by the letter of the algorithm in dtrace_dif_subr; nobody documents it.
+ * A path that ends in "/..", "/." or "/" loses that. By the letter of the original's algorithm it keeps a slash or the dot in some of these cases; implementations that
+ * came later, and the guide, have it as here.
  */
 #pragma D option quiet
 
 
 BEGIN
 {
-	printf("%s\n", cleanpath("/a/b/.."));
+	printf("%s %s %s\n", cleanpath("/a/b/.."), cleanpath("/a/b/."), cleanpath("/a/b/"));
+	printf("%s %s %s\n", cleanpath("/.."), cleanpath("/."), cleanpath("///"));
+	printf("%s %s %s\n", cleanpath("a/.."), cleanpath("../a/../.."), cleanpath("./"));
+	printf("[%s]\n", cleanpath(""));
 	exit(0);
 }

@@ -1,15 +1,21 @@
 /*
- * A string variable that was never assigned is a null pointer in DTrace, so printing it faults with an invalid address (arg4 = 1).
- * Doubtful: an implementation may as well give the empty string.
+ * A global or clause-local string that was never assigned is empty: its storage begins as zeros. A thread-local one is a null pointer, and printing it faults.
  */
 #pragma D option quiet
 
 
 string text;
+this string local;
+self string own;
 
 BEGIN
 {
-	printf("[%s]\n", text);
+	printf("[%s] [%s]\n", text, this->local);
+}
+
+BEGIN
+{
+	printf("[%s]\n", self->own);
 }
 
 BEGIN

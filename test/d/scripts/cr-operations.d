@@ -8,7 +8,7 @@ inline string operation[int n] =
     n == 2 ? "clts" :
     n == 3 ? "lmsw" : "<unknown>";
 
-inline string register[int n] =
+inline string name_of[int n] =
     n == 0 ? "rax" :
     n == 1 ? "rcx" :
     n == 2 ? "rdx" :
@@ -16,7 +16,7 @@ inline string register[int n] =
 
 kvm-cr
 {
-	@accesses[operation[arg2], arg0, register[arg1]] = count();
+	@accesses[operation[arg2], arg0, name_of[arg1]] = count();
 }
 
 tick-10s,

@@ -2,6 +2,8 @@
 #pragma D option quiet
 
 
+int entries;
+
 sdt:kvm::
 /entries < 2 && probename != "kvm-cr"/
 {

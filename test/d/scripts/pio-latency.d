@@ -2,6 +2,8 @@
 #pragma D option quiet
 
 
+uint64_t last;
+
 kvm-pio
 {
 	@ports[args[0] ? "out" : "in", args[1], args[2]] = count();

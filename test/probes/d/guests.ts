@@ -15,7 +15,7 @@ function withApic(guest: Guest): Guest {
   return guest;
 }
 
-/** Three rounds of: CPUID, two OUTs to port 80h, an IN from 71h, CR0, CR3 and CR4 read and written, CLTS, MSR 174h read and written; then HLT. */
+/** Three rounds of: CPUID, two OUTs to port 80h, an IN from 71h, CR0, CR3 and CR4 read and written, CLTS, MSR 1A0h read and written; then HLT. */
 function exits(): Guest {
   const code = `
     be 03 00 00 00        ; mov esi, 3
@@ -26,7 +26,7 @@ function exits(): Guest {
     0f 20 d8 0f 22 d8     ; mov rax, cr3; mov cr3, rax
     0f 20 e0 0f 22 e0     ; mov rax, cr4; mov cr4, rax
     0f 06                 ; clts
-    b9 74 01 00 00        ; mov ecx, 174h
+    b9 a0 01 00 00        ; mov ecx, 1a0h
     0f 32 0f 30           ; rdmsr; wrmsr
     ff ce 75 d0           ; dec esi; jnz
     f4                    ; hlt`;

@@ -1,7 +1,0 @@
-/* bufsize needs a value. */
-#pragma D option bufsize
-
-BEGIN
-{
-	exit(0);
-}
