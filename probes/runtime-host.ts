@@ -1,7 +1,7 @@
 /**
  * The tracer's runtime over one shared memory, and compiled programs over it: what `probes/engine` runs in a VM's thread, and where there is no VM.
  *
- * Imports of build/tracer.wasm: `env.memory`, `env.table` (the dispatchers of all programs, by SLOT of `arena.ts`) and `env.written`. Imports of a
+ * Imports of build/tracer.wasm: `env.memory`, `env.table` (the dispatchers of all programs, by SLOT of `arena.ts`), `env.written` and `env.attend`. Imports of a
  * compiled program: `env.memory`, `env.arena` and `env.variables` (places of its arena and of the variables in it), and `rt`, the runtime's
  * exports. A program exports `init` and, for each probe, its dispatcher `p<id>`. Every slot of the table that no dispatcher has holds a function
  * that does nothing, so that no firing can trap.
@@ -59,8 +59,10 @@ function nobody(): unknown {
 }
 
 export class TracerRuntime {
-  /** Fires a static point in all programs that have it enabled. */
+  /** Fires a static point in all programs that have it enabled; a WebAssembly function, which does not return before `attend` has. */
   readonly probe: Firing;
+  /** Called when a firing has left something to do at once (ATTENTION of `arena.ts`). */
+  attend: () => void = () => {};
   readonly #memory: WebAssembly.Memory;
   readonly #exports: RuntimeExports;
   readonly #table: WebAssembly.Table;
@@ -71,7 +73,7 @@ export class TracerRuntime {
     this.#memory = memory;
     this.#table = new WebAssembly.Table({ element: 'anyfunc', initial: slots }, this.#nobody);
     const { exports } = new WebAssembly.Instance(compileRuntime(), {
-      env: { memory, table: this.#table, written },
+      env: { memory, table: this.#table, written, attend: () => this.attend() },
     });
     this.#exports = exports as unknown as RuntimeExports;
     this.probe = this.#exports.probe;

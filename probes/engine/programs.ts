@@ -9,18 +9,19 @@
  *
  * @module
  */
-import { ARENA, CONSUMERS, SLOT, STATE } from '../arena.ts';
+import { ARENA, ATTENTION, CONSUMERS, SLOT, STATE } from '../arena.ts';
 import type { CompiledProgram } from '../program.ts';
-import { offsetOf } from '../../vmm/cpu/layout.ts';
+import { MEMORY_MAP, offsetOf } from '../../vmm/cpu/layout.ts';
 import type { Firing } from '../../vmm/cpu/probe-gate.ts';
 import { type Lowered, type Surroundings, fitArena, writeHeader } from './arena-header.ts';
 import { ArenaMemory } from './arena-memory.ts';
 import { type ProgramSlots, assignSlots } from './slots.ts';
-import { ATTENTION_AT, watchedFiring } from './watch.ts';
 
 /** The runtime in this memory: `probes/runtime`. */
 export interface Runtime {
   readonly probe: Firing;
+  /** What it calls when a firing has left something to do. */
+  attend: () => void;
   fire(cpu: number, consumer: number, slot: number): void;
   /** Puts a program's code over its arena, whose header is filled in, and its probes into their slots. */
   load(consumer: number, arena: number, program: CompiledProgram, slots: ReadonlyMap<number, number>): void;
@@ -54,6 +55,8 @@ export interface ProgramsOptions {
   asked(program: RunningProgram, what: number): void;
 }
 
+const ATTENTION_AT = MEMORY_MAP.TRACE + ATTENTION;
+
 /** PROBE_ARG: words of 32 bits. */
 const ARG_WORDS = 20;
 
@@ -76,7 +79,8 @@ export class Programs {
     this.#buffer = memory.buffer;
     this.#words = new Int32Array(memory.buffer);
     this.#arenas = new ArenaMemory(memory.buffer, area.from, area.to);
-    this.firing = watchedFiring(memory, runtime.probe, () => this.attend());
+    this.firing = runtime.probe;
+    runtime.attend = () => this.attend();
   }
 
   /** Sets a program up. Throws EnableError. */

@@ -4,7 +4,8 @@
  * A point's switch is a bit mask of consumers. For each, its program's dispatcher stands in the shared table at consumer * PER_CONSUMER + slot; it runs the
  * enabled clauses in order. A program that is not ACTIVE (exit() was called, or it is being taken away) is passed over; END alone fires then.
  */
-import { ARENA_STATE, CONSUMERS, SLOT_END, SLOT_PER_CONSUMER, STATE_ACTIVE, STATE_DRAINING, VM_PROBES } from './constants.gen';
+import { ARENA_STATE, ATTENTION, CONSUMERS, SLOT_END, SLOT_PER_CONSUMER, STATE_ACTIVE, STATE_DRAINING, VM_PROBES } from './constants.gen';
+import { attend } from './env';
 import { enter } from './state';
 
 /** Arenas by consumer, u32 each; 0 = none. */
@@ -29,7 +30,7 @@ function run(cpu: usize, consumer: u32, slot: u32, from: u32): void {
   call_indirect<void>(consumer * SLOT_PER_CONSUMER + slot, cpu);
 }
 
-/** Fires a static point: its arguments stand in the vCPU's PROBE_ARG. */
+/** Fires a static point: its arguments stand in the vCPU's PROBE_ARG. JavaScript is called only when there is something to do (`attend`). */
 export function probe(cpu: usize, point: u32): void {
   if (busy) return;
   let mask = load<u32>(VM_PROBES + (<usize>point << 2)) & ((1 << CONSUMERS) - 1);
@@ -40,9 +41,10 @@ export function probe(cpu: usize, point: u32): void {
     mask &= mask - 1;
   } while (mask != 0);
   busy = false;
+  if (load<u32>(ATTENTION) != 0) attend();
 }
 
-/** Fires one consumer's probe by its slot: BEGIN, END, profile, tick. Does nothing when the program has none there: ask before. */
+/** Fires one consumer's probe by its slot: BEGIN, END, profile, tick. Does nothing when the program has none there: ask before. Who calls it looks at ATTENTION. */
 export function fire(cpu: usize, consumer: u32, slot: u32): void {
   if (busy) return;
   busy = true;

@@ -6,7 +6,7 @@
  * itself and comes here for what takes more than a few instructions: room in the record buffer (ring.ts), aggregations (aggregation.ts, values.ts,
  * snapshot.ts, trunc.ts), dynamic variables (dynamic.ts), memory behind pointers (memory.ts, guest.ts), strings (string.ts, path.ts, number.ts,
  * json.ts), speculations, stacks, registers. All of a program's data is in its arena (`probes/arena.ts`), of bounded size; nothing here allocates
- * beyond it, loops without bound, or calls JavaScript, but for `written` after a destructive copyout.
+ * beyond it, loops without bound, or calls JavaScript, but for `written` after a destructive copyout and `attend` after a firing that asks for it.
  *
  * Anything that can go wrong in a clause raises a fault (state.ts) and returns; the compiled code looks at `fault` and ends the clause. No address
  * that a clause makes up is used unchecked, so no program harms the VM or another program.

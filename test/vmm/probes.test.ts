@@ -49,7 +49,7 @@ test('the gate is the module that the emitter makes', () => {
     a.get(0);
     a.get(1);
     a.i32(0);
-    a.callIndirect(type);
+    a.returnCallIndirect(type);
   });
   m.export('probe', 'func', probe);
   m.export('table', 'table');

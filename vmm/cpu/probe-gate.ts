@@ -10,7 +10,7 @@
  *       (type $firing (func (param i32 i32)))
  *       (table (export "table") 1 funcref)
  *       (func $nobody (type $firing))
- *       (func (export "probe") (type $firing) local.get 0 local.get 1 i32.const 0 call_indirect (type $firing))
+ *       (func (export "probe") (type $firing) local.get 0 local.get 1 i32.const 0 return_call_indirect (type $firing))
  *       (elem (i32.const 0) $nobody))
  *
  * @module
@@ -26,7 +26,7 @@ export const GATE_MODULE: Uint8Array<ArrayBuffer> = Uint8Array.from(
     '0711020570726f6265000105' +
     '7461626c650100' +
     '0907010041000b0100' +
-    '0a100202000b0b00200020014100110000' +
+    '0a100202000b0b00200020014100130000' +
     '0b'
   ).match(/../g) as string[],
   (byte) => Number.parseInt(byte, 16),

@@ -37,13 +37,13 @@ export class Bench {
   readonly memory = createMemory(RAM_BYTES);
   readonly view = new DataView(this.memory.buffer);
   readonly programs: Programs;
+  readonly runtime = new TracerRuntime(this.memory, () => {});
 
   constructor() {
-    const runtime = new TracerRuntime(this.memory, () => {});
     this.programs = new Programs({
       memory: this.memory,
       area: traceArea(RAM_BYTES),
-      runtime,
+      runtime: this.runtime,
       cpu: () => CPU,
       on: ({ points, consumer }) => this.#switch(points, 1 << consumer, true),
       off: ({ points, consumer }) => this.#switch(points, 1 << consumer, false),
