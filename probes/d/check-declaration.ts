@@ -95,7 +95,7 @@ export class DeclarationChecker {
     line: number,
   ): void {
     if (known !== undefined) {
-      if (known.kind !== 'variable' || !sameVariable(known, type, keys)) this.#redeclared(name, type, known, line);
+      if (known.kind !== 'variable' || !sameVariable(known, type, keys)) this.#redeclared(name, type, known, line, keys);
       return;
     }
     const made = this.#context.names.create(scope, name);
@@ -107,9 +107,21 @@ export class DeclarationChecker {
     }
   }
 
-  #redeclared(name: string, type: Type, known: Identifier, line: number): never {
-    const text = `identifier redeclared: ${name}\n\t current: ${typeName(type)} ${name}\n\tprevious: ${kindName(known)} ${name}`;
-    return this.#context.raise('D_DECL_IDRED', text, line);
+  /** `type` and `keys` are those of the declaration that comes too late. */
+  #redeclared(name: string, type: Type, known: Identifier, line: number, keys?: readonly Type[]): never {
+    let current = `${keys === undefined ? 'scalar' : 'associative array'} ${typeName(type)}`;
+    let previous = `${kindName(known)} ${typeName(typeOf(known))}`;
+    const old = known.kind === 'variable' ? known.variable.keys : undefined;
+    if (keys !== undefined && old !== undefined && current === previous) {
+      const at = keys.findIndex((key, i) => old[i] === undefined || !compatible(key, old[i]));
+      const key = (list: readonly Type[]): string =>
+        list.length === keys.length && old.length === keys.length
+          ? `${name}, key #${at + 1} of type ${typeName(list[at] as Type)}`
+          : `${name}, tuple length ${list.length}`;
+      current = key(keys);
+      previous = key(old);
+    }
+    return this.#context.raise('D_DECL_IDRED', `identifier redeclared: ${name}\n\t current: ${current}\n\tprevious: ${previous}`, line);
   }
 
   inline({ declarator, base, storage, body, line }: InlineSyntax): void {
@@ -125,7 +137,10 @@ export class DeclarationChecker {
     // Scripts for illumos bring tables of their own (strexitno, EXIT_REASON_*) that are built in here: theirs count.
     const hidden = known !== undefined && names.inherited(name) === known && (known.kind === 'inline' || known.kind === 'enumerator');
     if (known !== undefined && !hidden) {
-      raise('D_DECL_IDRED', `identifier redefined: ${name}\n\t current: inline definition\n\tprevious: ${kindName(known)} ${name}`);
+      raise(
+        'D_DECL_IDRED',
+        `identifier redefined: ${name}\n\t current: inline definition\n\tprevious: ${kindName(known)} ${known.kind === 'inline' || known.kind === 'enumerator' ? 'inline' : ''}`,
+      );
     }
     const parameters: readonly Parameter[] =
       first?.kind === 'function' ? first.parameters : first?.kind === 'associative' ? first.keys : [];
@@ -199,6 +214,11 @@ export class DeclarationChecker {
     }
     return cast(convert(checked, member.type), member.type);
   }
+}
+
+function typeOf(id: Identifier): Type {
+  if (id.kind === 'variable') return id.variable.type;
+  return id.kind === 'function' || id.kind === 'aggregating' ? id.prototype.returns : id.type;
 }
 
 /** Key types of an associative array's declarator. */

@@ -30,7 +30,8 @@ import type { DynamicType, Type } from './types.ts';
 
 /** `@` of a prototype: a value of any type. */
 const ANY = undefined;
-const TEXT = pointerTo(CHAR);
+/** Named as messages show it; qualifiers change nothing else. */
+const TEXT = pointerTo({ ...CHAR, name: 'const char' });
 const UINT16 = named('uint16_t', UNSIGNED_SHORT);
 const IP_ADDRESS = named('ipaddr_t', UINT32);
 /** Of an IPv6 address only its bytes matter. */
