@@ -74,8 +74,10 @@ class TracerExtension implements Extension {
     try {
       running = this.#tracer.add(program, around, wait);
     } catch (error) {
-      if (!(error instanceof EnableError || error instanceof TooManyProbes)) throw error;
-      this.#post({ kind: 'refused', id, reason: error.message });
+      // Whatever it is, it is no reason for the VM to end.
+      const { name, message } = error as Error;
+      const expected = error instanceof EnableError || error instanceof TooManyProbes;
+      this.#post({ kind: 'refused', id, reason: expected ? message : `the program does not load (${name}: ${message})` });
       return;
     }
     this.#programs.set(id, running);

@@ -5,6 +5,9 @@
  * thousand-and-first probe are not provided, so a description that asks for one matches nothing. They fire at multiples of their interval
  * from the time on at which they are enabled, as the original's do. The probes listed from the start are those of the original.
  *
+ * arg0 is the program counter if the vCPU runs the guest's kernel, else 0; arg1 if it runs user code; arg2 of profile the nanoseconds by which an exit
+ * made it late. A halted vCPU fires at its exact time with its registers as they are. Without a VM the host's clock counts, and both are 0.
+ *
  * @module
  */
 import { attributes } from './attributes.ts';

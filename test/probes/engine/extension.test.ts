@@ -88,6 +88,19 @@ test('a program for which there is no room is refused with the reason', () => {
   assert.ok(last?.kind === 'refused' && last.id === CONSUMERS && /no room/.test(last.reason));
 });
 
+test('a program that does not load is refused, and the VM goes on', () => {
+  const t = thread('e6 80 f4');
+  const whole = generate(program(marks('kvm-pio')), { bufsize: 1 << 16 });
+  t.tell({ kind: 'enable', id: 1, program: { ...whole, code: whole.code.slice(0, 40) }, around: AROUND, wait: false });
+  const [told] = t.told;
+  assert.ok(told?.kind === 'refused' && /CompileError/.test(told.reason));
+  t.enable(2, program(marks('kvm-pio')));
+  t.g.run();
+  const [, enabled] = t.told;
+  assert.ok(enabled?.kind === 'enabled');
+  assert.ok(new RecordRing(t.g.vm.memory.buffer, enabled.arena).waiting > 0);
+});
+
 test('at the end of the run END fires in all that are left', () => {
   const t = thread('f4');
   t.enable(1, program(marks('END')));
