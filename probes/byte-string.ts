@@ -10,8 +10,11 @@
 
 const ESCAPE = 0xdc00;
 
+const NOT_ASCII = /[^\x00-\x7f]/;
+
 /** The bytes of a text as a byte string. */
 export function byteString(text: string): string {
+  if (!NOT_ASCII.test(text)) return text;
   let bytes = '';
   for (const character of text) {
     const code = character.codePointAt(0)!;
