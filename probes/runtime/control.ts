@@ -56,7 +56,9 @@ function user(address: u64, bytes: u64): bool {
 
 export function alloca(bytes: u64): u64 {
   const at = allocate(bytes);
-  return at == 0 ? 0 : dAddress(at);
+  if (at == 0) return 0;
+  memory.fill(at, 0, <usize>bytes);
+  return dAddress(at);
 }
 
 export function copyin(address: u64, bytes: u64): u64 {

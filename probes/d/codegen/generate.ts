@@ -27,6 +27,7 @@ const STRING_BYTES_MIN = 2;
 /** Scratch memory: so much, and so many strings. */
 const SCRATCH_BYTES = 256 * 1024;
 const SCRATCH_STRINGS = 64;
+const BUFFER_BYTES = 4 << 20;
 const RING_BYTES_MIN = 4096;
 /** Of the hash tables of aggregations and of dynamic variables. */
 const HASH_BYTES_MIN = 64;
@@ -120,6 +121,7 @@ function memoryOf(
   aggregations: number,
   stringBytes: number,
 ): ArenaSizes {
+  const buffer = numberOf(options, 'bufsize', BUFFER_BYTES);
   const largest = epids.reduce((most, epid) => Math.max(most, epid?.bytes ?? 0), 0);
   return {
     constants: module.constantsBytes,
@@ -132,14 +134,15 @@ function memoryOf(
     speculations: numberOf(options, 'nspec', 1),
     speculationBytes: align(numberOf(options, 'specsize', 32 << 10) + SPECULATION.HEADER, 8),
     // A record and what fills the ring before it must fit.
-    buffer: powerOfTwo(Math.max(numberOf(options, 'bufsize', 4 << 20), 2 * largest, RING_BYTES_MIN)),
+    buffer: powerOfTwo(Math.max(buffer, 2 * Math.min(largest, buffer), RING_BYTES_MIN)),
   };
 }
 
 /** Generates a program's code. `options` are those in effect, `#pragma D option` included. */
 export function generate(program: CheckedProgram, options: EffectiveOptions): CompiledProgram {
   const stringBytes = Math.max(numberOf(options, 'strsize', 256), STRING_BYTES_MIN);
-  const layouts = program.clauses.map((clause) => layOutRecord(clause, stringBytes));
+  const bufferBytes = numberOf(options, 'bufsize', BUFFER_BYTES);
+  const layouts = program.clauses.map((clause) => layOutRecord(clause, stringBytes, bufferBytes));
   const staged = layouts.reduce((most, { staged, bytes }) => (staged ? Math.max(most, bytes) : most), 0);
   const variables = new VariableLayout(program.globals, program.selfs, program.locals, stringBytes, staged);
   const module = new ProgramModule(variables);

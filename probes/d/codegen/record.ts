@@ -34,6 +34,8 @@ export interface RecordLayout {
   readonly speculative: boolean;
   /** It is put together aside, because other records come before it in the ring. */
   readonly staged: boolean;
+  /** It is larger than the buffer: it is dropped whenever the clause runs. */
+  readonly dropped: boolean;
 }
 
 /** Actions that leave no record by themselves. */
@@ -86,7 +88,7 @@ function roomOf(type: Type, stringBytes: number): { bytes: number; align: number
 }
 
 /** Lays out the record that a clause leaves. */
-export function layOutRecord(clause: Clause, stringBytes: number): RecordLayout {
+export function layOutRecord(clause: Clause, stringBytes: number, bufferBytes: number): RecordLayout {
   let next: number = RECORD.HEADER;
   const actions = clause.statements.filter((statement) => statement.kind === 'action');
   const data = actions.map((action) =>
@@ -100,11 +102,13 @@ export function layOutRecord(clause: Clause, stringBytes: number): RecordLayout 
   const speculative = actions.some(({ name }) => name === 'speculate');
   const alone = speculative && clause.statements.length === 1;
   const leaves = alone || actions.some(({ name }) => !SILENT.has(name));
+  const bytes = leaves ? align(next, WORD) : 0;
   return {
-    bytes: leaves ? align(next, WORD) : 0,
+    bytes,
     actions: data,
     speculative,
     staged: leaves && !speculative && actions.some(({ name }) => WRITES_RING.has(name)),
+    dropped: bytes > bufferBytes && !speculative,
   };
 }
 

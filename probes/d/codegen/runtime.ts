@@ -12,6 +12,7 @@ const SIGNATURES = {
   faulted: 'ii>i',
   recovered: '>',
   // Records.
+  drop: 'i>',
   reserve: 'ii>i',
   commit: '>',
   emit: 'iii>i',
