@@ -87,10 +87,13 @@ export async function connectVm(place: VmSocketPlace, signal?: AbortSignal): Pro
   throw new VmConnectionError(`${place.path}: nobody listens`, true);
 }
 
+/** What connecting to a VM that ends comes to: its socket is removed, or its process killed while we shake hands. */
+const ENDED = ['ENOENT', 'ECONNRESET', 'EPIPE'];
+
 function asConnectionError(place: VmSocketPlace, error: unknown): VmConnectionError {
   if (error instanceof VmConnectionError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
-  return new VmConnectionError(`${place.path}: ${code ?? message}`, code === 'ENOENT');
+  return new VmConnectionError(`${place.path}: ${code ?? message}`, ENDED.includes(code ?? ''));
 }
 
 function connect(place: VmSocketPlace, signal: AbortSignal | undefined): Promise<VmConnection> {

@@ -1,4 +1,6 @@
 /** A VM's socket: frames and channels, services, and clients that are hostile, slow or gone. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, lstatSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -302,6 +304,21 @@ test('a socket that nobody listens to is removed, also when its pid is used agai
     assert.not(existsSync(path));
   }
   assert.ok((await failure(join(directory, '5.5'))).gone, 'went away between the listing and the connection');
+});
+
+test('a VM that is killed while a client connects has ended: that is no error of its own', async () => {
+  const path = join(directory, `${process.pid}.79`);
+  const listen = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => console.log('listens'))`;
+  const child = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  // Stopped, it leaves the connection waiting to be accepted.
+  child.kill('SIGSTOP');
+  await setTimeout(20);
+  const failed = failure(path);
+  await setTimeout(20);
+  child.kill('SIGKILL');
+  assert.ok((await failed).gone);
+  rmSync(path);
 });
 
 test('what is no VM is told from one, and left alone', async () => {
