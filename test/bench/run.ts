@@ -10,6 +10,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchBoot, benchBootFull, benchMemory, benchStart } from './boot.ts';
 import { benchDecode } from './decode.ts';
+import { benchFiring } from './firing.ts';
 import { benchCpuid, benchLoops, benchOut } from './loops.ts';
 import { benchAttach, benchCompile } from './trace.ts';
 import { machineNoise, ratio, type Row, type Sample, Skipped } from './measure.ts';
@@ -27,6 +28,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   decode: benchDecode,
   compile: benchCompile,
   attach: benchAttach,
+  firing: benchFiring,
 };
 
 const RUNS = 5;
