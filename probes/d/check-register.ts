@@ -1,7 +1,7 @@
 /**
  * args[], uregs[] and vmregs[]: arrays of the probe and of the vCPU that no program declares.
  *
- * The index of args[] is a constant, as each argument has a type of its own: that of the probe's declaration. A description that matches probes with
+ * The index is a constant. Each argument of args[] has a type of its own: that of the probe's declaration. A description that matches probes with
  * different arguments has none.
  *
  * @module
@@ -32,12 +32,11 @@ export class RegisterChecker {
       this.#context.raise('D_PROTO_LEN', text, line);
     }
     const index = this.#checker.check(indices[0] as Syntax);
-    const constant = index.op === 'integer' && isInteger(index.type);
-    if (!isInteger(index.type) || (name === 'args' && !constant)) {
+    if (index.op !== 'integer' || !isInteger(index.type)) {
       wrongArgument(this.#context, signed, 0, 'integer constant', nameOf(index.type));
     }
-    if (name === 'args') return this.#argument((index as Extract<Expression, { op: 'integer' }>).value, line);
-    if (index.op === 'integer' && index.value < 0n) {
+    if (name === 'args') return this.#argument(index.value, line);
+    if (index.value < 0n) {
       this.#context.raise('D_REGS_IDX', `index ${index.value} is out of range for array ${name}`, line);
     }
     return { op: 'register', set: name, index: convert(index, INT64), type: UINT64, line };

@@ -228,6 +228,8 @@ test('refusals carry the tag of the original', () => {
     'args[0]': 'D_ARGS_IDX',
     'args[i]': 'D_PROTO_ARG',
     'uregs[-1]': 'D_REGS_IDX',
+    'uregs[i]': 'D_PROTO_ARG',
+    'vmregs[arg0]': 'D_PROTO_ARG',
     'xlate <struct pt> (i).x': 'D_XLATE_NONE',
     'x = self': 'D_SYNTAX',
   };
