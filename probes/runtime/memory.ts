@@ -216,11 +216,21 @@ function badText(to: usize, address: u64): u32 {
   return 0;
 }
 
+/** Fills a short range with zeros: quicker than a call of the engine's memory.fill. */
+export function clearBytes(from: usize, end: usize): void {
+  let at = from;
+  for (; at + 32 <= end; at += 32) {
+    v128.store(at, i64x2(0, 0));
+    v128.store(at, i64x2(0, 0), 16);
+  }
+  for (; at < end; at++) store<u8>(at, 0);
+}
+
 /** Text of at most `max` bytes as part of a key: all bytes beyond it, to a multiple of 8, are 0. */
 export function keyText(to: usize, from: u64, max: u32): void {
   const length = copyText(to, from, max);
   const used = min<u32>((length + 8) & ~7, max);
-  memory.fill(to + used, 0, ((max + 7) & ~7) - used);
+  clearBytes(to + used, to + ((max + 7) & ~7));
 }
 
 /** A string variable: a word that says whether it is NULL (0xff) or set (1), then the text. */

@@ -45,7 +45,7 @@ function makeRoom(a: usize, head: u32, size: u32, need: u32): bool {
   if (policy == POLICY_RING) {
     const ring = load<u32>(a, ARENA_RING);
     let tail = load<u32>(a, ARENA_TAIL);
-    while (size - (head - tail) < need) tail += load<u32>(ring + (tail & (size - 1)), RECORD_SIZE);
+    while (size - (head - tail) < need) tail += load<u32>(ring + (tail & mask), RECORD_SIZE);
     atomic.store<u32>(a + ARENA_TAIL, tail);
     return true;
   }
