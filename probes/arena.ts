@@ -120,6 +120,8 @@ export const ARENA = {
   BOUNCE: 236,
   /** 1: the writer waits for the reader to move TAIL (WAIT). It notifies this word when it starts to. */
   WAITING: 240,
+  /** Bytes of the ring that records may fill: fewer than it has when a smaller buffer was asked for. What the tracer itself writes is not bound by it. */
+  CAPACITY: 244,
   /** u64: D address of what strtok() has left, 0 = nothing. A clause begins with none. */
   STRTOK: 248,
   /** Room for the runtime's own state (free lists, hash heads, seeds). */

@@ -76,6 +76,9 @@ function endBytes({ epids }: ProgramDescriptor): number {
 
 const POLICIES: Readonly<Record<string, number>> = { switch: POLICY.SWITCH, fill: POLICY.FILL, ring: POLICY.RING };
 
+/** A record's header is so much larger here, with what aligns its end, than the original's: what fits the buffer asked for there fits here. */
+const RECORD_EXCESS = 16;
+
 /** Fills in the header of the zeroed arena at `arena`. */
 export function writeHeader(
   memory: ArrayBufferLike,
@@ -104,7 +107,9 @@ export function writeHeader(
   set(ARENA.SCRATCH_NEXT, arena + places.scratch);
   set(ARENA.BOUNCE, arena + places.bounce);
   set(ARENA.BYTES, places.bytes);
-  set(ARENA.RESERVE, Math.min(endBytes(descriptor), sizes.buffer / 2));
+  const capacity = Math.min(numberOf(descriptor.options, 'bufsize', sizes.buffer) + RECORD_EXCESS, sizes.buffer);
+  set(ARENA.CAPACITY, capacity);
+  set(ARENA.RESERVE, Math.min(endBytes(descriptor), Math.floor(capacity / 2)));
   set(ARENA.STATE, STATE.IDLE);
   set(ARENA.POLICY, POLICIES[String(descriptor.options['bufpolicy'] ?? 'switch')] ?? POLICY.SWITCH);
   set(ARENA.WAIT, wait ? 1 : 0);

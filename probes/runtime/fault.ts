@@ -7,7 +7,7 @@
  */
 import { DROP_DBLERROR, EPID_FAULT, PROBE_ARG, RECORD_HEADER } from './constants.gen';
 import { IN_ERROR, SAVED_ARGS } from './private';
-import { claim, commit, header } from './ring';
+import { claimOwn, commit, header } from './ring';
 import { arena, clearFault, cpu, drop, fault, faultAddress } from './state';
 
 const ARGS: usize = 10 * 8;
@@ -23,7 +23,7 @@ export function faulted(epid: u32, site: u32): u32 {
   }
   const action = (site >> 16) & 0x7fff;
   const offset = site & 0xffff;
-  const at = claim(<u32>RECORD_HEADER + 24);
+  const at = claimOwn(<u32>RECORD_HEADER + 24);
   if (at != 0) {
     header(at, <u32>RECORD_HEADER + 24, EPID_FAULT, 0);
     store<u32>(at, epid, RECORD_HEADER);

@@ -9,7 +9,7 @@
  * records need. ring: the oldest records go.
  */
 import {
-  ARENA_FILLED, ARENA_HEAD, ARENA_POLICY, ARENA_RESERVE, ARENA_RING, ARENA_RING_BYTES, ARENA_STATE, ARENA_TAIL, ARENA_WAIT, ARENA_WAITING, ATTENTION, DROP_PRINCIPAL,
+  ARENA_CAPACITY, ARENA_FILLED, ARENA_HEAD, ARENA_POLICY, ARENA_RESERVE, ARENA_RING, ARENA_RING_BYTES, ARENA_STATE, ARENA_TAIL, ARENA_WAIT, ARENA_WAITING, ATTENTION, DROP_PRINCIPAL,
   EPID_PAD, POLICY_FILL, POLICY_RING, RECORD_CPU, RECORD_EPID, RECORD_FLAGS, RECORD_SIZE, RECORD_TIMESTAMP, STATE_ACTIVE, STATE_IDLE, STATE_STOPPED,
 } from './constants.gen';
 import { PENDING } from './private';
@@ -45,7 +45,7 @@ function makeRoom(a: usize, head: u32, size: u32, need: u32): bool {
   if (policy == POLICY_RING) {
     const ring = load<u32>(a, ARENA_RING);
     let tail = load<u32>(a, ARENA_TAIL);
-    while (size - (head - tail) < need) tail += load<u32>(ring + (tail & mask), RECORD_SIZE);
+    while (size - (head - tail) < need) tail += load<u32>(ring + (tail & (size - 1)), RECORD_SIZE);
     atomic.store<u32>(a + ARENA_TAIL, tail);
     return true;
   }
@@ -68,13 +68,11 @@ function fill(a: usize, head: u32, size: u32, need: u32): bool {
   return false;
 }
 
-/** Room for a record of `bytes` (a multiple of 8, at most half of the ring); 0 = there is none, which was counted. */
-export function claim(bytes: u32): usize {
-  const a = arena;
-  const size = load<u32>(a, ARENA_RING_BYTES);
+/** Room for a record of `bytes` (a multiple of 8, at most half of the ring) where all take at most `capacity`; 0 = there is none, which was counted. */
+function room(a: usize, bytes: u32, size: u32, capacity: u32): usize {
   let head = load<u32>(a, ARENA_HEAD);
   const left = size - (head & (size - 1));
-  const need = left < bytes ? left + bytes : bytes;
+  const need = max<u32>(left < bytes ? left + bytes : bytes, bytes + size - capacity);
   if (load<u32>(a, ARENA_POLICY) == POLICY_FILL) {
     if (!fill(a, head, size, need)) return 0;
   } else if (size - (head - atomic.load<u32>(a + ARENA_TAIL)) < need) {
@@ -89,6 +87,19 @@ export function claim(bytes: u32): usize {
   }
   store<u32>(a, head + bytes, PENDING);
   return ring + (head & (size - 1));
+}
+
+/** Room for a record of the program's. */
+export function claim(bytes: u32): usize {
+  const a = arena;
+  return room(a, bytes, load<u32>(a, ARENA_RING_BYTES), load<u32>(a, ARENA_CAPACITY));
+}
+
+/** Room for one of the tracer's own, which the size of buffer that was asked for does not bind. */
+export function claimOwn(bytes: u32): usize {
+  const a = arena;
+  const size = load<u32>(a, ARENA_RING_BYTES);
+  return room(a, bytes, size, size);
 }
 
 /** Writes a record's header. */

@@ -8,7 +8,7 @@ import {
   AGG_COUNT, AGG_FIRST, AGG_KEY_BYTES, AGG_NORMAL, AGG_VALUE_BYTES, ARENA_RING_BYTES, DROP_PRINCIPAL, ELEMENT_KEY, ELEMENT_NEXT, EPID_SNAPSHOT, RECORD_HEADER,
 } from './constants.gen';
 import { entryOf } from './aggregation';
-import { claim, commit, header } from './ring';
+import { claimOwn, commit, header } from './ring';
 import { arena, cpu, drop } from './state';
 
 const PART_HEADER: u32 = <u32>RECORD_HEADER + 24;
@@ -34,7 +34,7 @@ export function snapshot(id: u32): bool {
     left -= number;
     if (left == 0) flags |= LAST;
     const bytes = PART_HEADER + number * each;
-    const at = claim(bytes);
+    const at = claimOwn(bytes);
     if (at == 0) return false;
     header(at, bytes, EPID_SNAPSHOT, 0);
     store<u32>(at, id, RECORD_HEADER);
