@@ -1,7 +1,7 @@
 /* The last exits before a triple fault, with the registers at each. */
 #pragma D option quiet
 #pragma D option bufpolicy=ring
-#pragma D option bufsize=1k
+#pragma D option bufsize=4k
 
 
 kvm-vexit
