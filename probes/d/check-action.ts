@@ -160,7 +160,11 @@ export class ActionChecker {
     const [address, size, shown] = given as [Expression, Expression, Expression | undefined];
     if (given.length > 3) this.#raise('D_PROTO_LEN', `tracemem( ) prototype mismatch: ${given.length} args passed, 3 expected`, line);
     if (!isInteger(address.type) && !isPointer(address.type)) {
-      this.#raise('D_TRACEMEM_ADDR', 'tracemem( ) argument #1 must be a pointer or integer', line);
+      this.#raise(
+        'D_TRACEMEM_ADDR',
+        `tracemem( ) argument #1 is incompatible with prototype:\n\tprototype: pointer or integer\n\t argument: ${nameOf(address.type)}`,
+        line,
+      );
     }
     if (size.op !== 'integer' || size.value <= 0n || size.value > TRACEMEM_MAX) {
       this.#raise('D_TRACEMEM_SIZE', 'tracemem( ) argument #2 must be a non-zero positive integral constant expression', line);

@@ -43,9 +43,11 @@ export function aggregationOf(
   return { name: node.object.name, indices: node.indices, line: node.line };
 }
 
-/** `@a[1][2]`. */
-function isTwiceIndexed(node: Syntax): boolean {
-  return node.kind === 'index' && (aggregationOf(node.object)?.indices !== undefined || isTwiceIndexed(node.object));
+/** The name in `@name[1][2]`; undefined for anything else. */
+function twiceIndexed(node: Syntax): string | undefined {
+  if (node.kind !== 'index') return undefined;
+  const inner = aggregationOf(node.object);
+  return inner?.indices === undefined ? twiceIndexed(node.object) : inner.name;
 }
 
 export class AggregateChecker {
@@ -60,10 +62,13 @@ export class AggregateChecker {
   /** The statement that an expression is, when it aggregates. */
   statement(node: Syntax): Statement | undefined {
     const target = node.kind === 'assign' ? node.left : node;
-    if (isTwiceIndexed(target)) this.#raise('D_AGG_MDIM', 'improper use of [ ]: an aggregation has one list of keys', node.line);
+    const twice = twiceIndexed(target);
+    if (twice !== undefined) {
+      this.#raise('D_AGG_MDIM', `improper attempt to reference @${twice} as a multi-dimensional array`, node.line);
+    }
     const aggregation = aggregationOf(target);
     if (aggregation === undefined) return undefined;
-    if (node.kind !== 'assign') this.#raise('D_AGG_NULL', 'expression statement has null effect', node.line);
+    if (node.kind !== 'assign') this.#raise('D_AGG_NULL', `expression has null effect: @${aggregation.name}`, node.line);
     return this.#aggregate(node, aggregation);
   }
 
@@ -136,12 +141,12 @@ export class AggregateChecker {
   #increment(name: string, given: readonly Expression[], at: number, line: number): Expression | undefined {
     const most = at + 1;
     if (given.length > most) {
-      this.#raise('D_PROTO_LEN', `${name}( ) prototype mismatch: ${given.length} args passed, ${most} expected`, line);
+      this.#raise('D_PROTO_LEN', `${name}( ) prototype mismatch: ${given.length} args passed, at most ${most} expected`, line);
     }
     const increment = given[at];
     if (increment === undefined) return undefined;
     if (!isScalar(increment.type)) {
-      const text = `${name}( ) argument #${most} must be of scalar type (value to increment by)`;
+      const text = `${name}( ) increment value (argument #${most}) must be of scalar type`;
       this.#raise('D_PROTO_ARG', text, line);
     }
     return convert(increment, INT64);
@@ -151,7 +156,7 @@ export class AggregateChecker {
   #constant(given: readonly Expression[], at: number, name: string, tag: string, line: number): bigint {
     const e = given[at];
     if (e?.op === 'integer' && isInteger(e.type)) return e.value;
-    return this.#raise(`${tag}TYPE`, `${name}( ) argument #${at + 1} must be an integer constant`, line);
+    return this.#raise(`${tag}TYPE`, `${name}( ) argument #${at} must be an integer constant`, line);
   }
 
   #linear(given: readonly Expression[], line: number): AggregatingFunction {
@@ -159,7 +164,7 @@ export class AggregateChecker {
     const wide = (at: number, tag: string): bigint => {
       const value = this.#constant(given, at, name, tag, line);
       if (value <= INT32_MAX && value >= -INT32_MAX - 1n) return value;
-      return this.#raise(`${tag}VAL`, `${name}( ) argument #${at + 1} must be a 32-bit quantity`, line);
+      return this.#raise(`${tag}VAL`, `${name}( ) argument #${at} must be a 32-bit quantity`, line);
     };
     const base = wide(1, 'D_LQUANT_BASE');
     const limit = wide(2, 'D_LQUANT_LIM');
@@ -185,7 +190,7 @@ export class AggregateChecker {
     const short = (at: number, tag: string): bigint => {
       const value = this.#constant(given, at, name, tag, line);
       if (value >= 0n && value <= UINT16_MAX) return value;
-      return this.#raise(`${tag}VAL`, `${name}( ) argument #${at + 1} must be an unsigned 16-bit quantity`, line);
+      return this.#raise(`${tag}VAL`, `${name}( ) argument #${at} must be an unsigned 16-bit quantity`, line);
     };
     const factor = short(1, 'D_LLQUANT_FACTOR');
     const low = short(2, 'D_LLQUANT_LMAG');

@@ -129,15 +129,19 @@ export class CallChecker {
       this.#context.raise(kernel ? 'D_STACK_PROTO' : 'D_USTACK_PROTO', text, line);
     }
     const option = this.#context.environment.options?.[OPTIONS[name]];
-    const frames = this.#size(given[0], kernel ? 'D_STACK_SIZE' : 'D_USTACK_FRAMES', 'size', name, line, 1n);
-    const stringBytes = this.#size(given[1], 'D_USTACK_STRSIZE', 'string size', name, line, 0n);
+    const frames = this.#size(given[0], kernel ? 'D_STACK_SIZE' : 'D_USTACK_FRAMES', kernel ? 'size' : 'argument #1', name, line, 1n);
+    const stringBytes = this.#size(given[1], 'D_USTACK_STRSIZE', 'argument #2', name, line, 0n);
     return { frames: frames ?? (typeof option === 'number' ? option : FRAMES[name]), stringBytes: stringBytes ?? 0 };
   }
 
   #size(value: Expression | undefined, tag: string, what: string, name: string, line: number, least: bigint): number | undefined {
     if (value === undefined) return undefined;
     if (value.op !== 'integer' || !isInteger(value.type) || value.value < least || value.value > FRAMES_MAX) {
-      this.#context.raise(tag, `${name}( ) ${what} must be a ${least > 0n ? 'non-zero ' : ''}positive integral constant expression`, line);
+      this.#context.raise(
+        tag,
+        `${name}( ) ${what} must be a ${least > 0n ? 'non-zero ' : ''}positive ${name === 'stack' ? 'integral constant expression' : 'integer constant'}`,
+        line,
+      );
     }
     return Number(value.value);
   }

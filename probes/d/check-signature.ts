@@ -19,7 +19,7 @@ export interface Signed {
   readonly line: number;
 }
 
-function wrongNumber(context: Context, { shown, line }: Signed, given: number, expected: number): never {
+function wrongNumber(context: Context, { shown, line }: Signed, given: number, expected: string | number): never {
   return context.raise(
     'D_PROTO_LEN',
     `${shown} prototype mismatch: ${given} arg${given === 1 ? '' : 's'} passed, ${expected} expected`,
@@ -41,8 +41,8 @@ function argument(context: Context, signed: Signed, at: number, type: Type | und
 
 /** How many arguments a prototype takes. */
 export function checkCount(context: Context, signed: Signed, { parameters, required, varargs }: Prototype, given: number): void {
-  if (given < required) wrongNumber(context, signed, given, required);
-  if (!varargs && given > parameters.length) wrongNumber(context, signed, given, parameters.length);
+  if (given >= required && (varargs || given <= parameters.length)) return;
+  wrongNumber(context, signed, given, !varargs && required < parameters.length ? `at least ${required}` : required);
 }
 
 /** The arguments of a function, converted to its parameters' types. */

@@ -55,7 +55,7 @@ function modify(type: Type, modifier: Modifier, raise: Raise): Type {
     case 'function':
       return { kind: 'function', returns: type, params: modifier.parameters.map((p) => p.type), varargs: modifier.varargs };
     case 'associative':
-      return raise('D_DECL_DYNOBJ', 'cannot have array or pointer of associative arrays');
+      return raise('D_DECL_DYNOBJ', 'cannot declare array of associative arrays');
   }
 }
 
@@ -177,7 +177,7 @@ export abstract class DeclarationParser extends ExpressionParser {
     if (this.accept(']')) return { kind: 'array', length: -1 };
     if (this.#startsParameter()) {
       const { parameters, varargs } = this.#parameters(']');
-      this.#checkPrototype('associative array', parameters, varargs);
+      this.#checkPrototype('array', parameters, varargs);
       return { kind: 'associative', keys: parameters };
     }
     const dimension = this.constant();
@@ -231,11 +231,12 @@ export abstract class DeclarationParser extends ExpressionParser {
   /** What a function's parameters may be: void only alone and without a name, every name once. */
   #checkFunction(parameters: readonly Parameter[]): void {
     const seen = new Set<string>();
-    for (const { type, name } of parameters) {
+    for (const [i, { type, name }] of parameters.entries()) {
       const nothing = resolve(type).kind === 'void';
       if (nothing && name !== '') this.raise('D_DECL_PROTO_NAME', `void parameter may not have a name: ${name}`);
-      if (nothing && parameters.length > 1) this.raise('D_DECL_PROTO_VOID', 'void must be sole parameter in a function declaration');
-      if (name !== '' && seen.has(name)) this.raise('D_DECL_PROTO_FORM', `parameter is declared more than once: ${name}`);
+      if (nothing && parameters.length > 1) this.raise('D_DECL_PROTO_VOID', 'void must be sole parameter');
+      if (name !== '' && seen.has(name))
+        this.raise('D_DECL_PROTO_FORM', `parameter is already declared in function prototype: ${name}, parameter #${i + 1}`);
       seen.add(name);
     }
   }
@@ -393,7 +394,8 @@ export abstract class DeclarationParser extends ExpressionParser {
       }
       value = given.value;
     }
-    if (value > INT_MAX || value < -INT_MAX - 1n) this.raise('D_DECL_ENOFLOW', `enumerator '${name}' value overflows INT_MAX`, line);
+    if (value > INT_MAX || value < -INT_MAX - 1n)
+      this.raise('D_DECL_ENOFLOW', `enumerator '${name}' value overflows INT_MAX (${INT_MAX})`, line);
     if (seen.has(name)) this.raise('D_UNKNOWN', `failed to define enumerator '${name}': Duplicate enumerator name definition`, line);
     seen.add(name);
     const known = this.names.global(name);
