@@ -1,6 +1,6 @@
 /*
- * A path that ends in "/..", "/." or "/" loses that. By the letter of the original's algorithm it keeps a slash or the dot in some of these cases; implementations that
- * came later, and the guide, have it as here.
+ * A path that ends in "/..", "/." or "/" loses that. By the letter of the original's algorithm it keeps a slash or the dot in some of these cases, which the guide does
+ * not say.
  */
 #pragma D option quiet
 
