@@ -15,6 +15,9 @@ export const CONSTANTS_OFFSET = ARENA.HEADER;
 /** Room for three strings, and as much again: subroutines copy arguments there that are not D's own. */
 export const BOUNCE_BUFFERS = 4;
 
+/** A record's header is so much larger here, with what aligns its end, than the original's: what fits a buffer there fits one of so many bytes more. */
+export const RECORD_EXCESS = 16;
+
 /** A u32 pair before each speculation's records: its state, and bytes used. */
 export const SPECULATION = { STATE: 0, USED: 4, HEADER: 8 } as const;
 

@@ -7,7 +7,7 @@
  * @module
  */
 import { ARENA, POLICY, RECORD, STATE } from '../arena.ts';
-import { type ArenaPlaces, layOut } from '../arena-layout.ts';
+import { type ArenaPlaces, layOut, RECORD_EXCESS } from '../arena-layout.ts';
 import { numberOf } from '../options.ts';
 import type { ArenaSizes, ProgramDescriptor } from '../program.ts';
 
@@ -75,9 +75,6 @@ function endBytes({ epids }: ProgramDescriptor): number {
 }
 
 const POLICIES: Readonly<Record<string, number>> = { switch: POLICY.SWITCH, fill: POLICY.FILL, ring: POLICY.RING };
-
-/** A record's header is so much larger here, with what aligns its end, than the original's: what fits the buffer asked for there fits here. */
-const RECORD_EXCESS = 16;
 
 /** Fills in the header of the zeroed arena at `arena`. */
 export function writeHeader(

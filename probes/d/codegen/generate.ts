@@ -12,7 +12,7 @@ import { I32 } from '../../../vmm/wasm/asm.ts';
 import { OP } from '../../../vmm/wasm/opcode.ts';
 import type { ArenaSizes, CompiledProgram, EffectiveOptions, EpidDescriptor, ProgramDescriptor } from '../../program.ts';
 import { numberOf } from '../../options.ts';
-import { AGGREGATION, CONSTANTS_OFFSET, SPECULATION } from '../../arena-layout.ts';
+import { AGGREGATION, CONSTANTS_OFFSET, RECORD_EXCESS, SPECULATION } from '../../arena-layout.ts';
 import type { CheckedProgram, Probe } from '../tree.ts';
 import { describeAggregation, introduce } from './aggregate.ts';
 import { type ClauseFunction, generateClause } from './clause.ts';
@@ -134,7 +134,7 @@ function memoryOf(
     speculations: numberOf(options, 'nspec', 1),
     speculationBytes: align(numberOf(options, 'specsize', 32 << 10) + SPECULATION.HEADER, 8),
     // A record and what fills the ring before it must fit.
-    buffer: powerOfTwo(Math.max(buffer, 2 * Math.min(largest, buffer), RING_BYTES_MIN)),
+    buffer: powerOfTwo(Math.max(buffer, 2 * Math.min(largest, buffer + RECORD_EXCESS), RING_BYTES_MIN)),
   };
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 import { RECORD } from '../../arena.ts';
+import { RECORD_EXCESS } from '../../arena-layout.ts';
 import type { ActionDescriptor, DatumDescriptor } from '../../program.ts';
 import { INT, UNSIGNED_LONG } from '../ctype.ts';
 import type { Action, ActionName, Clause, Expression } from '../tree.ts';
@@ -108,7 +109,7 @@ export function layOutRecord(clause: Clause, stringBytes: number, bufferBytes: n
     actions: data,
     speculative,
     staged: leaves && !speculative && actions.some(({ name }) => WRITES_RING.has(name)),
-    dropped: bytes > bufferBytes && !speculative,
+    dropped: bytes > bufferBytes + RECORD_EXCESS && !speculative,
   };
 }
 

@@ -290,6 +290,24 @@ test('a full buffer drops and counts: records and drops are all firings', () => 
   assert.is(kept + p.drops(), 5000);
 });
 
+test('a record larger than the buffer that was asked for is dropped, one of its size fits', () => {
+  const t = new Traced(guest({ code: 'f4' }).vm);
+  const checked = program([
+    clause(probe('BEGIN'), [trace(text('a string takes strsize bytes'))]),
+    clause(probe('BEGIN'), [action('exit', [integer(0)])]),
+  ]);
+  for (const bufpolicy of ['switch', 'ring']) {
+    const p = t.enable(checked, { bufsize: 16, bufpolicy });
+    assert.equal(
+      p.records().map(({ epid }) => epid),
+      [2],
+    );
+    assert.is(p.drops(), 1);
+  }
+  const waits = t.enable(checked, { bufsize: 16 }, true);
+  assert.equal([waits.records().length, waits.drops()], [1, 1], 'nobody waits for what will never fit');
+});
+
 test('what does not fit the trace area is made smaller', () => {
   const g = guest({ code: 'f4' });
   const t = new Traced(g.vm);
