@@ -63,8 +63,12 @@ export class Bench {
   /** Fires a static point on a vCPU. */
   fire(name: keyof typeof PROBE, args: readonly bigint[] = [], vcpu = 0): void {
     const cpu = CPU + vcpu * MEMORY_MAP.VCPU_STRIDE;
-    for (let i = 0; i < 10; i++) this.view.setBigUint64(cpu + offsetOf('PROBE_ARG', i), BigInt.asUintN(64, args[i] ?? 0n), true);
+    this.setArguments(cpu, args);
     this.programs.firing(cpu, PROBE[name]);
+  }
+
+  setArguments(cpu: number, args: readonly bigint[]): void {
+    for (let i = 0; i < 10; i++) this.view.setBigUint64(cpu + offsetOf('PROBE_ARG', i), BigInt.asUintN(64, args[i] ?? 0n), true);
   }
 
   /** The VM's clock. */
