@@ -27,7 +27,7 @@ export function prepare(arena: usize, aggregations: u32, chunk: u32): void {
   seedRandom(arena, load<u64>(arena, ARENA_SEED));
 }
 
-export { drop, fault, raise } from './state';
+export { fault, raise } from './state';
 export { attach, fire, probe } from './dispatch';
 export { commit, emit, reserve } from './ring';
 export { faulted, recovered } from './fault';

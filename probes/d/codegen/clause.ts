@@ -9,7 +9,6 @@
  */
 import { I32 } from '../../../vmm/wasm/asm.ts';
 import { OP } from '../../../vmm/wasm/opcode.ts';
-import { DROPS } from '../../arena.ts';
 import type { Clause } from '../tree.ts';
 import { type RecordInProgress, action } from './action.ts';
 import { aggregate } from './aggregate.ts';
@@ -63,11 +62,7 @@ export function generateClause(module: ProgramModule, clause: Clause, layout: Re
 function open(code: Code, layout: RecordLayout): RecordInProgress {
   const { asm, module } = code;
   const place = asm.local(I32);
-  if (layout.dropped) {
-    asm.i32(DROPS.indexOf('PRINCIPAL'));
-    code.call('drop');
-    code.leave();
-  } else if (layout.staged) {
+  if (layout.staged) {
     asm.globalGet(module.variablesBase);
     asm.i32(module.variables.recordOffset);
     asm.op(OP.i32Add);

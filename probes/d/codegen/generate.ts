@@ -141,8 +141,7 @@ function memoryOf(
 /** Generates a program's code. `options` are those in effect, `#pragma D option` included. */
 export function generate(program: CheckedProgram, options: EffectiveOptions): CompiledProgram {
   const stringBytes = Math.max(numberOf(options, 'strsize', 256), STRING_BYTES_MIN);
-  const bufferBytes = numberOf(options, 'bufsize', BUFFER_BYTES);
-  const layouts = program.clauses.map((clause) => layOutRecord(clause, stringBytes, bufferBytes));
+  const layouts = program.clauses.map((clause) => layOutRecord(clause, stringBytes));
   const staged = layouts.reduce((most, { staged, bytes }) => (staged ? Math.max(most, bytes) : most), 0);
   const variables = new VariableLayout(program.globals, program.selfs, program.locals, stringBytes, staged);
   const module = new ProgramModule(variables);

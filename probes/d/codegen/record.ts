@@ -8,7 +8,6 @@
  * @module
  */
 import { RECORD } from '../../arena.ts';
-import { RECORD_EXCESS } from '../../arena-layout.ts';
 import type { ActionDescriptor, DatumDescriptor } from '../../program.ts';
 import { INT, UNSIGNED_LONG } from '../ctype.ts';
 import type { Action, ActionName, Clause, Expression } from '../tree.ts';
@@ -35,8 +34,6 @@ export interface RecordLayout {
   readonly speculative: boolean;
   /** It is put together aside, because other records come before it in the ring. */
   readonly staged: boolean;
-  /** It is larger than the buffer: it is dropped whenever the clause runs. */
-  readonly dropped: boolean;
 }
 
 /** Actions that leave no record by themselves. */
@@ -89,7 +86,7 @@ function roomOf(type: Type, stringBytes: number): { bytes: number; align: number
 }
 
 /** Lays out the record that a clause leaves. */
-export function layOutRecord(clause: Clause, stringBytes: number, bufferBytes: number): RecordLayout {
+export function layOutRecord(clause: Clause, stringBytes: number): RecordLayout {
   let next: number = RECORD.HEADER;
   const actions = clause.statements.filter((statement) => statement.kind === 'action');
   const data = actions.map((action) =>
@@ -103,13 +100,11 @@ export function layOutRecord(clause: Clause, stringBytes: number, bufferBytes: n
   const speculative = actions.some(({ name }) => name === 'speculate');
   const alone = speculative && clause.statements.length === 1;
   const leaves = alone || actions.some(({ name }) => !SILENT.has(name));
-  const bytes = leaves ? align(next, WORD) : 0;
   return {
-    bytes,
+    bytes: leaves ? align(next, WORD) : 0,
     actions: data,
     speculative,
     staged: leaves && !speculative && actions.some(({ name }) => WRITES_RING.has(name)),
-    dropped: bytes > bufferBytes + RECORD_EXCESS && !speculative,
   };
 }
 

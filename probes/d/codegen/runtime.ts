@@ -12,7 +12,6 @@ const SIGNATURES = {
   faulted: 'ii>i',
   recovered: '>',
   // Records.
-  drop: 'i>',
   reserve: 'ii>i',
   commit: '>',
   emit: 'iii>i',
