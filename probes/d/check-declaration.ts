@@ -11,7 +11,7 @@ import { nameOf } from './check-operator.ts';
 import { outputOf } from './check-translator.ts';
 import type { Context } from './context.ts';
 import { assignable, cast, convert, decay } from './convert.ts';
-import { compatible, isComplete, memberOf, named, typeName } from './ctype.ts';
+import { TYPE_DEPTH_MAX, compatible, isComplete, memberOf, named, typeDepth, typeName } from './ctype.ts';
 import type { Raise } from './error.ts';
 import { type Identifier, type InlineName, type Translator, type VariableName, kindName } from './names.ts';
 import { type Declarator, type Modifier, declaredType } from './parse-declaration.ts';
@@ -70,7 +70,9 @@ export class DeclarationChecker {
     if (known !== undefined && (names.typedefs.has(name) || !compatible(known, type))) {
       this.#context.raise('D_DECL_IDRED', `typedef redeclared: ${name}`, line);
     }
-    names.typedefs.set(name, named(name, type));
+    const made = named(name, type);
+    if (typeDepth(made) > TYPE_DEPTH_MAX) this.#context.raise('D_SYNTAX', 'type is nested too deeply', line);
+    names.typedefs.set(name, made);
   }
 
   #external(name: string, type: Type, line: number): void {

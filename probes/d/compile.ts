@@ -14,6 +14,7 @@ import { builtinNames } from './builtin-names.ts';
 import { ClauseChecker } from './check-clause.ts';
 import { DeclarationChecker } from './check-declaration.ts';
 import { ExpressionChecker } from './check-expression.ts';
+import { DEPTH_MAX, NODES_MAX, complexityOf, expressionsOf } from './complexity.ts';
 import { isDestructive } from './destructive.ts';
 import { generate } from './codegen/generate.ts';
 import { Context } from './context.ts';
@@ -27,7 +28,7 @@ import { Names } from './names.ts';
 import { Parser } from './parser.ts';
 import { Pragmas } from './pragma.ts';
 import type { ClauseSyntax, Description } from './syntax.ts';
-import type { CheckedProgram, Clause, Probe } from './tree.ts';
+import type { CheckedProgram, Clause, Expression, Probe } from './tree.ts';
 
 /** A probe description of the program, and what it matches. */
 export type MatchedDescription = Description & {
@@ -66,6 +67,8 @@ class ProgramCompiler {
   readonly #descriptions: MatchedDescription[] = [];
   /** Number of the last macro argument that the program refers to. */
   readonly #referenced = new Set<number>();
+  /** Nodes of all expressions, inlines expanded. */
+  #nodes = 0;
 
   constructor(environment: Environment) {
     this.#options = { ...defaultOptions(), ...environment.options };
@@ -156,8 +159,17 @@ class ProgramCompiler {
     };
     const sink = {
       declare: (...declaration: Parameters<DeclarationChecker['declare']>) => at(() => this.#declarations.declare(...declaration)),
-      inline: (inline: Parameters<DeclarationChecker['inline']>[0]) => at(() => this.#declarations.inline(inline)),
-      translator: (translator: Parameters<DeclarationChecker['translator']>[0]) => at(() => this.#declarations.translator(translator)),
+      inline: (inline: Parameters<DeclarationChecker['inline']>[0]) =>
+        at(() => {
+          this.#declarations.inline(inline);
+          const made = this.#names.globals.get(inline.declarator.name ?? '');
+          if (made?.kind === 'inline') this.#measure(made.body, inline.line);
+        }),
+      translator: (translator: Parameters<DeclarationChecker['translator']>[0]) =>
+        at(() => {
+          this.#declarations.translator(translator);
+          for (const member of this.#names.translators.at(-1)?.members.values() ?? []) this.#measure(member, translator.line);
+        }),
       provider: (provider: Parameters<DeclarationChecker['provider']>[0]) => at(() => this.#declarations.provider(provider)),
       clause: (clause: ClauseSyntax) => void clauses.push(clause),
     };
@@ -172,6 +184,13 @@ class ProgramCompiler {
       throw new CompileError(error.tag, error.text, { ...error.place, region: parser.region });
     }
     return clauses;
+  }
+
+  /** Refuses an expression that only its writer's brevity keeps small. Returns its nodes. */
+  #measure(e: Expression, line: number): number {
+    const { nodes, depth } = complexityOf(e);
+    if (nodes > NODES_MAX || depth > DEPTH_MAX) this.#context.raise('D_SYNTAX', 'expression is too complex', line);
+    return nodes;
   }
 
   #argument(number: number): string | undefined {
@@ -217,6 +236,13 @@ class ProgramCompiler {
       this.#descriptions.push({ ...description, source, probes });
       this.#context.clause = { description, probes };
       const checked = this.#clauseChecker.check(clause, probes);
+      for (const { predicate, statements, line } of checked) {
+        if (predicate !== undefined) this.#nodes += this.#measure(predicate, line);
+        for (const statement of statements) {
+          for (const e of expressionsOf(statement)) this.#nodes += this.#measure(e, statement.line);
+        }
+        if (this.#nodes > NODES_MAX) this.#context.raise('D_SYNTAX', 'program is too complex', line);
+      }
       if (probes.length > 0) this.#clauses.push(...checked);
     }
     this.#context.clause = undefined;

@@ -68,6 +68,39 @@ export function sizeOf(type: Type): number {
   }
 }
 
+/** Levels of a type: what is deeper is refused where it is declared, as types are walked recursively. */
+export const TYPE_DEPTH_MAX = 300;
+const depths = new WeakMap<Type, number>();
+
+/** Levels of a type, by value and through pointers; a structure of which only the tag is known is one. */
+export function typeDepth(type: Type): number {
+  const known = depths.get(type);
+  if (known !== undefined) return known;
+  const parts = partTypes(type);
+  if (parts === undefined) return 1;
+  let depth = 0;
+  for (const part of parts) depth = Math.max(depth, typeDepth(part));
+  depths.set(type, depth + 1);
+  return depth + 1;
+}
+
+function partTypes(type: Type): readonly Type[] | undefined {
+  switch (type.kind) {
+    case 'pointer':
+    case 'typedef':
+      return [type.to];
+    case 'array':
+      return [type.of];
+    case 'function':
+      return [type.returns, ...type.params];
+    case 'struct':
+    case 'union':
+      return type.complete ? type.members.map((member) => member.type) : undefined;
+    default:
+      return undefined;
+  }
+}
+
 export function alignOf(type: Type): number {
   const t = resolve(type);
   switch (t.kind) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { expressionsOf, partsOf } from './complexity.ts';
 import type { ActionName, Expression, Statement } from './tree.ts';
 
 export const DESTRUCTIVE_ACTIONS: ReadonlySet<ActionName> = new Set(['stop', 'raise', 'system', 'freopen', 'breakpoint', 'panic', 'chill']);
@@ -11,18 +12,17 @@ export const DESTRUCTIVE_ACTIONS: ReadonlySet<ActionName> = new Set(['stop', 'ra
 const DESTRUCTIVE_SUBROUTINES: ReadonlySet<string> = new Set(['copyout', 'copyoutstr']);
 
 export function isDestructive(statement: Statement): boolean {
-  if (statement.kind === 'action') return DESTRUCTIVE_ACTIONS.has(statement.name) || statement.arguments.some(writesGuest);
-  if (statement.kind === 'expression') return writesGuest(statement.expression);
-  return [...statement.keys, statement.value, statement.increment].some((e) => e !== undefined && writesGuest(e));
+  if (statement.kind === 'action' && DESTRUCTIVE_ACTIONS.has(statement.name)) return true;
+  return expressionsOf(statement).some(writesGuest);
 }
 
-/** Parts of a node that are no expressions. */
-const LEAVES: ReadonlySet<string> = new Set(['type', 'variable', 'member', 'binding']);
+const known = new WeakMap<Expression, boolean>();
 
 export function writesGuest(e: Expression): boolean {
-  if (e.op === 'call' && DESTRUCTIVE_SUBROUTINES.has(e.name)) return true;
-  return Object.entries(e).some(([key, part]) => {
-    if (LEAVES.has(key) || typeof part !== 'object' || part === null) return false;
-    return (Array.isArray(part) ? part : [part]).some((inner: Expression) => writesGuest(inner));
-  });
+  let writes = known.get(e);
+  if (writes === undefined) {
+    writes = (e.op === 'call' && DESTRUCTIVE_SUBROUTINES.has(e.name)) || partsOf(e).some(writesGuest);
+    known.set(e, writes);
+  }
+  return writes;
 }

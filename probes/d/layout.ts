@@ -11,6 +11,7 @@ import type { Member, StructType, Type } from './types.ts';
 
 export class Layout {
   readonly members: Member[] = [];
+  readonly #names = new Set<string>();
   readonly #union: boolean;
   /** Bits used. */
   #bits = 0;
@@ -21,11 +22,20 @@ export class Layout {
     this.#union = kind === 'union';
   }
 
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  #push(member: Member): void {
+    this.members.push(member);
+    if (member.name !== '') this.#names.add(member.name);
+  }
+
   add(name: string, type: Type): void {
     const align = alignOf(type);
     const size = sizeOf(type);
     const offset = this.#union ? 0 : Math.ceil(this.#bits / 8 / align) * align;
-    this.members.push({ name, type, offset });
+    this.#push({ name, type, offset });
     this.#grow(align, offset + size, (offset + size) * 8);
   }
 
@@ -35,7 +45,7 @@ export class Layout {
     if ((start % unit) + width > unit) start = Math.ceil(start / unit) * unit;
     const shift = start % unit;
     const offset = (start - shift) / 8;
-    this.members.push({ name, type, offset, bits: { shift, width } });
+    this.#push({ name, type, offset, bits: { shift, width } });
     this.#grow(alignOf(type), Math.ceil((start + width) / 8), start + width);
   }
 

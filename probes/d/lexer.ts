@@ -38,7 +38,8 @@ export interface LexerHost {
 export type LexerState = 'program' | 'expression';
 
 const PROBE = /[-$:a-zA-Z_.?*\\[\]!][-$:0-9a-zA-Z_.`?*\\[\]!]*/y;
-const IDENTIFIER = /(?:[a-zA-Z_`][0-9a-zA-Z_.`]*`)?[a-zA-Z_`][0-9a-zA-Z_`]*/y;
+/** The part before a backquote, which may hold dots, is looked for within a module's longest name. */
+const IDENTIFIER = /(?:[a-zA-Z_`][0-9a-zA-Z_.`]{0,63}`)?[a-zA-Z_`][0-9a-zA-Z_`]*/y;
 const FLOAT = /(?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)[fFlL]?/y;
 const INTEGER = /(?:0[xX][0-9A-Fa-f]+|[0-9]+)[uU]?[lL]?[lL]?/y;
 const MACRO_ARGUMENT = /\$\$?[0-9]+/y;

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { arrayOf, isComplete, isDynamic, isInteger, pointerTo, sizeOf, typeName } from './ctype.ts';
+import { TYPE_DEPTH_MAX, arrayOf, isComplete, isDynamic, isInteger, pointerTo, sizeOf, typeDepth, typeName } from './ctype.ts';
 import type { Raise } from './error.ts';
 import { Layout } from './layout.ts';
 import type { Lexer } from './lexer.ts';
@@ -42,6 +42,7 @@ export function declaredType(base: Type, modifiers: readonly Modifier[], raise: 
 }
 
 function modify(type: Type, modifier: Modifier, raise: Raise): Type {
+  if (typeDepth(type) > TYPE_DEPTH_MAX) raise('D_SYNTAX', 'type is nested too deeply');
   switch (modifier.kind) {
     case 'pointer':
       return pointerTo(type);
@@ -330,7 +331,8 @@ export abstract class DeclarationParser extends ExpressionParser {
     const type = this.build(base, modifiers);
     if (name.includes('`')) this.raise('D_DECL_SCOPE', `D scoping operator may not be used in a member name (${name})`, line);
     if (isDynamic(type)) this.raise('D_DECL_DYNOBJ', `cannot have dynamic member: ${name}`, line);
-    if (layout.members.some((m) => m.name === name)) {
+    if (typeDepth(type) > TYPE_DEPTH_MAX) this.raise('D_SYNTAX', 'type is nested too deeply', line);
+    if (layout.has(name)) {
       this.raise('D_UNKNOWN', `failed to define member '${name}': Duplicate member name definition`, line);
     }
     const t = resolve(type);
