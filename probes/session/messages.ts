@@ -39,8 +39,12 @@ export interface Enabled {
 
 /** The program did not compile, or could not be enabled. */
 export interface Refusal {
-  /** A compiler's error: the whole message but for the command's name, and its source. */
+  /** The whole message but for the command's name. */
   readonly text: string;
+  /** The VM has ended, nothing is wrong with the program. */
+  readonly gone?: boolean;
+  /** It compiled, and was not quiet: probes matched by each source. */
+  readonly matched?: readonly number[];
 }
 
 /** There is nothing more to come. */

@@ -8,11 +8,14 @@
  */
 import type { Lowered } from '../engine/arena-header.ts';
 import type { CompiledProgram, ProgramDescriptor } from '../program.ts';
-import { numberOf } from '../options.ts';
+import { EnableError } from '../engine/programs.ts';
+import { TooManyProbes } from '../engine/slots.ts';
+import { isSet, numberOf } from '../options.ts';
 import { AggregationReader } from './aggregation-reader.ts';
 import { type DropCount, type EnabledProgram, Enabling } from './enabling.ts';
 import { type Enabled, type Ended, READING, type StampedRecords, hostNow } from './messages.ts';
 import { lastTimestamp } from './records.ts';
+import { TraceError } from './trace-error.ts';
 
 /** What runs programs: the thread of a VM, or the engine that has none. */
 export interface TraceHost {
@@ -153,10 +156,22 @@ export async function runProgram(
   announce: (enabled: Enabled) => void = () => {},
 ): Promise<RunningProgram> {
   const { descriptor } = program;
-  const running = await host.enable(program, waits(descriptor, wait));
+  let running: EnabledProgram;
+  try {
+    if (descriptor.destructive && !isSet(descriptor.options, 'destructive')) throw new EnableError('Destructive actions not allowed');
+    running = await host.enable(program, waits(descriptor, wait));
+  } catch (error) {
+    throw asTraceError(error, isSet(descriptor.options, 'quiet') ? undefined : matched);
+  }
   const enabled = { descriptor, matched, notes: lowerings(running.lowered ?? {}) };
   announce(enabled);
   return new Program(enabled, running, events, interim);
+}
+
+function asTraceError(error: unknown, matched: readonly number[] | undefined): unknown {
+  if (error instanceof EnableError || error instanceof TooManyProbes)
+    return new TraceError(`could not enable tracing: ${error.message}`, { matched });
+  return error instanceof TraceError ? new TraceError(error.message, { gone: error.gone, matched }) : error;
 }
 
 const PARTS: Readonly<Record<string, string>> = {

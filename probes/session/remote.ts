@@ -61,10 +61,10 @@ export function traceRemote(
     };
     const messages: MessageEvents = {
       enabled: (enabled) => resolve(new RemoteProgram(enabled, connection, channel)),
-      refused({ text }) {
+      refused({ text, ...more }) {
         ended = true;
         hangUp();
-        reject(new TraceError(text));
+        reject(new TraceError(text, more));
       },
       records: (records) => taken(events.records(records)),
       drops: (counts) => events.drops(counts),
@@ -82,7 +82,7 @@ export function traceRemote(
         if (ended) return;
         ended = true;
         const why = reason || 'it went away';
-        reject(new TraceError(why, gone));
+        reject(new TraceError(why, { gone }));
         events.ended({ exitStatus: 0, lost: why });
         connection.close();
       },

@@ -9,10 +9,10 @@
 import { compile } from '../d/compile.ts';
 import { ProbeRegistry } from '../providers/registry.ts';
 import { type Channel, type ChannelEvents, parseJson } from '../../vmm/vm-socket.ts';
-import { encode } from './messages.ts';
+import { encode, type Refusal } from './messages.ts';
 import { pauseText } from './pause-text.ts';
 import { type ProgramEvents, type RunningProgram, runProgram } from './program.ts';
-import { refusalText } from './refusal-text.ts';
+import { refusal } from './refusal.ts';
 import { checkRequest, remoteEnvironment, type TraceRequest } from './request.ts';
 import type { VmTraceHost } from './vm-host.ts';
 
@@ -25,11 +25,12 @@ export interface TraceServiceOptions {
 }
 
 /** Nothing that a tracer sends may end the VM. */
-function reasonOf(error: unknown, request: TraceRequest): string {
+function refusalOf(error: unknown, request: TraceRequest): Refusal {
   try {
-    return refusalText(error, request);
+    const { message: text, gone, matched } = refusal(error, request);
+    return { text, gone, matched };
   } catch {
-    return `the VM failed: ${(error as Error).stack}`;
+    return { text: `the VM failed: ${(error as Error).stack}` };
   }
 }
 
@@ -47,7 +48,7 @@ class Served implements ChannelEvents {
     this.#service = service;
     // Who pauses a VM by hand knows it.
     this.#forget = service.host.onPause((pause) => pause.what !== 0 && channel.send(encode.note(pauseText(pause, service.options))));
-    this.#run(request).catch((error: unknown) => channel.send(encode.refused({ text: reasonOf(error, request) })));
+    this.#run(request).catch((error: unknown) => channel.send(encode.refused(refusalOf(error, request))));
   }
 
   async #run(request: TraceRequest): Promise<void> {

@@ -89,13 +89,13 @@ export class VmTraceHost implements TraceHost {
   ended(): void {
     this.#gone = true;
     this.#pause = undefined;
-    for (const { reject } of this.#awaited.values()) reject(new TraceError('the VM has ended'));
+    for (const { reject } of this.#awaited.values()) reject(new TraceError('the VM has ended', { gone: true }));
     this.#awaited.clear();
     for (const program of this.#programs.values()) program.orphaned();
   }
 
   enable(program: CompiledProgram, wait: boolean): Promise<EnabledProgram> {
-    if (this.#gone) return Promise.reject(new TraceError('the VM has ended'));
+    if (this.#gone) return Promise.reject(new TraceError('the VM has ended', { gone: true }));
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#awaited.set(id, { resolve, reject });

@@ -80,7 +80,7 @@ test('-l lists every probe; with a specifier those that it stands for; with one 
   assert.is(lines[1], `    1     dtrace${' '.repeat(52)} BEGIN`);
   assert.ok(lines.length > 30);
   const one = dlite('-ln', 'kvm-inj-virq');
-  assert.match(one.out, /^ +ID .*\n +\d+ {8}sdt {15}kvm {19}vmx_inject_irq kvm-inj-virq\n$/);
+  assert.match(one.out, /^ +ID .*\n +\d+ {8}sdt {15}kvm {20}vmx_inject_irq kvm-inj-virq\n$/);
   assert.is(dlite('-li', '2').out.split('\n')[1], `    2     dtrace${' '.repeat(52)} END`);
   const none = dlite('-lP', 'nonesuch');
   assert.is(none.out, `${lines[0]}\n`);
@@ -133,7 +133,11 @@ test('errors are those of dtrace, under this name; exit status 1', () => {
     [['-p', '99999999', '-n', 'BEGIN'], /^dlite: failed to grab pid 99999999: no such process\n$/],
     [['-p', String(process.pid), '-n', 'BEGIN'], /^dlite: failed to grab pid \d+: not a VM of this user\n$/],
     [['-c', '/no/such', '-n', 'BEGIN'], /^dlite: failed to execute \/no\/such: No such file or directory\n$/],
-    [['-n', 'BEGIN { system("true"); }'], /destructive actions not allowed/],
+    [['-qn', 'BEGIN { system("true"); }'], /^dlite: could not enable tracing: Destructive actions not allowed\n$/],
+    [
+      ['-n', 'BEGIN { system("true"); }'],
+      /^dlite: description 'BEGIN ' matched 1 probe\ndlite: could not enable tracing: Destructive actions not allowed\n$/,
+    ],
   ];
   for (const [args, message] of cases) {
     const { status, err, out } = dlite(...args);

@@ -105,23 +105,48 @@ async function trace(command: Command, world: DliteWorld): Promise<number> {
   const target = command.pids.length > 0 ? Number(command.pids[0]) : undefined;
   const request = requestOf(command, false, target);
   if (request.sources.length === 0) throw new TraceError('no probes specified');
-  const named = command.pids.length > 0;
-  const places = named ? [] : vmPlaces(world.directory);
-  const connections = named ? await grabVms(command.pids, world.directory) : await connectAll(places, world.say);
+  if (command.pids.length === 0) {
+    const { tracing, places } = await enableEverywhere(command, request, world);
+    return conduct(tracing, () => tracing.followLate(places));
+  }
+  const connections = await grabVms(command.pids, world.directory);
   const tracing = new Tracing(command, request, world, connections.length);
-  await (connections.length > 0 ? tracing.enableIn(connections) : tracing.enableHere());
-  tracing.begin();
-  if (!named) tracing.followLate(places);
-  return finish(tracing, named);
+  await tracing.enableIn(connections);
+  const status = await conduct(tracing);
+  if (!tracing.wasEnded) tracing.noticeEnds();
+  return status;
 }
 
-async function finish(tracing: Tracing, named: boolean): Promise<number> {
+/** In all VMs that run; on the host when there is none, or all have just ended. */
+async function enableEverywhere(command: Command, request: TraceRequest, world: DliteWorld) {
+  const places = vmPlaces(world.directory);
+  const connections = await connectAll(places, world.say);
+  if (connections.length > 0) {
+    const tracing = new Tracing(command, request, world, connections.length);
+    try {
+      await tracing.enableIn(connections);
+      return { tracing, places };
+    } catch (error) {
+      if (!(error instanceof TraceError && error.gone)) throw error;
+    }
+  }
+  const tracing = new Tracing(command, request, world, 1);
+  await tracing.enableHere();
+  return { tracing, places };
+}
+
+/** From the first output to the end; interruptions are taken from here on. `begun` is called in between. */
+async function conduct(tracing: Tracing, begun = (): void => {}): Promise<number> {
   const restore = onInterruption(tracing.interrupt);
   try {
+    tracing.begin();
+    begun();
     return await tracing.finished();
+  } catch (error) {
+    tracing.abandon();
+    throw error;
   } finally {
     restore();
-    if (named && !tracing.wasEnded) tracing.noticeEnds();
   }
 }
 
@@ -144,29 +169,19 @@ async function traceVmOf(child: TracedChild, command: Command, world: DliteWorld
   if (connection === undefined) throw new TraceError(await child.ended);
   const tracing = new Tracing(command, request, world, 1);
   await tracing.enableIn([connection]);
-  tracing.begin();
-  tracing.go();
-  const restore = onInterruption(tracing.interrupt);
-  try {
-    const status = await tracing.finished();
-    if (tracing.wasEnded) child.kill();
-    else tracing.notice(await child.ended);
-    return status;
-  } finally {
-    restore();
-  }
+  const status = await conduct(tracing, () => tracing.go());
+  if (tracing.wasEnded) child.kill();
+  else tracing.notice(await child.ended);
+  return status;
 }
 
 /** -c with another command: what runs meanwhile is traced. */
 async function traceAround(child: TracedChild, command: Command, world: DliteWorld): Promise<number> {
   const request = requestOf(command, false, child.pid);
-  const places = vmPlaces(world.directory);
-  const connections = await connectAll(places, world.say);
-  const tracing = new Tracing(command, request, world, connections.length);
-  await (connections.length > 0 ? tracing.enableIn(connections) : tracing.enableHere());
-  tracing.begin();
-  tracing.followLate(places);
-  followChild(tracing, child);
-  child.go();
-  return finish(tracing, false);
+  const { tracing, places } = await enableEverywhere(command, request, world);
+  return conduct(tracing, () => {
+    tracing.followLate(places);
+    followChild(tracing, child);
+    child.go();
+  });
 }

@@ -5,15 +5,14 @@
  */
 import { compile, type Compilation } from '../../probes/d/compile.ts';
 import { ProbeRegistry } from '../../probes/providers/registry.ts';
-import { refusalText } from '../../probes/session/refusal-text.ts';
+import { refusal } from '../../probes/session/refusal.ts';
 import { localEnvironment, recordingEnvironment, type TraceRequest } from '../../probes/session/request.ts';
-import { TraceError } from '../../probes/session/trace-error.ts';
 
 function asTraceError<T>(request: TraceRequest, act: () => T): T {
   try {
     return act();
   } catch (error) {
-    throw new TraceError(refusalText(error, request));
+    throw refusal(error, request);
   }
 }
 

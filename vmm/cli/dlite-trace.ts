@@ -86,18 +86,32 @@ export class Tracing {
       const { hello } = connections[i] as VmConnection;
       if (result.status === 'fulfilled') this.#traced[i] = { program: result.value, vm: hello };
     });
-    const failure = results.find((result) => result.status === 'rejected');
-    // One that ended has said so to the conductor, like one that ends later.
-    if (failure !== undefined && (isRefusal(failure.reason) || this.#traced.every((traced) => traced === undefined))) {
-      this.#closeAll();
-      throw failure.reason;
-    }
+    const failures = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason as unknown);
+    const refused = failures.find((error) => !isGone(error)) ?? (failures.length === results.length ? failures[0] : undefined);
+    if (refused === undefined) return;
+    this.#closeAll();
+    this.#tellMatched(refused);
+    throw refused;
   }
 
   /** Enables the program without any VM: dtrace and profile probes, on the host's clock. Throws CompileError, TraceError. */
   async enableHere(): Promise<void> {
     const { enableOnHost } = await import('./dlite-host.ts');
-    this.#traced[0] = { program: await enableOnHost(this.#request, this.#conductor.voice(0)), vm: undefined };
+    try {
+      this.#traced[0] = { program: await enableOnHost(this.#request, this.#conductor.voice(0)), vm: undefined };
+    } catch (error) {
+      this.#tellMatched(error);
+      throw error;
+    }
+  }
+
+  /** What was matched is told even when it cannot be enabled. */
+  #tellMatched(error: unknown): void {
+    if (error instanceof TraceError && error.matched !== undefined) this.#noticeMatched(error.matched);
+  }
+
+  #noticeMatched(matched: readonly number[]): void {
+    for (const [i, source] of this.#request.sources.entries()) this.notice(matchedText(source, matched[i] as number));
   }
 
   /** A request that a VM can compile: with the files that its preprocessing and libraries need, as they are seen here. */
@@ -115,8 +129,8 @@ export class Tracing {
     const { say, stdout } = this.#world;
     const { run } = this.#conductor;
     this.#drain = this.#command.output === undefined ? new StreamDrain(stdout, run) : new FileDrain(this.#command.output, this.#broken);
-    const { sources, zdefs } = this.#request;
-    for (const [i, source] of sources.entries()) this.notice(matchedText(source, matched[i] as number));
+    const { zdefs } = this.#request;
+    this.#noticeMatched(matched);
     if (!zdefs && matched.every((count) => count === 0)) throw new TraceError('no probes matched');
     for (const note of notes) say(note);
     if (isSet(descriptor.options, 'destructive')) this.notice('allowing destructive actions');
@@ -154,7 +168,7 @@ export class Tracing {
         if (connection !== undefined) await this.#join(connection);
       } catch (error) {
         if (!(error instanceof TraceError)) throw error;
-        say(error.message);
+        if (!error.gone) say(error.message);
       }
     }
   }
@@ -204,6 +218,11 @@ export class Tracing {
     this.#finished.resolve(status);
   }
 
+  /** Something cannot be done: its probes go, nothing more is printed. */
+  abandon(): void {
+    this.#closeAll();
+  }
+
   #closeAll(): void {
     clearInterval(this.#late);
     for (const traced of this.#traced) traced?.program.close();
@@ -229,9 +248,9 @@ export class Tracing {
 
 const GONE = { stop: (): void => {}, resume: (): void => {} };
 
-/** The program was refused, as opposed to a VM that went away. */
-function isRefusal(error: unknown): boolean {
-  return !(error instanceof TraceError && error.gone);
+/** The VM went away, as opposed to a program that was refused. */
+function isGone(error: unknown): boolean {
+  return error instanceof TraceError && error.gone;
 }
 
 /** Records of one are what the other's description says. */

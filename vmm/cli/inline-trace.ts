@@ -11,9 +11,10 @@ import { isSet } from '../../probes/options.ts';
 import type { CompiledProgram } from '../../probes/program.ts';
 import { ProbeRegistry } from '../../probes/providers/registry.ts';
 import { Conductor } from '../../probes/session/conductor.ts';
+import type { Enabled } from '../../probes/session/messages.ts';
 import { PrintedOutput } from '../../probes/session/printed-output.ts';
 import { runProgram } from '../../probes/session/program.ts';
-import { refusalText } from '../../probes/session/refusal-text.ts';
+import { refusal } from '../../probes/session/refusal.ts';
 import { localEnvironment } from '../../probes/session/request.ts';
 import { TraceError } from '../../probes/session/trace-error.ts';
 import type { VmTraceHost } from '../../probes/session/vm-host.ts';
@@ -27,6 +28,10 @@ const COMMAND = 'lucid';
 
 function say(text: string): void {
   process.stderr.write(`${COMMAND}: ${text}\n`);
+}
+
+function tellNotes({ notes }: Enabled): void {
+  for (const note of notes) say(note);
 }
 
 class RunTrace implements InlineTrace {
@@ -45,7 +50,10 @@ class RunTrace implements InlineTrace {
     const conductor = this.#conductor;
     const errors = (bytes: Uint8Array): void => void process.stderr.write(bytes);
     const compiled = { program: this.#program, matched: [] };
-    const running = await runProgram(host, compiled, conductor.voice(0), { wait: true, interim: false }, ({ notes }) => notes.forEach(say));
+    const events = conductor.voice(0);
+    const running = await runProgram(host, compiled, events, { wait: true, interim: false }, tellNotes).catch((error: unknown) => {
+      throw error instanceof TraceError ? new UsageError(error.message) : error;
+    });
     const output = new PrintedOutput(this.#program.descriptor, this.#drain, { command: COMMAND, errors }, () => this.#ended.resolve());
     conductor.begin(this.#program.descriptor, [running], output);
   }
@@ -101,7 +109,7 @@ function prepare(args: TraceArguments, drainTo: (drained: () => void) => TraceDr
       if (matched.every((count) => count === 0) && !request.zdefs) throw new TraceError('no probes matched');
       return new RunTrace(program, drain, conductor);
     } catch (error) {
-      throw new TraceError(refusalText(error, request));
+      throw refusal(error, request);
     }
   } catch (error) {
     if (error instanceof TraceError) throw new UsageError(error.message);
