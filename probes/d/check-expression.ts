@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { numberOf } from '../options.ts';
 import { CallChecker } from './check-call.ts';
 import { Operators, isUntyped, nameOf } from './check-operator.ts';
 import { RegisterChecker } from './check-register.ts';
@@ -161,9 +162,15 @@ export class ExpressionChecker {
     if (object.op === 'member' && object.member.bits !== undefined) {
       this.context.raise('D_SIZEOF_BITFIELD', 'cannot apply sizeof to a bit-field', line);
     }
-    const size = isDynamic(object.type) ? 0 : sizeOf(object.type);
+    const size = this.#sizeOf(object.type);
     if (size === 0) this.context.raise('D_SIZEOF_TYPE', 'cannot apply sizeof to an operand of unknown size', line);
     return integer(BigInt(size), SIZE, line);
+  }
+
+  /** A string is as large as `strsize` makes it. */
+  #sizeOf(type: Type): number {
+    if (resolve(type).kind === 'string') return numberOf(this.context.environment.options ?? {}, 'strsize', sizeOf(type));
+    return isDynamic(type) ? 0 : sizeOf(type);
   }
 
   /** The target of an operator that reads and changes it. */

@@ -1,7 +1,7 @@
 /**
  * Conditions of #if and #elif: integer expressions of 64 bits in which names that no macro has are 0.
  *
- * By ISO C 6.10.1. Divisions by zero are errors also where they are not evaluated, which no header depends on.
+ * By ISO C 6.10.1. What is not evaluated may divide by zero.
  *
  * @module
  */
@@ -74,6 +74,8 @@ class Condition {
   readonly #tokens: readonly CppToken[];
   #at = 0;
   #depth = 0;
+  /** Parts around the present one that are not evaluated. */
+  #unevaluated = 0;
 
   constructor(tokens: readonly CppToken[]) {
     this.#tokens = tokens;
@@ -96,9 +98,9 @@ class Condition {
     const condition = this.#binary(0);
     let value = condition;
     if (this.#accept('?')) {
-      const then = this.#conditional();
+      const then = this.#evaluated(condition !== 0n, () => this.#conditional());
       if (!this.#accept(':')) throw new MacroError("'?' without following ':' in #if");
-      const otherwise = this.#conditional();
+      const otherwise = this.#evaluated(condition === 0n, () => this.#conditional());
       value = condition === 0n ? otherwise : then;
     }
     this.#depth--;
@@ -113,8 +115,20 @@ class Condition {
       const operator = this.#tokens[this.#at]?.text ?? '';
       if (!operators.includes(operator)) return value;
       this.#at++;
-      value = combine(operator, value, this.#binary(level + 1));
+      const decided = (operator === '||' && value !== 0n) || (operator === '&&' && value === 0n);
+      const right = this.#evaluated(!decided, () => this.#binary(level + 1));
+      if ((operator === '/' || operator === '%') && right === 0n && this.#unevaluated > 0) value = 0n;
+      else value = combine(operator, value, right);
     }
+  }
+
+  /** Reads a part whose value may not matter. */
+  #evaluated(matters: boolean, read: () => bigint): bigint {
+    if (matters) return read();
+    this.#unevaluated++;
+    const value = read();
+    this.#unevaluated--;
+    return value;
   }
 
   #unary(): bigint {

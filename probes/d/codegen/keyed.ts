@@ -12,11 +12,13 @@ import type { Expression } from '../tree.ts';
 import type { Code } from './code.ts';
 import { value } from './expression.ts';
 import { emitLoad, emitStore } from './representation.ts';
-import { stackInto } from './stack.ts';
+import { stackInto, storePid } from './stack.ts';
 import { type KeyLayout, type VariablePlace, align8 } from './variables.ts';
 
 export type ElementExpression = Extract<Expression, { op: 'variable' }>;
 type KeyedPlace = Extract<VariablePlace, { kind: 'keyed' }>;
+
+const WORD = 8;
 
 /** A key whose parts are evaluated: a local for each, or -1 for what is written straight into the room. */
 export interface EvaluatedKey {
@@ -53,12 +55,16 @@ export function buildKey(code: Code, key: EvaluatedKey): void {
       stackInto(code, expression as Extract<Expression, { op: 'dynamic' }>, part.rep.bytes, () => asm.globalGet(module.variablesBase), at);
       return;
     }
-    asm.globalGet(module.variablesBase);
-    if (part.rep.kind === 'scalar') {
+    if (part.rep.kind === 'scalar' || expression.op === 'dynamic') {
+      // A symbol is its address, of user space with the process before it.
+      const user = part.rep.bytes > WORD;
+      if (user) storePid(code, () => asm.globalGet(module.variablesBase), at);
+      asm.globalGet(module.variablesBase);
       asm.get(local);
-      asm.mem(OP.i64Store, at);
+      asm.mem(OP.i64Store, user ? at + WORD : at);
       return;
     }
+    asm.globalGet(module.variablesBase);
     asm.i32(at);
     asm.op(OP.i32Add);
     asm.get(local);

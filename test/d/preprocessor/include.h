@@ -1,0 +1,2 @@
+#define INCLUDED 7
+#define TWICE(x) strjoin(x, x)
