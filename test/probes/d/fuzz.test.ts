@@ -3,13 +3,13 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { closeFuzz, fuzz } from './fuzz.ts';
+import { closeFuzz, fuzz, noCounts } from './fuzz.ts';
 
 const COUNT = 700;
 const SEED = 20_000;
 
 test('random and mutated programs give an error or run', async () => {
-  const counts = { random: { programs: 0, compiled: 0 }, mutated: { programs: 0, compiled: 0 } };
+  const counts = noCounts();
   const failures = await fuzz(COUNT, SEED, counts);
   assert.equal(
     failures.map(({ seed, text, error }) => `${seed}: ${text}\n${(error as Error).stack}`),

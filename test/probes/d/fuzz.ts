@@ -1,6 +1,6 @@
 /**
  * D programs that nobody would write, at random and by mutation of those of test/d: each gives a CompileError or a valid module, and what compiles runs
- * to its end without a trap, and prints.
+ * to its end without a trap, and prints. Some run in a guest, too, which must not notice.
  *
  * As a command, `fuzz.ts N SEED`, does N of each kind and shows every program that does something else.
  */
@@ -14,11 +14,13 @@ import { HostEngine, type HostProgram } from '../../../probes/engine/host-engine
 import { EnableError } from '../../../probes/engine/programs.ts';
 import { TooManyProbes } from '../../../probes/engine/slots.ts';
 import { defaultOptions } from '../../../probes/options.ts';
+import { Tracer } from '../../../probes/engine/tracer.ts';
 import { ProbeRegistry } from '../../../probes/providers/registry.ts';
 import type { CompiledProgram } from '../../../probes/program.ts';
 import { AggregationReader } from '../../../probes/session/aggregation-reader.ts';
 import { RecordRing } from '../../../probes/session/record-ring.ts';
 import { AROUND, CORPUS, expectedTag, programs } from './corpus.ts';
+import { GUESTS, type TracedGuest } from './guests.ts';
 import { mutated, randomProgram } from './random-program.ts';
 
 /** A program that takes longer than this to compile hangs, for all that a user can see: ms. */
@@ -29,7 +31,17 @@ const OPTIONS = { ...defaultOptions(), argref: 1, bufsize: 256 << 10, aggsize: 2
 export interface FuzzCounts {
   programs: number;
   compiled: number;
+  /** Of them, those with probes of a VM. */
+  traceable: number;
 }
+
+export const noCounts = (): Record<'random' | 'mutated', FuzzCounts> => ({
+  random: { programs: 0, compiled: 0, traceable: 0 },
+  mutated: { programs: 0, compiled: 0, traceable: 0 },
+});
+
+/** Every so many of those run in a guest, too. */
+const GUEST_SHARE = 16;
 
 let registry = new ProbeRegistry();
 const engine = new HostEngine();
@@ -57,6 +69,35 @@ async function runAndPrint(program: CompiledProgram): Promise<void> {
   } finally {
     running.release();
   }
+}
+
+/** What a guest did: nothing of it may depend on who looks on. */
+function fateOf(program: CompiledProgram | undefined): string {
+  const guest = (GUESTS['exits'] as () => TracedGuest)();
+  guest.touchAll();
+  const tracer = new Tracer(guest.vm, { stopped: () => {}, paused: () => {} });
+  if (program !== undefined) {
+    const running = tracer.add(program, AROUND, false);
+    tracer.begin(running);
+  }
+  guest.run();
+  tracer.ended();
+  return [guest.hash, guest.now, guest.rip, ...Array.from({ length: 16 }, (_, n) => guest.reg(n))].join(' ');
+}
+
+let untraced: string | undefined;
+
+/** Runs a program in a guest, and compares what the guest does with what it does alone. */
+function runInGuest(program: CompiledProgram): void {
+  untraced ??= fateOf(undefined);
+  let traced: string;
+  try {
+    traced = fateOf(program);
+  } catch (error) {
+    if (error instanceof EnableError || error instanceof TooManyProbes) return;
+    throw error;
+  }
+  if (traced !== untraced) throw new Error(`the guest was disturbed: ${traced} instead of ${untraced}`);
 }
 
 /** Throws whatever is neither a CompileError nor a program that runs. */
@@ -87,6 +128,9 @@ export async function tryProgram(text: string, counts: FuzzCounts): Promise<void
   counts.compiled++;
   if (!WebAssembly.validate(program.code)) await WebAssembly.compile(program.code);
   await runAndPrint(program);
+  const { destructive, epids } = program.descriptor;
+  // Making a machine takes its time.
+  if (!destructive && epids.some((epid) => epid?.probe.provider === 'sdt') && ++counts.traceable % GUEST_SHARE === 0) runInGuest(program);
 }
 
 /** `random` and `mutated` programs, from a seed; gives those that failed. */
@@ -121,7 +165,7 @@ export function closeFuzz(): void {
 }
 
 async function main(count: number, seed: number): Promise<void> {
-  const counts = { random: { programs: 0, compiled: 0 }, mutated: { programs: 0, compiled: 0 } };
+  const counts = noCounts();
   const failures = await fuzz(count, seed, counts);
   for (const { seed: at, text, error } of failures) {
     process.stdout.write(`=== seed ${at}\n${text}\n${(error as Error).stack}\n`);
