@@ -57,11 +57,11 @@ function interrupts(): Guest {
   return guest;
 }
 
-/** Five rounds of CPUID and OUT to port 80h; then an IDT without entries is loaded and UD2 ends it in a triple fault. */
+/** Two hundred rounds of CPUID and OUT to port 80h; then an IDT without entries is loaded and UD2 ends it in a triple fault. */
 function tripleFault(): Guest {
   const code = `
     b8 34 12 00 00        ; mov eax, 1234h
-    bd 05 00 00 00        ; mov ebp, 5
+    bd c8 00 00 00        ; mov ebp, 200
     0f a2 e6 80           ; cpuid; out 80h, al
     bb 02 00 00 00        ; mov ebx, 2
     ff cd 75 f3           ; dec ebp; jnz
