@@ -24,7 +24,11 @@ import { parseCommand } from '../../../vmm/cli/dlite-options.ts';
 import { traceRequest } from '../../../vmm/cli/trace-request.ts';
 import { GUESTS } from './guests.ts';
 
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const CORPUS = fileURLToPath(new URL('../../d', import.meta.url));
+
+/** Folders of libraries hold no programs. */
+const LIBRARY = /(^|[\\/])lib[\\/]/;
 
 /** A program that has not ended by itself after this has failed: ms. */
 const LIMIT_MS = 10_000;
@@ -71,7 +75,9 @@ export const AROUND = {
 const AROUND_GUEST = { ...AROUND, vmid: 1, execname: 'guest', vmname: 'guest', epochNs: 0n };
 
 function requestOf(path: string): TraceRequest {
-  const command = parseCommand(['-s', path, ...lines(beside(path, 'args') ?? '')]);
+  // Paths in `.args` are those of the repository.
+  const words = lines(beside(path, 'args') ?? '').map((word) => (word.startsWith('test/d/') ? join(ROOT, word) : word));
+  const command = parseCommand(['-s', path, ...words]);
   return traceRequest(command, { command: 'dlite', wait: false });
 }
 
@@ -178,7 +184,7 @@ export function close(): void {
 /** Every program under a folder, in order. */
 export function programs(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.d'))
+    .filter((name) => name.endsWith('.d') && !LIBRARY.test(name))
     .sort()
     .map((name) => join(folder, name));
 }
