@@ -13,6 +13,10 @@
  * D addresses. An object of D's own has the 64-bit address D_BASE + its place in the shared memory: not canonical, so it never meets a guest's
  * address. The runtime lets a clause read its own arena and the vCPU states that way, and write its own variables and scratch; all else faults.
  *
+ * A compiled program's module imports `env.memory`, `env.arena` and `env.variables` (i32: places of its arena and of its variables) and the runtime as
+ * `rt` (functions: `probes/d/codegen/runtime.ts`; `rt.fault`: the fault of the clause that runs). It exports `init`, called once over the zeroed arena
+ * whose header is filled in, and for each probe its dispatcher `p<id>`, a function of the vCPU's state. `probes/runtime-host.ts` puts them together.
+ *
  * @module
  */
 
