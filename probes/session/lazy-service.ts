@@ -1,5 +1,6 @@
 /**
- * The service `trace`, loaded when the first tracer comes: the D compiler is no part of what a VM needs to start.
+ * The service `trace`, loaded when the first tracer comes, or when the VM has run for a while: the D compiler is no part of what a VM needs to start,
+ * and a VM that is over soon need not pay for it, but whoever attaches to one that stays is not to wait.
  *
  * @module
  */
@@ -23,6 +24,13 @@ export class LazyTraceService {
     const { TraceService } = await import('./service.ts');
     return new TraceService(this.#host, this.#options);
   }
+
+  /** Loads it, unless it is loaded. */
+  readonly preload = (): void => {
+    this.#service ??= this.#load();
+    // Whoever needs it hears of it.
+    this.#service.catch(() => {});
+  };
 
   /** To be registered at the VM's server. */
   readonly serve = (channel: Channel, request: unknown): ChannelEvents => {

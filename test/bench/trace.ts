@@ -72,9 +72,13 @@ const LUCID = fileURLToPath(new URL('../../vmm/cli/lucid.ts', import.meta.url));
 /** out 0x80, al; jmp to it. */
 const SPIN = [0xe6, 0x80, 0xeb, 0xfc];
 
+/** A VM is attached to when it has run for a while: ms. */
+const SETTLED_MS = 2000;
+
 async function attachTimes(vm: ChildProcess, directory: string, runs: number): Promise<number[]> {
   const request = requestFor('sdt:kvm::kvm-pio { @[arg1] = count(); }');
   const times: number[] = [];
+  await setTimeout(SETTLED_MS);
   while (times.length <= runs) {
     const place = vmSockets(join(directory, 'lucid')).find(({ pid }) => pid === vm.pid);
     if (place === undefined) {

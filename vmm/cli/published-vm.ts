@@ -12,6 +12,9 @@ import type { VmServer } from '../vm-socket-server.ts';
 import type { Started } from '../worker-messages.ts';
 import type { VmTracing } from './vm-tracing.ts';
 
+/** When the tracer's compiler is loaded if nobody has asked for it before: ms after the start. */
+const PRELOAD_MS = 1000;
+
 function warn(why: string): void {
   process.stderr.write(`lucid: kvmstat and dlite will not see this VM: ${why}\n`);
 }
@@ -70,6 +73,7 @@ export class PublishedVm {
       [TRACE_SERVICE]: trace.serve,
     });
     this.#trace = trace;
+    setTimeout(trace.preload, PRELOAD_MS).unref();
     if (this.#closed) server.close();
     else this.#server = server;
   }
