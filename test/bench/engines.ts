@@ -52,8 +52,9 @@ function check(who: string, image: Image, ran: Ran, console: string): void {
   if (image.says !== undefined && !console.includes(image.says)) throw new Error(`${who}: the guest never said ${image.says}\n${tail}`);
 }
 
-export function runLucid(image: Image): { report: LucidReport; console: string; cpuSeconds: number } {
-  const args = [LUCID, 'run', '--memory', `${image.memory ?? MEMORY}M`, '--kernel', image.kernel, '--json'];
+/** `more`: further options. */
+export function runLucid(image: Image, more: readonly string[] = []): { report: LucidReport; console: string; cpuSeconds: number } {
+  const args = [LUCID, 'run', '--memory', `${image.memory ?? MEMORY}M`, '--kernel', image.kernel, '--json', ...more];
   if (image.initrd !== undefined) args.push('--initrd', image.initrd);
   if (image.append !== undefined) args.push('--append', image.append);
   if (image.entry !== undefined) args.push('--entry', image.entry);
