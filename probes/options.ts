@@ -11,6 +11,7 @@
  * @module
  */
 import type { EffectiveOptions } from './program.ts';
+import { SECOND, TIME_UNITS } from './time-unit.ts';
 
 /** Why an option cannot be set, in libdtrace's words; the caller says which option and where. */
 export class OptionError extends Error {
@@ -246,32 +247,13 @@ export function parseSize(given: string): number {
   return Number(bytes);
 }
 
-const SECOND = 1e9;
-const RATE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  ns: 1,
-  nsec: 1,
-  us: 1e3,
-  usec: 1e3,
-  ms: 1e6,
-  msec: 1e6,
-  s: SECOND,
-  sec: SECOND,
-  m: 60 * SECOND,
-  min: 60 * SECOND,
-  h: 3600 * SECOND,
-  hour: 3600 * SECOND,
-  d: 86400 * SECOND,
-  day: 86400 * SECOND,
-};
-
 /** A rate as `-x switchrate=` takes it: `100hz`, `10ms`, or bare nanoseconds. Nanoseconds between two times; 0 for never. */
 export function parseRate(given: string): number {
   const { value, rest } = parseNumber(given);
   if (value === undefined || value < 0n) throw new OptionError(BAD_VALUE);
   const unit = rest.toLowerCase();
   if (unit === 'hz') return value === 0n ? 0 : Math.floor(SECOND / Number(value));
-  const scale = RATE_UNITS[unit];
+  const scale = unit === '' ? 1 : TIME_UNITS.get(unit);
   if (scale === undefined) throw new OptionError(BAD_VALUE);
   return Number(value) * scale;
 }

@@ -6,32 +6,13 @@
  * @module
  */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { systemErrorText } from '../../vmm/system-error.ts';
 
 /** Takes bytes; must have written them (or have them in a queue of its own) when it returns. */
 export type Sink = (bytes: Uint8Array) => void;
 
 /** Characters that are gathered before they are handed over. */
 const PIECE = 1 << 16;
-
-/** strerror(3C) of what opening a file comes to; libuv's own words differ. */
-const ERRORS: Readonly<Record<string, string>> = {
-  EACCES: 'Permission denied',
-  EISDIR: 'Is a directory',
-  ELOOP: 'Too many levels of symbolic links',
-  EMFILE: 'Too many open files',
-  ENAMETOOLONG: 'File name too long',
-  ENOENT: 'No such file or directory',
-  ENOSPC: 'No space left on device',
-  ENOTDIR: 'Not a directory',
-  ENXIO: 'No such device or address',
-  EPERM: 'Operation not permitted',
-  EROFS: 'Read-only file system',
-};
-
-function errorText(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return ERRORS[code ?? ''] ?? message;
-}
 
 function writeAll(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
@@ -66,7 +47,7 @@ export class Output {
     try {
       file = openSync(Buffer.from(path, 'latin1'), 'a');
     } catch (error) {
-      return errorText(error);
+      return systemErrorText(error);
     }
     this.#close();
     this.#file = file;

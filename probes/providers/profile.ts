@@ -12,6 +12,7 @@
  */
 import { attributes } from './attributes.ts';
 import { globMatches } from './glob.ts';
+import { SECOND, TIME_UNITS } from '../time-unit.ts';
 import type { ProbeGlobs, ProbeName, Provider } from './provider.ts';
 
 /** What a probe of this provider does. */
@@ -21,27 +22,9 @@ export interface ProfileKind {
   readonly interval: number;
 }
 
-const SECOND = 1e9;
 /** 5000 times a second. */
 const LEAST_INTERVAL = SECOND / 5000;
 const PROBES_MAX = 1000;
-
-const UNITS: Readonly<Record<string, number>> = {
-  ns: 1,
-  nsec: 1,
-  us: 1e3,
-  usec: 1e3,
-  ms: 1e6,
-  msec: 1e6,
-  s: SECOND,
-  sec: SECOND,
-  m: 60 * SECOND,
-  min: 60 * SECOND,
-  h: 3600 * SECOND,
-  hour: 3600 * SECOND,
-  d: 86400 * SECOND,
-  day: 86400 * SECOND,
-};
 
 /** Reads a probe's name; undefined when the provider has no such probe. */
 export function profileKind(name: string): ProfileKind | undefined {
@@ -51,8 +34,10 @@ export function profileKind(name: string): ProfileKind | undefined {
   const value = Number(digits);
   const unit = suffix.toLowerCase();
   if (value === 0) return undefined;
-  if (unit !== '' && unit !== 'hz' && !Object.hasOwn(UNITS, unit)) return undefined;
-  const interval = Math.floor(unit === '' || unit === 'hz' ? SECOND / value : value * (UNITS[unit] as number));
+  const scale = TIME_UNITS.get(unit);
+  const rate = unit === '' || unit === 'hz';
+  if (!rate && scale === undefined) return undefined;
+  const interval = Math.floor(rate ? SECOND / value : value * (scale as number));
   if (interval < LEAST_INTERVAL || !Number.isSafeInteger(interval)) return undefined;
   return { kind, interval };
 }

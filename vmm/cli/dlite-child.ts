@@ -13,7 +13,7 @@ import process from 'node:process';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { TraceError } from '../../probes/session/trace-error.ts';
-import { systemErrorText } from './system-error.ts';
+import { systemErrorText } from '../system-error.ts';
 import { HOLD } from './vm-tracing.ts';
 
 const LUCID = fileURLToPath(new URL('./lucid.ts', import.meta.url));

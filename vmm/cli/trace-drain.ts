@@ -6,7 +6,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Drain } from '../../probes/session/printed-output.ts';
 import { TraceError } from '../../probes/session/trace-error.ts';
-import { systemErrorText } from './system-error.ts';
+import { systemErrorText } from '../system-error.ts';
 
 export interface TraceDrain extends Drain {
   /** Resolves when all is written. */

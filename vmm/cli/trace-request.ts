@@ -9,7 +9,7 @@ import { defaultOptions, isSet, OptionError, type OptionValues, setOption } from
 import { ownMacros, TRACE_VERSION, type TraceRequest } from '../../probes/session/request.ts';
 import { TraceError } from '../../probes/session/trace-error.ts';
 import type { TraceArguments } from './dlite-options.ts';
-import { systemErrorText } from './system-error.ts';
+import { systemErrorText } from '../system-error.ts';
 
 function setOptions(settings: TraceArguments['settings']): OptionValues {
   const values = defaultOptions();
