@@ -70,6 +70,11 @@ export class RingReader {
     this.#bytes = new Uint8Array(ring.bytes);
   }
 
+  /** Nothing is there. */
+  get isEmpty(): boolean {
+    return Atomics.load(this.#control, HEAD) === Atomics.load(this.#control, TAIL);
+  }
+
   /** A copy of all that is there. It keeps its place in the ring until `release`d. */
   take(): Uint8Array {
     Atomics.store(this.#control, ANNOUNCED, 0);

@@ -282,6 +282,8 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   const begin = performance.now();
   let outcome = machine.run(options.limits, world);
   const runMs = performance.now() - begin;
+  // What the guest said comes before what a tracer says of its end.
+  terminal.flush();
   extensions.ended();
   if (outcome.kind === 'interrupted' && world.wallReached) outcome = { kind: 'limit', which: 'wall' };
   terminal.close();

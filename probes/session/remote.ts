@@ -82,7 +82,8 @@ export function traceRemote(
         if (ended) return;
         ended = true;
         const why = reason || 'it went away';
-        reject(new TraceError(why, { gone }));
+        const { name, pid } = connection.hello;
+        reject(gone ? new TraceError(`lost sight of ${name} (pid ${pid}): ${why}`, { gone }) : new TraceError(why));
         events.ended({ exitStatus: 0, lost: why });
         connection.close();
       },

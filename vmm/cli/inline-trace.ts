@@ -12,7 +12,7 @@ import type { CompiledProgram } from '../../probes/program.ts';
 import { ProbeRegistry } from '../../probes/providers/registry.ts';
 import { Conductor } from '../../probes/session/conductor.ts';
 import type { Enabled } from '../../probes/session/messages.ts';
-import { PrintedOutput } from '../../probes/session/printed-output.ts';
+import { type Drain, PrintedOutput } from '../../probes/session/printed-output.ts';
 import { runProgram } from '../../probes/session/program.ts';
 import { refusal } from '../../probes/session/refusal.ts';
 import { localEnvironment } from '../../probes/session/request.ts';
@@ -20,7 +20,7 @@ import { TraceError } from '../../probes/session/trace-error.ts';
 import type { VmTraceHost } from '../../probes/session/vm-host.ts';
 import { NOTHING, type TraceArguments } from './dlite-options.ts';
 import { UsageError } from './options.ts';
-import type { InlineTrace } from './session.ts';
+import type { ConsoleState, InlineTrace } from './session.ts';
 import { FileDrain, StreamDrain, type TraceDrain } from './trace-drain.ts';
 import { matchedText, traceRequest } from './trace-request.ts';
 
@@ -28,6 +28,25 @@ const COMMAND = 'lucid';
 
 function say(text: string): void {
   process.stderr.write(`${COMMAND}: ${text}\n`);
+}
+
+/** Lets the console finish what it has to say. */
+class AfterConsole implements Drain {
+  readonly #drain: Drain;
+  readonly #console: ConsoleState;
+
+  constructor(drain: Drain, console: ConsoleState) {
+    this.#drain = drain;
+    this.#console = console;
+  }
+
+  get isFull(): boolean {
+    return this.#drain.isFull || !this.#console.idle;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#drain.write(bytes);
+  }
 }
 
 function tellNotes({ notes }: Enabled): void {
@@ -46,15 +65,17 @@ class RunTrace implements InlineTrace {
     this.#conductor = conductor;
   }
 
-  async start(host: VmTraceHost): Promise<void> {
+  async start(host: VmTraceHost, console: ConsoleState): Promise<void> {
     const conductor = this.#conductor;
+    const drain = new AfterConsole(this.#drain, console);
+    console.whenIdle = conductor.run;
     const errors = (bytes: Uint8Array): void => void process.stderr.write(bytes);
     const compiled = { program: this.#program, matched: [] };
     const events = conductor.voice(0);
     const running = await runProgram(host, compiled, events, { wait: true, interim: false }, tellNotes).catch((error: unknown) => {
       throw error instanceof TraceError ? new UsageError(error.message) : error;
     });
-    const output = new PrintedOutput(this.#program.descriptor, this.#drain, { command: COMMAND, errors }, () => this.#ended.resolve());
+    const output = new PrintedOutput(this.#program.descriptor, drain, { command: COMMAND, errors }, () => this.#ended.resolve());
     conductor.begin(this.#program.descriptor, [running], output);
   }
 

@@ -32,10 +32,19 @@ export interface SessionOptions {
   readonly trace?: InlineTrace;
 }
 
+/** Whether the console has something to say that is not yet written. */
+export interface ConsoleState {
+  readonly idle: boolean;
+  whenIdle: () => void;
+}
+
 /** Tracing that belongs to the run itself. */
 export interface InlineTrace {
-  /** Before the VM's thread starts: what is enabled now is there before the first instruction. Rejects when it cannot be. */
-  start(host: VmTraceHost): Promise<void>;
+  /**
+   * Before the VM's thread starts: what is enabled now is there before the first instruction. Rejects when it cannot be. What it writes where the
+   * console goes comes after all that the console has to say (`idle`); `console.whenIdle` tells when that is so again.
+   */
+  start(host: VmTraceHost, console: ConsoleState): Promise<void>;
   /** The VM has run for the last time: resolves when all output is written. */
   finish(): Promise<void>;
 }
@@ -97,7 +106,8 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   const { port1, port2 } = new MessageChannel();
   const published = PublishedVm.claim(run.name);
   const tracing = new VmTracing(run, published.vmid);
-  const enabled = trace?.start(tracing.host);
+  const pump = new ConsolePump(new RingReader(ring), output);
+  const enabled = trace?.start(tracing.host, pump);
   const data: WorkerData = {
     options: run,
     vmid: published.vmid,
@@ -145,7 +155,7 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
   output.on('error', quit);
   try {
-    const ended = await Promise.race([follow(worker, new RingReader(ring), output, quit), stuck]);
+    const ended = await Promise.race([follow(worker, pump, quit), stuck]);
     tracing.ended();
     await Promise.race([Promise.all([trace?.finish(), published.finish()]), stuck]);
     const cpu = process.cpuUsage();
@@ -187,26 +197,50 @@ function openTerminal(send: (message: InputMessage) => void, wake: (word: number
 
 type Ended = Extract<WorkerMessage, { kind: 'ended' }>;
 
-/** Moves console output to `output` until the VM's thread reports its end. */
-function follow(worker: Worker, ring: RingReader, output: NodeJS.WriteStream, quit: () => void): Promise<Ended> {
+/** Moves console output from the VM's thread to a stream. */
+class ConsolePump implements ConsoleState {
+  readonly #ring: RingReader;
+  readonly #output: NodeJS.WriteStream;
+  #writing = false;
+  /** All that was there is written. */
+  whenIdle = (): void => {};
+
+  constructor(ring: RingReader, output: NodeJS.WriteStream) {
+    this.#ring = ring;
+    this.#output = output;
+  }
+
+  get idle(): boolean {
+    return !this.#writing && this.#ring.isEmpty;
+  }
+
+  /** Writes what there is; `done` is called when nothing is left, `failed` when it cannot be written. */
+  move(done: () => void, failed: () => void): void {
+    if (this.#writing) return;
+    const bytes = this.#ring.take();
+    if (bytes.length === 0) {
+      this.whenIdle();
+      done();
+      return;
+    }
+    this.#writing = true;
+    this.#output.write(bytes, (error) => {
+      this.#ring.release(bytes.length);
+      this.#writing = false;
+      if (error) failed();
+      this.move(done, failed);
+    });
+  }
+}
+
+/** Moves console output until the VM's thread reports its end. */
+function follow(worker: Worker, console: ConsolePump, quit: () => void): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    let writing = false;
     let ended: Ended | undefined;
-    const pump = (): void => {
-      if (writing) return;
-      const bytes = ring.take();
-      if (bytes.length === 0) {
-        if (ended !== undefined) resolve(ended);
-        return;
-      }
-      writing = true;
-      output.write(bytes, (error) => {
-        ring.release(bytes.length);
-        writing = false;
-        if (error) quit();
-        pump();
-      });
+    const done = (): void => {
+      if (ended !== undefined) resolve(ended);
     };
+    const pump = (): void => console.move(done, quit);
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'refused') reject(new UsageError(message.reason));
       else if (message.kind === 'failed') reject(new Error(message.reason));
