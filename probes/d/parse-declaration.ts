@@ -295,7 +295,8 @@ export abstract class DeclarationParser extends ExpressionParser {
       const type = known === undefined ? this.#newStructure(kind, tag) : (known as StructType);
       this.take();
       const layout = new Layout(kind);
-      while (!this.at('}')) this.#members(layout);
+      do this.#members(layout);
+      while (!this.at('}'));
       this.take();
       layout.finish(type);
       if (type.bytes > MAX_BYTES) this.raise('D_DECL_ARRBIG', `type is too big: ${typeName(type)}`);
