@@ -66,6 +66,15 @@ interface Ended {
   readonly err: string;
 }
 
+/** Whether a process has a handler for SIGINT: before, an interruption would simply end it. */
+function isInterruptible(pid: number): boolean {
+  const file = `/proc/${pid}/status`;
+  if (!existsSync('/proc/self/status')) return true;
+  if (!existsSync(file)) return false;
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(file, 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${caught}`) & 2n) !== 0n;
+}
+
 async function run(line: string): Promise<Ended> {
   const child = start(splitWords(line), 'pipe');
   let out = '';
@@ -73,17 +82,22 @@ async function run(line: string): Promise<Ended> {
   child.stdout?.on('data', (text) => {
     out += text;
   });
-  // A program that is quiet does not say when it is enabled.
-  let interruption = setTimeout(() => child.kill('SIGINT'), 6 * TRACE_MS);
   child.stderr?.on('data', (text) => {
     err += text;
-    if (!err.includes(' matched ')) return;
-    clearTimeout(interruption);
-    interruption = setTimeout(() => child.kill('SIGINT'), TRACE_MS);
   });
   const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  clearTimeout(interruption);
+  const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
+  let ended = false;
+  closed.then(() => {
+    ended = true;
+  });
+  const isOver = (): boolean => ended;
+  // A program that is quiet does not say when it is enabled.
+  const quiet = /^dlite -q/.test(line);
+  while (!isOver() && !((quiet || err.includes(' matched ')) && isInterruptible(child.pid as number))) await pause(50);
+  await Promise.race([closed, pause(quiet ? 4 * TRACE_MS : TRACE_MS)]);
+  child.kill('SIGINT');
+  const status = await closed;
   clearTimeout(limit);
   return { line, status, out, err };
 }
