@@ -104,6 +104,7 @@ test('-e compiles and enables nothing; with -v it tells how stable the program i
   const { out } = dlite('-evn', 'BEGIN');
   assert.match(out, /^\nStability attributes for description BEGIN:\n\n\tMinimum Probe Description Attributes\n/);
   assert.match(out, /\n\tMinimum Statement Attributes\n/);
+  assert.match(dlite('-vqn', 'BEGIN { exit(0); }').out, /^\nStability attributes for description BEGIN :\n[\s\S]*\n\n\n$/);
 });
 
 test('errors are those of dtrace, under this name; exit status 1', () => {

@@ -79,21 +79,26 @@ async function list(command: Command, world: DliteWorld): Promise<number> {
 
 async function compileOnly(command: Command, world: DliteWorld): Promise<number> {
   const request = requestOf(command);
+  if (request.sources.length === 0) return 0;
+  const text = await stability(request, true);
+  return command.verbose ? writeOutput(command, world, text) : 0;
+}
+
+/** What -v says of a program, with its descriptions when nothing else follows. Throws TraceError when it does not compile. */
+async function stability(request: TraceRequest, described: boolean): Promise<string> {
   const [{ compileHere }, { stabilityText, descriptionsText }, { ProbeRegistry }] = await Promise.all([
     import('./dlite-compile.ts'),
     import('./dlite-list.ts'),
     import('../../probes/providers/registry.ts'),
   ]);
   const registry = new ProbeRegistry();
-  if (request.sources.length === 0) return 0;
   const { descriptions } = compileHere(request, registry);
-  if (!command.verbose) return 0;
   const text = request.sources.map((source, i) => {
     const own = descriptions.filter((description) => description.source === i);
     const probes = own.flatMap((description) => description.probes);
-    return stabilityText(source, probes, registry) + descriptionsText(own, registry);
+    return stabilityText(source, probes, registry) + (described ? descriptionsText(own, registry) : '\n');
   });
-  return writeOutput(command, world, text.join(''));
+  return text.join('');
 }
 
 function requestOf(command: Command, wait = false, target?: number): TraceRequest {
@@ -107,11 +112,13 @@ async function trace(command: Command, world: DliteWorld): Promise<number> {
   if (request.sources.length === 0) throw new TraceError('no probes specified');
   if (command.pids.length === 0) {
     const { tracing, places } = await enableEverywhere(command, request, world);
+    if (command.verbose) tracing.preface = await stability(request, false);
     return conduct(tracing, () => tracing.followLate(places));
   }
   const connections = await grabVms(command.pids, world.directory);
   const tracing = new Tracing(command, request, world, connections.length);
   await tracing.enableIn(connections);
+  if (command.verbose) tracing.preface = await stability(request, false);
   const status = await conduct(tracing);
   if (!tracing.wasEnded) tracing.noticeEnds();
   return status;

@@ -45,6 +45,8 @@ interface Traced {
 
 /** One tracing, from the enabling to the end. */
 export class Tracing {
+  /** Written before the trace. */
+  preface = '';
   readonly #command: Command;
   readonly #world: TraceWorld;
   readonly #request: TraceRequest;
@@ -132,6 +134,7 @@ export class Tracing {
     const { zdefs } = this.#request;
     this.#noticeMatched(matched);
     if (!zdefs && matched.every((count) => count === 0)) throw new TraceError('no probes matched');
+    if (this.preface !== '') this.#drain.write(Buffer.from(this.preface));
     for (const note of notes) say(note);
     if (isSet(descriptor.options, 'destructive')) this.notice('allowing destructive actions');
     this.#output = new PrintedOutput(
