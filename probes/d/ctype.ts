@@ -183,11 +183,6 @@ export function isInteger(type: Type): boolean {
   return t.kind === 'int' || t.kind === 'enum';
 }
 
-export function isArithmetic(type: Type): boolean {
-  const t = resolve(type);
-  return t.kind === 'int' || t.kind === 'float' || t.kind === 'enum';
-}
-
 export function isFloat(type: Type): boolean {
   return resolve(type).kind === 'float';
 }

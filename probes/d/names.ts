@@ -128,8 +128,6 @@ export class Names {
   readonly translators: Translator[] = [];
   /** In the order of their making: the code generator's indices. */
   readonly variables: Record<'global' | 'self' | 'this', Variable[]> = { global: [], self: [], this: [] };
-  /** `#pragma D attributes` and `binding` for names that are not declared yet. */
-  readonly pragmas = new Map<string, string>();
 
   constructor(below?: Names) {
     this.#below = below;

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { SIZE, memberOf, sizeOf, typeName } from './ctype.ts';
+import { SIZE, memberOf, sizeOf } from './ctype.ts';
 import { foldBinary, foldCast, foldUnary } from './fold.ts';
 import { TokenReader } from './reader.ts';
 import type { AssignOperator, BinaryOperator, Syntax, UnaryOperator } from './syntax.ts';
@@ -323,10 +323,5 @@ export abstract class ExpressionParser extends TokenReader {
   /** The value of a constant that must be a positive integer; undefined when it is none. */
   positive(node: Syntax): bigint | undefined {
     return node.kind === 'integer' && node.value > 0n ? node.value : undefined;
-  }
-
-  /** For messages. */
-  nameOf(type: Type): string {
-    return typeName(type);
   }
 }

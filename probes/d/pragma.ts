@@ -154,7 +154,7 @@ export class Pragmas {
       extra === undefined;
     if (!sound) raise('D_PRAGMA_INVAL', `invalid attributes specified by #pragma attributes: ${attributes.text}`);
     if (name.text === 'provider') {
-      if (provider === undefined || part === undefined || !PROVIDER_PARTS.has(part.text === 'provider' ? 'provider' : part.text)) {
+      if (provider === undefined || part === undefined || !PROVIDER_PARTS.has(part.text)) {
         raise('D_PRAGMA_MALFORM', 'malformed #pragma attributes <attributes> provider <name> <part>');
       }
       return;

@@ -99,6 +99,4 @@ export interface Parameter {
 export interface Reading {
   readonly form: SourceForm;
   readonly text: string;
-  /** Its own file's name, for errors in other files. */
-  readonly file?: string;
 }
