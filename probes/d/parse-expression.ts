@@ -233,6 +233,7 @@ export abstract class ExpressionParser extends TokenReader {
       case 'word':
         if (token.text === 'self' || token.text === 'this') {
           this.take();
+          if (!this.at('->')) this.unexpected();
           return { kind: 'identifier', name: token.text, line, depth: 1 };
         }
         if (token.text === 'offsetof') return this.#offsetof();

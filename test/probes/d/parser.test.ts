@@ -219,6 +219,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   'BEGIN { f(a,); }': 'D_SYNTAX',
   'BEGIN { a[]; }': 'D_SYNTAX',
   'BEGIN { else a; }': 'D_SYNTAX',
+  'BEGIN { self = 1; }': 'D_SYNTAX',
+  'BEGIN { a = this; }': 'D_SYNTAX',
   'BEGIN { while (1) a; }': 'D_SYNTAX',
   'BEGIN { for (;;) a; }': 'D_SYNTAX',
   'BEGIN { return 1; }': 'D_SYNTAX',
