@@ -82,7 +82,8 @@ function start(command: string, args: readonly string[]): Running {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 1000 && !condition(); i++) await setTimeout(10);
+  // Long enough for the busiest machine: only what never happens fails.
+  for (let i = 0; i < 12_000 && !condition(); i++) await setTimeout(10);
   assert.ok(condition(), what);
 }
 
