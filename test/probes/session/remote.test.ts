@@ -95,7 +95,7 @@ async function start(heard: Heard, notes: string[] = []) {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !condition(); i++) await setTimeout(5);
+  for (let i = 0; i < 12_000 && !condition(); i++) await setTimeout(5);
   assert.ok(condition());
 }
 
