@@ -400,9 +400,8 @@ op(
       if (r == SYS_LEAVE || load<u32>(cpu, EVENT) != 0 || load<u32>(cpu, JUMP_GEN) != code) return;
       left = refresh(cpu);
       if (left <= MARGIN || load<u32>(cpu, STEPPING) != 0) return;
-      if (load<u32>(cpu, OUTSIDE) != 0) {
-        enterGuest(cpu);
-        // A probe may want attention.
+      // A probe that fired may want attention.
+      if (load<u32>(cpu, OUTSIDE) != 0 && enterGuest(cpu)) {
         left = refresh(cpu);
         if (left <= MARGIN) return;
       }

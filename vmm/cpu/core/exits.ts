@@ -47,12 +47,17 @@ export const OUTSIDE_HANDLING: u32 = 1;
 /** OUTSIDE: the handler only made the instruction possible, which is run again. */
 export const OUTSIDE_AGAIN: u32 = 2;
 
-/** The VM entry after an exit, a halt or power-on: RIP is where the guest goes on, or what an event to be delivered interrupts. */
-export function enterGuest(cpu: usize): void {
+/**
+ * The VM entry after an exit, a halt or power-on: RIP is where the guest goes on, or what an event to be delivered interrupts. True when a probe
+ * fired, which may want attention.
+ */
+export function enterGuest(cpu: usize): bool {
   store<u32>(cpu, 0, OUTSIDE);
+  if (!watched(PROBE_KVM_GUEST_ENTRY) && !watched(PROBE_KVM_VM_ENTRY) && !watched(PROBE_KVM_VRUN)) return false;
   if (watched(PROBE_KVM_GUEST_ENTRY)) fire(cpu, PROBE_KVM_GUEST_ENTRY, (D_BASE_HIGH << 32) | <u64>cpu);
   if (watched(PROBE_KVM_VM_ENTRY)) fire(cpu, PROBE_KVM_VM_ENTRY, <u64>load<u32>(cpu, VCPU_ID));
   if (watched(PROBE_KVM_VRUN)) fire(cpu, PROBE_KVM_VRUN, load<u64>(cpu, RIP));
+  return true;
 }
 
 /** Opens a VM exit. RIP and ICOUNT are those of the exiting instruction; NEXT_RIP - RIP is its length (0: the exit is no instruction's). */

@@ -96,9 +96,7 @@ export function run(cpu: usize): i32 {
     if (burst && load<u32>(cpu, ANSWERS) == 0 && load<u64>(cpu, ICOUNT) >= load<u64>(cpu, SLICE_END)) return RUN_SLICE;
     if (load<u32>(cpu, ACTIVITY) != 0) return RUN_HLT;
     if (load<u32>(cpu, OUTSIDE) != 0 && !resumed) {
-      enterGuest(cpu);
-      // A probe may want attention.
-      continue;
+      if (enterGuest(cpu)) continue;
     }
     if (alone || resumed || left <= MARGIN || mustStep(cpu)) {
       alone = false;
