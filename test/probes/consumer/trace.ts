@@ -18,6 +18,7 @@ import type {
   EpidDescriptor,
   ProgramDescriptor,
 } from '../../../probes/program.ts';
+import { NO_MEMORY } from '../no-memory.ts';
 
 export const types = {
   char: CHAR,
@@ -250,18 +251,6 @@ export function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   }
   return whole;
 }
-
-const NO_MEMORY = {
-  constants: 0,
-  globals: 0,
-  locals: 0,
-  scratch: 0,
-  dynamic: 0,
-  aggregations: 0,
-  speculations: 0,
-  speculationBytes: 0,
-  buffer: 0,
-};
 
 export function program(
   enablings: readonly Enabling[],

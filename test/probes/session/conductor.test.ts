@@ -7,6 +7,7 @@ import type { DropCount } from '../../../probes/session/enabling.ts';
 import { hostNow, READING } from '../../../probes/session/messages.ts';
 import type { ProgramEvents } from '../../../probes/session/program.ts';
 import type { VoiceEnd } from '../../../probes/session/voice.ts';
+import { NO_MEMORY } from '../no-memory.ts';
 
 const probe = (id: number, provider: string, name: string) => ({ id, provider, module: '', func: '', name, args: [] });
 const enabling = (epid: number, provider: string, name: string, action: 'trace' | 'exit' | 'printa' = 'trace'): EpidDescriptor => ({
@@ -46,17 +47,7 @@ function program(options: Record<string, number> = {}): ProgramDescriptor {
     ],
     options,
     destructive: false,
-    memory: {
-      constants: 0,
-      globals: 0,
-      locals: 0,
-      scratch: 0,
-      dynamic: 0,
-      aggregations: 0,
-      speculations: 0,
-      speculationBytes: 0,
-      buffer: 4096,
-    },
+    memory: { ...NO_MEMORY, buffer: 4096 },
   };
 }
 

@@ -5,6 +5,7 @@ import { ARENA, DROPS, POLICY, RECORD, SPECIAL, STATE } from '../../../probes/ar
 import type { ProgramDescriptor } from '../../../probes/program.ts';
 import { type DropCount, Enabling, type TraceSink } from '../../../probes/session/enabling.ts';
 import { RecordRing } from '../../../probes/session/record-ring.ts';
+import { NO_MEMORY } from '../no-memory.ts';
 
 const AT = 4096;
 const RING_AT = AT + ARENA.HEADER;
@@ -109,17 +110,7 @@ const descriptor = (options: Record<string, number> = {}): ProgramDescriptor => 
   aggregations: [],
   options,
   destructive: false,
-  memory: {
-    constants: 0,
-    globals: 0,
-    locals: 0,
-    scratch: 0,
-    dynamic: 0,
-    aggregations: 0,
-    speculations: 0,
-    speculationBytes: 0,
-    buffer: 4096,
-  },
+  memory: { ...NO_MEMORY, buffer: 4096 },
 });
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
