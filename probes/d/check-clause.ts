@@ -153,8 +153,7 @@ export class ClauseChecker {
       part.statements.push(assign(holds, test, statement.line));
       const fails = otherwise === undefined ? undefined : fresh();
       if (fails !== undefined) {
-        const not: Expression = { op: 'unary', operator: '!', operand: read(holds, statement.line), type: INT, line: statement.line };
-        part.statements.push(assign(fails, not, statement.line));
+        part.statements.push(assign(fails, not(read(holds, statement.line), statement.line), statement.line));
       }
       this.#parts(then, holds, statement.line, parts, fresh);
       if (otherwise !== undefined && fails !== undefined) this.#parts(otherwise, fails, statement.line, parts, fresh);
@@ -171,14 +170,15 @@ function assign(variable: Variable, value: Expression, line: number): Statement 
   return { kind: 'expression', line, expression: { op: 'assign', target: read(variable, line), value, type: INT, line } };
 }
 
-/** A condition as 0 or 1. */
-function truth(condition: Expression, line: number): Expression {
-  const not: Expression = { op: 'unary', operator: '!', operand: condition, type: INT, line };
-  return { op: 'unary', operator: '!', operand: not, type: INT, line };
+function not(operand: Expression, line: number): Expression {
+  return { op: 'unary', operator: '!', operand, type: INT, line };
 }
 
+/** A condition as 0 or 1. */
+const truth = (condition: Expression, line: number): Expression => not(not(condition, line), line);
+
 function guardOf(failed: Variable, guard: Variable | undefined, line: number): Expression {
-  const sound: Expression = { op: 'unary', operator: '!', operand: read(failed, line), type: INT, line };
+  const sound = not(read(failed, line), line);
   if (guard === undefined) return sound;
   return { op: 'logical', operator: '&&', left: sound, right: read(guard, line), type: INT, line };
 }

@@ -65,7 +65,7 @@ class ProgramCompiler {
   readonly #clauses: Clause[] = [];
   readonly #matched: number[] = [];
   readonly #descriptions: MatchedDescription[] = [];
-  /** Number of the last macro argument that the program refers to. */
+  /** Numbers of the macro arguments that the program refers to. */
   readonly #referenced = new Set<number>();
   /** Nodes of all expressions, inlines expanded. */
   #nodes = 0;
@@ -92,7 +92,7 @@ class ProgramCompiler {
         locals: variables.this,
         aggregations: [...aggregations.values()].flatMap(({ result }) => result ?? []),
         options: this.#set,
-        destructive: this.#clauses.some((clause) => clause.statements.some(isDestructive)),
+        destructive: this.#clauses.some(isDestructive),
       },
       matched: this.#matched,
       descriptions: this.#descriptions,
@@ -114,8 +114,7 @@ class ProgramCompiler {
     try {
       this.#read({ form: 'script', name: path, text }, path);
     } catch (error) {
-      if (!(error instanceof CompileError)) throw error;
-      if (error.tag === 'D_PRAGMA_DEPEND') return;
+      if (error instanceof CompileError && error.tag === 'D_PRAGMA_DEPEND') return;
       throw error;
     }
     this.#libraries.add(name);

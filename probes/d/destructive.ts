@@ -4,14 +4,18 @@
  * @module
  */
 import { expressionsOf, partsOf } from './complexity.ts';
-import type { ActionName, Expression, Statement } from './tree.ts';
+import type { ActionName, Clause, Expression, Statement } from './tree.ts';
 
 export const DESTRUCTIVE_ACTIONS: ReadonlySet<ActionName> = new Set(['stop', 'raise', 'system', 'freopen', 'breakpoint', 'panic', 'chill']);
 
 /** Subroutines that write to the guest. */
 const DESTRUCTIVE_SUBROUTINES: ReadonlySet<string> = new Set(['copyout', 'copyoutstr']);
 
-export function isDestructive(statement: Statement): boolean {
+export function isDestructive({ predicate, statements }: Clause): boolean {
+  return (predicate !== undefined && writesGuest(predicate)) || statements.some(isDestructiveStatement);
+}
+
+function isDestructiveStatement(statement: Statement): boolean {
   if (statement.kind === 'action' && DESTRUCTIVE_ACTIONS.has(statement.name)) return true;
   return expressionsOf(statement).some(writesGuest);
 }

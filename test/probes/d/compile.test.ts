@@ -302,6 +302,8 @@ test('destructive programs say so', () => {
     assert.is(destructive(text), true, text);
   }
   for (const text of ['trace(1);', 'exit(0);', 'setopt("quiet");']) assert.is(destructive(text), false, text);
+  // A predicate writes as well as an action does.
+  assert.is(checked('BEGIN /(copyout(alloca(4), 8, 4), 1)/ { exit(0); }').program.destructive, true);
 });
 
 test('a program is compiled to a valid module and its description', () => {
