@@ -29,10 +29,10 @@ const MORE: Readonly<Record<string, readonly string[]>> = {
   tracer: ['--importTable'],
 };
 
-/** asc's arguments for a module, but for the input and output files. */
-export function ascFlags(module: string): readonly string[] {
+/** asc's arguments for a module, but for the input and output files; `quick` when the compiler's time matters more than the code's. */
+export function ascFlags(module: string, quick = false): readonly string[] {
   return [
-    '-O3',
+    quick ? '-O1' : '-O3',
     '--runtime',
     'stub',
     '--importMemory',

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { ascFlags, STATIC_DATA } from './asc-flags.ts';
-import { hashOf, isFresh, MODULES, root } from './core-inputs.mjs';
+import { hashOf, isFresh, MODULES, QUICK, root } from './core-inputs.mjs';
 
 type Compiled = (typeof MODULES)[number];
 
@@ -64,7 +64,7 @@ function compile(module: Compiled, hash: string): void {
   // A name of this process alone: two builds at once (a test run beside an `npm start`) must not write into one file.
   const wasm = `${module.wasm}.${process.pid}`;
   const wat = `${module.wat}.${process.pid}`;
-  run('node_modules/assemblyscript/bin/asc.js', [`${module.sources}/index.ts`, '-o', wasm, '-t', wat, ...ascFlags(module.name)]);
+  run('node_modules/assemblyscript/bin/asc.js', [`${module.sources}/index.ts`, '-o', wasm, '-t', wat, ...ascFlags(module.name, QUICK)]);
   const end = staticDataEnd(readFileSync(wasm));
   const limit = STATIC_DATA[module.name]?.[1] ?? 0;
   if (end > limit) throw new Error(`build: the static data of ${module.title} ends at ${end}, beyond ${limit}`);

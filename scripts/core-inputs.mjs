@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's top folder. */
@@ -44,6 +45,9 @@ export const TRACER = compiled('tracer', "the tracer's runtime", 'probes/runtime
 /** All of them. */
 export const MODULES = [CORE, TRACER];
 
+/** Compile in a fifth of the time, for code that runs at a third of the speed: while working on the core. */
+export const QUICK = process.env['LUCID_BUILD'] === 'quick';
+
 const FILES = ['scripts/asc-flags.ts', 'package-lock.json'];
 
 /**
@@ -80,7 +84,7 @@ function withImports(file, known = new Set()) {
  * @returns {string}
  */
 export function hashOf(module) {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update(QUICK ? 'quick' : '');
   /** @type {Set<string>} */
   const files = new Set();
   for (const file of [...FILES, ...module.generators]) withImports(file, files);

@@ -44,7 +44,7 @@ export type {
 } from './bus.ts';
 export { StateError } from './bus.ts';
 export { CoreError } from './cpu/core.ts';
-export { CORE_FEATURES, coreFeatures, defaultCpuid, type Feature, type SimdLevel } from './cpu/cpuid.ts';
+export { CORE_FEATURES, CPU_MODELS, type CpuModel, defaultCpuid, type Feature, modelFeatures } from './cpu/cpuid.ts';
 export type {
   CpuidEntry,
   DebugRegisters,

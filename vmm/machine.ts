@@ -45,6 +45,7 @@ import { PHYSICAL_BITS } from './cpu/cpuid.ts';
 import { MEMORY_MAP } from './cpu/layout.ts';
 import type { Segment } from './cpu/registers.ts';
 import { SLICE, type Vcpu } from './cpu/vcpu.ts';
+import type { CpuModel } from './cpu/cpuid.ts';
 import type { ExitCosts } from './exit-cost.ts';
 import type { Irqchip } from './interrupts.ts';
 import { LOW_RAM_END } from './memory.ts';
@@ -76,6 +77,10 @@ export interface MachineOptions {
   readonly output: (byte: number) => void;
   readonly exitCosts?: ExitCosts;
   readonly intercepts?: Intercepts;
+  /** The processor; see `VmOptions`. */
+  readonly cpu?: CpuModel;
+  /** Of everything that is random in the machine, 32 bits; default 0. */
+  readonly seed?: number;
   /** Port of the debug-exit device; none without. */
   readonly debugExit?: number;
   /** RTC at time 0: seconds since 1970. */
@@ -137,8 +142,8 @@ export class Machine {
   }
 
   static #vmOptions(options: MachineOptions): Parameters<typeof Vm.create>[0] {
-    const { memory, name, vmid, exitCosts, intercepts } = options;
-    return { memory, name, vmid, exitCosts, intercepts, hole: VGA_WINDOW, unclaimed: 'float' };
+    const { memory, name, vmid, exitCosts, intercepts, cpu, seed } = options;
+    return { memory, name, vmid, exitCosts, intercepts, cpu, seed, hole: VGA_WINDOW, unclaimed: 'float' };
   }
 
   private constructor(options: MachineOptions, vm: Vm) {

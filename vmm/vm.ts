@@ -14,7 +14,7 @@ import process from 'node:process';
 import { type DeviceState, type Saveable, StateError } from './bus.ts';
 import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';
-import { ARCH_CAPABILITIES, coreFeatures, defaultCpuid, type SimdLevel, simdLevel } from './cpu/cpuid.ts';
+import { ARCH_CAPABILITIES, type CpuModel, defaultCpuid, type Feature, isaOf, modelFeatures } from './cpu/cpuid.ts';
 import { ProbeGate } from './cpu/probe-gate.ts';
 import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, VM_AREA } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
@@ -47,8 +47,10 @@ export interface VmOptions {
   readonly intercepts?: Intercepts;
   /** What becomes of accesses that no device claims: `exit` (default) leaves `run()`, `float` reads all ones. */
   readonly unclaimed?: Unclaimed;
-  /** SIMD extensions in the CPUID table that the VM starts with; default 4, all there are. `setCpuid` replaces them with the rest. */
-  readonly simdLevel?: SimdLevel;
+  /** The CPUID table that the VM starts with: a model, or features one by one; default `max`, all that the core executes. `setCpuid` replaces it. */
+  readonly cpu?: CpuModel | readonly Feature[];
+  /** Of what is random in its processors, 32 bits; default 0. */
+  readonly seed?: number;
 }
 
 /** A VM taken out of a process: plain data and byte arrays, fit for `structuredClone`. */
@@ -106,6 +108,7 @@ export class Vm implements VcpuHost {
   /** Why a halted vCPU will never run again. */
   haltDetail = '';
   readonly #devices = new Map<string, Saveable>();
+  readonly #seed: number;
   #cpuid: readonly CpuidEntry[] = [];
   #intercepts: Intercepts;
 
@@ -152,7 +155,9 @@ export class Vm implements VcpuHost {
     this.u32.set(costsByReason(costs), (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_COST) >>> 2);
     this.#intercepts = options.intercepts ?? { switches: 0, exceptions: 0 };
     this.#storeIntercepts();
-    this.#storeCpuid(defaultCpuid(0, 1, coreFeatures(options.simdLevel)));
+    this.#seed = options.seed ?? 0;
+    const cpu = options.cpu ?? 'max';
+    this.#storeCpuid(defaultCpuid(0, 1, typeof cpu === 'string' ? modelFeatures(cpu) : cpu));
     this.kstats.add(vmKstat(this.#kstatOwner()));
   }
 
@@ -167,6 +172,7 @@ export class Vm implements VcpuHost {
     const vcpu = new Vcpu(this, index, MEMORY_MAP.VCPU_BASE + index * MEMORY_MAP.VCPU_STRIDE);
     this.vcpus.push(vcpu);
     vcpu.reset();
+    vcpu.seedRandom(this.#seed);
     for (const kstat of [vcpuKstat, exitsKstat, irqsKstat, engineKstat]) this.kstats.add(kstat(this.#kstatOwner(), index));
     return vcpu;
   }
@@ -222,7 +228,7 @@ export class Vm implements VcpuHost {
       this.u32.set(row, word(VM_AREA.CPUID + i * CPUID_ROW));
     });
     this.u32[word(VM_AREA.CPUID_COUNT)] = entries.length;
-    this.u32[word(VM_AREA.SIMD_LEVEL)] = simdLevel(entries);
+    this.u32[word(VM_AREA.ISA)] = isaOf(entries);
   }
 
   /** Asks `run()` to return 'system-event' at the next instruction boundary. For devices: power-off, reset. */

@@ -261,6 +261,8 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     output: (byte) => terminal.put(byte),
     exitCosts: options.exitCosts,
     intercepts: options.intercepts,
+    cpu: options.cpu,
+    seed: options.seed,
     debugExit: options.debugExit,
     rtcEpoch: options.rtcEpoch,
   });

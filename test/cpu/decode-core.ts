@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { MEMORY_MAP, VM_AREA } from '../../vmm/cpu/layout.ts';
+import { ISA, MEMORY_MAP, VM_AREA } from '../../vmm/cpu/layout.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 export const CPU = MEMORY_MAP.VCPU_BASE;
@@ -59,7 +59,11 @@ export const decoder: Decoder = loaded.decoder;
 export const bytes = new Uint8Array(loaded.memory.buffer);
 export const view = new DataView(loaded.memory.buffer);
 
-/** Highest SIMD extension that the decoder accepts; see VM_AREA. */
+/** What each SIMD level adds to those below it. */
+const LEVELS: readonly number[] = [ISA.sse2, ISA.sse3, ISA.ssse3, ISA.sse4_1, ISA.sse4_2 | ISA.popcnt];
+
+/** Highest SIMD extension that the decoder accepts, as an index of LEVELS. */
 export function setSimdLevel(level: number): void {
-  view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SIMD_LEVEL, level, true);
+  const bits = LEVELS.slice(0, level + 1).reduce((a, b) => a | b);
+  view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.ISA, bits, true);
 }

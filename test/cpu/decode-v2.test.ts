@@ -1,16 +1,20 @@
 /** Instructions that a CPUID table adds above SSE2: they work where it has them and are #UD where it has not. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { coreFeatures, defaultCpuid, type SimdLevel, Vm } from '../../vmm/index.ts';
+import { defaultCpuid, type Feature, modelFeatures, Vm } from '../../vmm/index.ts';
 
 const CODE = 0x1000;
 const DATA = 0x3000;
 const HANDLER = 0x800;
-const LEVELS: readonly SimdLevel[] = [0, 1, 2, 3, 4];
+const LEVELS = [0, 1, 2, 3, 4];
+const ADDED: readonly (readonly Feature[])[] = [['sse3'], ['ssse3'], ['sse4_1'], ['sse4_2', 'popcnt']];
+
+/** x86-64-v1 with SIMD up to a level. */
+const featuresAt = (level: number): Feature[] => [...modelFeatures('v1'), ...ADDED.slice(0, level).flat()];
 
 /** A VM in real mode with SSE on, whose #UD handler is a HLT at HANDLER. */
-function machine(level?: SimdLevel): Vm {
-  const vm = Vm.createSync({ memory: '1M', ...(level === undefined ? {} : { simdLevel: level }) });
+function machine(level?: number): Vm {
+  const vm = Vm.createSync({ memory: '1M', ...(level === undefined ? {} : { cpu: featuresAt(level) }) });
   vm.createVcpu(0);
   vm.ram.write(6 * 4, Uint8Array.of(HANDLER & 255, HANDLER >> 8, 0, 0));
   vm.ram.write(HANDLER, Uint8Array.of(0xf4));
@@ -44,7 +48,7 @@ const FIRST: readonly [string, readonly number[], number][] = [
   ['crc32', [0xf2, 0x0f, 0x38, 0xf0, 0xc1], 4],
 ];
 
-test('simdLevel decides what CPUID has and what is #UD', () => {
+test('the features decide what CPUID has and what is #UD', () => {
   for (const level of LEVELS) {
     const vm = machine(level);
     for (const [name, code, needs] of FIRST) assert.is(run(vm, code), level >= needs, `${name} at level ${level}`);
@@ -57,7 +61,7 @@ test('simdLevel decides what CPUID has and what is #UD', () => {
   }
 });
 
-test('the default is x86-64-v2', () => {
+test('the default has x86-64-v2', () => {
   const vm = machine();
   for (const [name, code] of FIRST) assert.ok(run(vm, code), name);
 });
@@ -66,9 +70,9 @@ test('a new CPUID table changes what is decoded already', () => {
   const vm = machine(4);
   const popcnt = [0xf3, 0x0f, 0xb8, 0xc1];
   assert.ok(run(vm, popcnt));
-  vm.setCpuid(defaultCpuid(0, 1, coreFeatures(3)));
+  vm.setCpuid(defaultCpuid(0, 1, featuresAt(3)));
   assert.not(run(vm, popcnt));
-  vm.setCpuid(defaultCpuid(0, 1, coreFeatures(4)));
+  vm.setCpuid(defaultCpuid(0, 1, featuresAt(4)));
   assert.ok(run(vm, popcnt));
 });
 

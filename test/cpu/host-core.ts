@@ -10,6 +10,7 @@
  * @module
  */
 import { compileCoreSync, type CoreExports, createMemory, instantiateCore, RUN } from '../../vmm/cpu/core.ts';
+import { defaultCpuid, isaOf } from '../../vmm/cpu/cpuid.ts';
 import { MEMORY_MAP, offsetOf, VM_AREA } from '../../vmm/cpu/layout.ts';
 import { background, FILLER, IN, MAPS, type Mode, OUT, type Shape } from './host-layout.ts';
 
@@ -92,8 +93,7 @@ export class HostCore {
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOT_COUNT, 1, true);
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOTS + 8, RAM_BYTES >> 12, true);
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOTS + 12, RAM, true);
-    // POPCNT and CRC32 come with SSE4.2.
-    view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SIMD_LEVEL, 4, true);
+    view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.ISA, isaOf(defaultCpuid()), true);
     this.#core.reset(CPU);
     this.#mapMemory();
     this.#setTables();

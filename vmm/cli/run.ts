@@ -6,6 +6,7 @@
 import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
 import type { BootKind } from '../boot/index.ts';
+import { CPU_MODELS, type CpuModel } from '../cpu/cpuid.ts';
 import { ExitCostError, loadExitCosts } from '../exit-cost.ts';
 import { MemorySizeError, parseMemorySize } from '../memory.ts';
 import { InterceptError, parseIntercepts } from '../intercepts.ts';
@@ -28,6 +29,7 @@ export interface GuestArguments {
   idle?: string;
   rtc?: string;
   seed: string;
+  cpu: CpuModel;
   engine: string;
   name?: string;
   json: boolean;
@@ -78,6 +80,12 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
     })
     .option('rtc', { type: 'string', requiresArg: true, describe: 'date of the RTC at the start: 2024-01-31T12:00:00Z or seconds' })
     .option('seed', { type: 'string', default: '0', requiresArg: true, describe: 'of everything that is random in the machine' })
+    .option('cpu', {
+      choices: CPU_MODELS,
+      default: 'max',
+      requiresArg: true,
+      describe: 'processor: x86-64-v1, v2, v3, or all that there is',
+    })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
     .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
     .option('json', {
@@ -122,6 +130,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     serial: args.serial === 'stdio' || args.serial === 'null' ? args.serial : { file: args.serial },
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'])),
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
+    cpu: args.cpu,
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),
     seed,

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { ISA } from './layout.ts';
 import type { CpuidEntry } from './registers.ts';
 
 /** Feature bits by name: [leaf, register, bit]. The names are Linux's (cpufeatures.h). */
@@ -23,7 +24,10 @@ const FEATURES = {
   movbe: [0x1, 'ecx', 22],
   popcnt: [0x1, 'ecx', 23],
   tsc_deadline_timer: [0x1, 'ecx', 24],
+  aes: [0x1, 'ecx', 25],
   xsave: [0x1, 'ecx', 26],
+  avx: [0x1, 'ecx', 28],
+  f16c: [0x1, 'ecx', 29],
   rdrand: [0x1, 'ecx', 30],
   fpu: [0x1, 'edx', 0],
   vme: [0x1, 'edx', 1],
@@ -52,14 +56,29 @@ const FEATURES = {
   fsgsbase: [0x7, 'ebx', 0],
   tsc_adjust: [0x7, 'ebx', 1],
   bmi1: [0x7, 'ebx', 3],
+  avx2: [0x7, 'ebx', 5],
   smep: [0x7, 'ebx', 7],
   bmi2: [0x7, 'ebx', 8],
   erms: [0x7, 'ebx', 9],
+  invpcid: [0x7, 'ebx', 10],
+  rdseed: [0x7, 'ebx', 18],
+  adx: [0x7, 'ebx', 19],
   smap: [0x7, 'ebx', 20],
+  clflushopt: [0x7, 'ebx', 23],
+  clwb: [0x7, 'ebx', 24],
+  sha_ni: [0x7, 'ebx', 29],
   umip: [0x7, 'ecx', 2],
+  pku: [0x7, 'ecx', 3],
+  la57: [0x7, 'ecx', 16],
+  rdpid: [0x7, 'ecx', 22],
+  fsrm: [0x7, 'edx', 4],
   arch_capabilities: [0x7, 'edx', 29],
+  xsaveopt: [0xd, 'eax', 0],
+  xsavec: [0xd, 'eax', 1],
+  xgetbv1: [0xd, 'eax', 2],
   lahf_lm: [0x80000001, 'ecx', 0],
   abm: [0x80000001, 'ecx', 5],
+  prefetchw: [0x80000001, 'ecx', 8],
   syscall: [0x80000001, 'edx', 11],
   nx: [0x80000001, 'edx', 20],
   pdpe1gb: [0x80000001, 'edx', 26],
@@ -70,8 +89,8 @@ const FEATURES = {
 
 export type Feature = keyof typeof FEATURES;
 
-/** What the core executes whatever the SIMD level. */
-const BASE_FEATURES: readonly Feature[] = [
+/** The baseline of x86-64 and what of the system architecture every model has. */
+const V1: readonly Feature[] = [
   'fpu',
   'vme',
   'de',
@@ -94,13 +113,11 @@ const BASE_FEATURES: readonly Feature[] = [
   'fxsr',
   'sse',
   'sse2',
-  'cx16',
   'x2apic',
   'tsc_deadline_timer',
   'arat',
   'tsc_adjust',
   'arch_capabilities',
-  'lahf_lm',
   'syscall',
   'nx',
   'pdpe1gb',
@@ -109,28 +126,34 @@ const BASE_FEATURES: readonly Feature[] = [
   'constant_tsc',
 ];
 
-/** SIMD extensions in the order of VM_AREA.SIMD_LEVEL: each needs those before it. */
-const SIMD: readonly (readonly Feature[])[] = [['sse3'], ['ssse3'], ['sse4_1'], ['sse4_2', 'popcnt']];
+/** What each model adds to the one before it: the levels of the x86-64 psABI (section 3.1.1), with the system features of their processors. */
+const ADDED = {
+  v1: V1,
+  v2: ['cx16', 'lahf_lm', 'popcnt', 'sse3', 'ssse3', 'sse4_1', 'sse4_2'],
+  v3: [],
+  max: [],
+} as const satisfies Record<string, readonly Feature[]>;
 
-/** 0 = SSE2, 1 = SSE3, 2 = SSSE3, 3 = SSE4.1, 4 = SSE4.2 with POPCNT, which makes x86-64-v2. */
-export type SimdLevel = 0 | 1 | 2 | 3 | 4;
+/** A processor to be: `v1`, `v2`, `v3` are the levels of the x86-64 psABI, `max` has all that the core executes. */
+export type CpuModel = keyof typeof ADDED;
+export const CPU_MODELS = Object.keys(ADDED) as readonly CpuModel[];
 
-/** What the core executes at a SIMD level. */
-export function coreFeatures(level: SimdLevel = 4): readonly Feature[] {
-  return [...BASE_FEATURES, ...SIMD.slice(0, level).flat()];
+/** The features of a model. */
+export function modelFeatures(model: CpuModel): readonly Feature[] {
+  return CPU_MODELS.slice(0, CPU_MODELS.indexOf(model) + 1).flatMap((name): readonly Feature[] => ADDED[name]);
 }
 
-/** All that the core executes today. */
-export const CORE_FEATURES: readonly Feature[] = coreFeatures();
+/** All that the core executes. */
+export const CORE_FEATURES: readonly Feature[] = modelFeatures('max');
 
-/** VM_AREA.SIMD_LEVEL for a table: the highest level whose features it has, with those below. */
-export function simdLevel(table: readonly CpuidEntry[]): number {
-  const has = (name: Feature): boolean => {
-    const [leaf, register, bit] = FEATURES[name];
-    return table.some((e) => e.leaf === leaf && ((e[register] >>> bit) & 1) !== 0);
-  };
-  const missing = SIMD.findIndex((names) => !names.every(has));
-  return missing < 0 ? SIMD.length : missing;
+/** VM_AREA.ISA for a table: what the decoder may take. */
+export function isaOf(table: readonly CpuidEntry[]): number {
+  let bits = 0;
+  for (const [name, isa] of Object.entries(ISA)) {
+    const [leaf, register, bit] = FEATURES[name as keyof typeof ISA];
+    if (table.some((e) => e.leaf === leaf && (e.subleaf ?? 0) === (leaf === 0xd ? 1 : 0) && ((e[register] >>> bit) & 1) !== 0)) bits |= isa;
+  }
+  return bits >>> 0;
 }
 
 /** TSC and crystal frequency in Hz. */
@@ -198,7 +221,7 @@ export function defaultCpuid(apicId = 0, vcpus = 1, features: readonly Feature[]
   ];
   for (const name of features) {
     const [leaf, register, bit] = FEATURES[name];
-    const entry = table.find((e) => e.leaf === leaf) as CpuidEntry;
+    const entry = table.find((e) => e.leaf === leaf && (leaf !== 0xd || e.subleaf === 1)) as CpuidEntry;
     entry[register] = (entry[register] | (1 << bit)) >>> 0;
   }
   return table;

@@ -122,6 +122,8 @@ field('MCG_CTL', 'u64', 'MSR 17B');
 field('MC_BANKS', 'u64', 'MSRs 400-427: CTL STATUS ADDR MISC of ten banks', { count: 40 });
 field('DEBUGCTL', 'u64', 'MSR 1D9');
 field('SPEC_CTRL', 'u64', 'MSR 48');
+field('PKRU', 'u64', 'PKRU, 32 bits: access and write disable of the 16 protection keys');
+field('RANDOM', 'u64', 'state of the generator behind RDRAND and RDSEED; seeded with the VM, kept by a reset', { count: 2 });
 field('MSR_SPARE', 'u64', 'room for MSRs of later levels', { count: 16 });
 
 // x87: physical registers R0-R7, 16 bytes each: significand u64, sign and exponent u16.
@@ -303,6 +305,8 @@ export const VCPU_AREA = {
   /** Operand bytes that do not lie in one page of RAM (64) and the answer to a device read. */
   SCRATCH: 0x50100,
   /** Indices of filled TLB entries, u16 each. */
+  /** Operands of a VEX instruction lane by lane: eight slots of 32 bytes. */
+  LANES: 0x50200,
   DTLB_LIST: 0x51000,
   ITLB_LIST: 0x54000,
 } as const;
@@ -325,8 +329,46 @@ export const VM_AREA = {
   PROBES: 8192,
   /** Base of the xAPIC page of vCPU 0 (gpa, u32): accesses to it are APIC_ACCESS exits. */
   APIC_GPA: 1548,
-  /** Highest SIMD extension that the guest may use: 0 = SSE2, 1 = SSE3, 2 = SSSE3, 3 = SSE4.1, 4 = SSE4.2 with POPCNT. */
-  SIMD_LEVEL: 1552,
+  /** Instruction-set extensions that the guest may use: u32 bits, see ISA. */
+  ISA: 1552,
+} as const;
+
+/**
+ * Bits of VM_AREA.ISA: extensions whose encodings are something else, or #UD, when CPUID does not enumerate them. The names are those of
+ * `vmm/cpu/cpuid.ts`. Bits 0 to 7 are the levels of sse-table.ts.
+ */
+export const ISA = {
+  sse2: 1 << 0,
+  sse3: 1 << 1,
+  ssse3: 1 << 2,
+  sse4_1: 1 << 3,
+  sse4_2: 1 << 4,
+  aes: 1 << 5,
+  pclmulqdq: 1 << 6,
+  sha_ni: 1 << 7,
+  popcnt: 1 << 8,
+  movbe: 1 << 9,
+  adx: 1 << 10,
+  bmi1: 1 << 11,
+  bmi2: 1 << 12,
+  abm: 1 << 13,
+  rdrand: 1 << 14,
+  rdseed: 1 << 15,
+  fsgsbase: 1 << 16,
+  rdpid: 1 << 17,
+  clflushopt: 1 << 18,
+  clwb: 1 << 19,
+  xsave: 1 << 20,
+  xsaveopt: 1 << 21,
+  xsavec: 1 << 22,
+  avx: 1 << 23,
+  avx2: 1 << 24,
+  fma: 1 << 25,
+  f16c: 1 << 26,
+  pku: 1 << 27,
+  invpcid: 1 << 28,
+  rdtscp: 1 << 29,
+  cx16: 1 << 30,
 } as const;
 
 /** Bits of VM_AREA.INTERCEPT, the names of `--intercept`. */

@@ -82,7 +82,7 @@ const TWO32 = 0x1_0000_0000;
 
 /** Fields that a reset of the processor does not touch: time, and what was counted. */
 const GOES_ON: readonly Field[] = FIELDS.filter((f) =>
-  /^(ICOUNT|CLOCK_OFFSET|ENTRY_CLOCK|EXIT_(HASH|RING|RING_NEXT|COUNT|TIME|MIN|MAX)|IRQ_COUNT|KS_.*|ENG_.*)$/.test(f.name),
+  /^(ICOUNT|CLOCK_OFFSET|ENTRY_CLOCK|EXIT_(HASH|RING|RING_NEXT|COUNT|TIME|MIN|MAX)|IRQ_COUNT|RANDOM|KS_.*|ENG_.*)$/.test(f.name),
 );
 
 /** What a vCPU asks of the VM around it. */
@@ -173,6 +173,13 @@ export class Vcpu {
     f.nmiBlocked = this.#at('NMI_BLOCKED');
     this.#unanswered = false;
     this.#vm.clock.refresh();
+  }
+
+  /** Starts the generator behind RDRAND and RDSEED from the VM's seed: each vCPU has its own sequence, for ever. */
+  seedRandom(seed: number): void {
+    const at = this.#at('RANDOM');
+    // Never all zero: the generator would stay there.
+    this.#vm.u32.set([seed >>> 0, this.index, 0x6c75_6369, 0x6421_0001], at);
   }
 
   /** Retired instructions. */

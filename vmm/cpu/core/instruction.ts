@@ -4,7 +4,7 @@
  * One instruction is decoded at a time, so all this is module variables. They live from `begin` to the end of `decodeOne`, are written in
  * this file only, and are no state of the guest.
  */
-import { VM_SIMD_LEVEL } from './state.gen';
+import { VM_ISA } from './state.gen';
 import { GP, simpleOp, SYS, UD } from './uop.gen';
 
 /** Byte 6 of a micro-op whose r/m operand is a register. */
@@ -148,9 +148,9 @@ export function allowLock(): void {
 export function badLock(): bool {
   return lock && !(lockable && mod != 3);
 }
-/** Highest SIMD extension that CPUID has, as LEVEL_* of sse-table.ts. */
-export function simdLevel(): u32 {
-  return load<u32>(VM_SIMD_LEVEL);
+/** CPUID has the extension: `bit` is one of ISA_*, or 1 shifted by a LEVEL_* of sse-table.ts. */
+export function has(bit: u32): bool {
+  return (load<u32>(VM_ISA) & bit) != 0;
 }
 /** Stack operations take 64 bits in 64-bit code, 16 with 66h, never 32. */
 export function stackSize(): void {

@@ -6,13 +6,14 @@
  * and reserved no-operations with any ModRM byte (table A-3; prefetches, CET and MPX have their instructions there). UD0 and UD1 have a ModRM byte.
  */
 import {
-  allowLock, eaFlags, endLine, gpr, gpr8, i8at, info, mod, mode, modrm, modrmRegisters, operandPrefix, opcodeReg, osz, out, over, prefixed, put, putBranch, putM, putR,
-  putRM, putSys, putSysRM, reg, regOf, relz, rep, rex, rm, setEaFlags, simdLevel, sizeIndex, stackSize, u8at, ud, widthOf,
+  allowLock, eaFlags, endLine, gpr, gpr8, has, i8at, info, mod, mode, modrm, modrmRegisters, operandPrefix, opcodeReg, osz, out, over, prefixed, put, putBranch, putM, putR,
+  putRM, putSys, putSysRM, reg, regOf, relz, rep, rex, rm, setEaFlags, sizeIndex, stackSize, u8at, ud, widthOf,
 } from './instruction';
 import {
   INFO_ALIGNED, INFO_GROUP, INFO_IMM8, INFO_LEVEL, INFO_LEVEL_SHIFT, INFO_MASKMOV, INFO_MMX, INFO_REG, INFO_SIZE, INFO_SIZE_SHIFT, INFO_SSE,
-  INFO_STORE, INFO_WIDE, LEVEL_SSE42, sseInfo,
+  INFO_STORE, INFO_WIDE, sseInfo,
 } from './sse-table';
+import { ISA_POPCNT, ISA_SSE4_2 } from './state.gen';
 import * as S from './sys';
 import * as U from './uop.gen';
 
@@ -103,7 +104,7 @@ export function twoByte(): void {
       break;
     case 0xb6: case 0xb7: case 0xbe: case 0xbf: extend(op); break;
     case 0xb8: // POPCNT; JMPE without F3
-      if (rep != 0xf3 || simdLevel() < LEVEL_SSE42) ud();
+      if (rep != 0xf3 || !has(ISA_POPCNT)) ud();
       else scan(2);
       break;
     // F3 makes these TZCNT and LZCNT where CPUID has them.
@@ -224,7 +225,7 @@ function group15(): void {
 /** CRC32 r, r/m (F2); without F2 these are MOVBE, which CPUID does not have. */
 function crc32(op: u32): void {
   modrm();
-  if (rep != 0xf2 || op > 0xf1 || simdLevel() < LEVEL_SSE42) {
+  if (rep != 0xf2 || op > 0xf1 || !has(ISA_SSE4_2)) {
     ud();
     return;
   }
@@ -238,7 +239,7 @@ function vector(map: u32, opcode: u32): void {
   const prefix: u32 = rep == 0xf3 ? 2 : rep == 0xf2 ? 3 : operandPrefix ? 1 : 0;
   const code = (map << 10) | (prefix << 8) | opcode;
   const d = sseInfo(code, mod != 3, reg & 7);
-  if (d == 0 || <u32>((d & INFO_LEVEL) >> INFO_LEVEL_SHIFT) > simdLevel()) {
+  if (d == 0 || !has(1 << ((d & INFO_LEVEL) >> INFO_LEVEL_SHIFT))) {
     ud();
     return;
   }

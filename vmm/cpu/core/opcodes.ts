@@ -5,10 +5,10 @@
  * /1), the alias of group 1 at 82. Not here: VEX and EVEX (C4 C5 62 are LES LDS BOUND or #UD), XOP.
  */
 import {
-  absolute, addressRbx, allowLock, asz, endLine, gpr, gpr8, i32at, i8at, immz, info, mod, mode, modrm, nearSize, opcodeReg, osz, put, putBranch, putM,
-  putR, putRM, putSys, putSysRM, REGISTER, reg, regOf, relz, rep, rex, rm, segmentOrDs, simdLevel, sizeIndex, stackSize, u16at, u8at, ud, widthOf,
+  absolute, addressRbx, allowLock, asz, endLine, gpr, gpr8, i32at, i8at, has, immz, info, mod, mode, modrm, nearSize, opcodeReg, osz, put, putBranch, putM,
+  putR, putRM, putSys, putSysRM, REGISTER, reg, regOf, relz, rep, rex, rm, segmentOrDs, sizeIndex, stackSize, u16at, u8at, ud, widthOf,
 } from './instruction';
-import { LEVEL_SSE3 } from './sse-table';
+import { ISA_SSE3 } from './state.gen';
 import * as S from './sys';
 import * as U from './uop.gen';
 
@@ -404,7 +404,7 @@ function x87(esc: u32): void {
   modrm();
   const op = reg & 7;
   if (mod == 3) putR(U.X87, 0, 0, info(esc, osz, 0xc0 | (op << 3) | (rm & 7)));
-  else if (op == 1 && (esc == 3 || esc == 5 || esc == 7) && simdLevel() < LEVEL_SSE3) ud();
+  else if (op == 1 && (esc == 3 || esc == 5 || esc == 7) && !has(ISA_SSE3)) ud();
   else putM(U.X87, 0, info(esc, osz, op));
 }
 

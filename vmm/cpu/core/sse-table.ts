@@ -50,6 +50,9 @@ export const LEVEL_SSE3: u32 = 1;
 export const LEVEL_SSSE3: u32 = 2;
 export const LEVEL_SSE41: u32 = 3;
 export const LEVEL_SSE42: u32 = 4;
+export const LEVEL_AES: u32 = 5;
+export const LEVEL_PCLMULQDQ: u32 = 6;
+export const LEVEL_SHA: u32 = 7;
 
 // Of this table only: the form exists with a memory operand only, with a register only; MMX state is used by the register form only.
 const MEM: u32 = 1 << 22;
