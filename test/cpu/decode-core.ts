@@ -59,11 +59,9 @@ export const decoder: Decoder = loaded.decoder;
 export const bytes = new Uint8Array(loaded.memory.buffer);
 export const view = new DataView(loaded.memory.buffer);
 
-/** What each SIMD level adds to those below it. */
-const LEVELS: readonly number[] = [ISA.sse2, ISA.sse3, ISA.ssse3, ISA.sse4_1, ISA.sse4_2 | ISA.popcnt];
+export type Isa = keyof typeof ISA;
 
-/** Highest SIMD extension that the decoder accepts, as an index of LEVELS. */
-export function setSimdLevel(level: number): void {
-  const bits = LEVELS.slice(0, level + 1).reduce((a, b) => a | b);
-  view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.ISA, bits, true);
+/** Tells the decoder the extensions that CPUID has. */
+export function setIsa(names: readonly Isa[]): void {
+  view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.ISA, names.reduce((bits, name) => bits | ISA[name], 0) >>> 0, true);
 }

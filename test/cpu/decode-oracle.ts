@@ -1,15 +1,17 @@
 /**
- * iced-x86 as the decoder's oracle: which instructions it may have at a SIMD level, and where the two differ on purpose.
+ * iced-x86 as the decoder's oracle: which instructions it may have with which extensions, and where the two differ on purpose.
  *
  * @module
  */
 import { type Code, CpuidFeature as F, Decoder, DecoderOptions, Instruction } from 'iced-x86';
-import { type Bits, bytes, CODE, decoder, type MODES, UOPS, view } from './decode-core.ts';
+import { CORE_FEATURES } from '../../vmm/cpu/cpuid.ts';
+import { ISA } from '../../vmm/cpu/layout.ts';
+import { type Bits, bytes, CODE, decoder, type Isa, type MODES, setIsa, UOPS, view } from './decode-core.ts';
 import { disagreement } from './decode-lift.ts';
 import { type Encoding, encodingOf, UOP, UOP_NAMES } from './decode-operands.ts';
 
-/** Intel's decoder without what CPUID does not enumerate and older decoders take as something else: CET and MPX, TZCNT, LZCNT, WBNOINVD. */
-const OPTIONS = DecoderOptions.ForceReservedNop | DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD | DecoderOptions.NoWbnoinvd;
+/** Intel's decoder without what CPUID never enumerates and older decoders take as something else: CET and MPX, WBNOINVD. */
+const OPTIONS = DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd;
 
 const BASE: readonly F[] = [
   F.INTEL8086,
@@ -20,7 +22,6 @@ const BASE: readonly F[] = [
   F.X64,
   F.CLFSH,
   F.CMOV,
-  F.CMPXCHG16B,
   F.CPUID,
   F.CX8,
   F.FPU,
@@ -32,7 +33,6 @@ const BASE: readonly F[] = [
   F.MULTIBYTENOP,
   F.PAUSE,
   F.RDPMC,
-  F.RDTSCP,
   F.SEP,
   F.SMM,
   F.SSE,
@@ -40,10 +40,66 @@ const BASE: readonly F[] = [
   F.SYSCALL,
   F.TSC,
 ];
-/** What each SIMD level adds. */
-const LEVELS: readonly (readonly F[])[] = [[], [F.SSE3], [F.SSSE3], [F.SSE4_1], [F.SSE4_2, F.POPCNT]];
-export const SIMD_LEVELS = LEVELS.length - 1;
-const featuresOf = LEVELS.map((_, level) => new Set([...BASE, ...LEVELS.slice(0, level + 1).flat()]));
+
+/** What iced calls the extensions that the decoder asks CPUID for. */
+const ADDS: Record<Isa, readonly F[]> = {
+  sse2: [],
+  sse3: [F.SSE3],
+  ssse3: [F.SSSE3],
+  sse4_1: [F.SSE4_1],
+  sse4_2: [F.SSE4_2],
+  aes: [F.AES],
+  pclmulqdq: [F.PCLMULQDQ],
+  sha_ni: [F.SHA],
+  popcnt: [F.POPCNT],
+  movbe: [F.MOVBE],
+  adx: [F.ADX],
+  bmi1: [F.BMI1],
+  bmi2: [F.BMI2],
+  abm: [F.LZCNT],
+  rdrand: [F.RDRAND],
+  rdseed: [F.RDSEED],
+  fsgsbase: [F.FSGSBASE],
+  rdpid: [F.RDPID],
+  clflushopt: [F.CLFLUSHOPT],
+  clwb: [F.CLWB],
+  xsave: [F.XSAVE],
+  xsaveopt: [F.XSAVEOPT],
+  xsavec: [F.XSAVEC],
+  avx: [F.AVX],
+  avx2: [F.AVX2],
+  fma: [F.FMA],
+  f16c: [F.F16C],
+  pku: [F.PKU],
+  invpcid: [F.INVPCID],
+  rdtscp: [F.RDTSCP],
+  cx16: [F.CMPXCHG16B],
+};
+/** Extensions that are nothing without another. */
+const NEEDS: Partial<Record<Isa, Isa>> = { avx: 'xsave', avx2: 'avx', fma: 'avx', f16c: 'avx', xsaveopt: 'xsave', xsavec: 'xsave' };
+
+const ISA_NAMES = Object.keys(ISA) as Isa[];
+/** The decoder's extensions that a list of CPUID features has. */
+export const isaIn = (features: readonly string[]): Isa[] => ISA_NAMES.filter((name) => features.includes(name));
+/** All that the core executes. */
+export const SHOWN: readonly Isa[] = isaIn(CORE_FEATURES);
+export const HIDDEN_ALL: readonly Isa[] = ['sse2'];
+
+/** Which extensions both decoders have. */
+export interface Extensions {
+  readonly isa: readonly Isa[];
+  readonly have: ReadonlySet<F>;
+  readonly options: number;
+}
+
+/** `wanted` but for what lacks its foundation. */
+export function extensions(wanted: readonly Isa[]): Extensions {
+  const has = (name: Isa): boolean => wanted.includes(name) && (NEEDS[name] === undefined || has(NEEDS[name]));
+  const isa = wanted.filter(has);
+  // Without BMI1 and LZCNT, F3 changes nothing of BSF and BSR.
+  const scans = (has('bmi1') ? 0 : DecoderOptions.NoMPFX_0FBC) | (has('abm') ? 0 : DecoderOptions.NoMPFX_0FBD);
+  return { isa, have: new Set([...BASE, ...isa.flatMap((name) => ADDS[name])]), options: OPTIONS | scans };
+}
 
 /** What is compared: our micro-op (its name) and iced's instruction (undefined when it is invalid). */
 interface Case {
@@ -92,23 +148,25 @@ export interface Tally {
   valid: number;
   /** Disagreements by kind, the first of each in full. */
   readonly wrong: Map<string, string>;
+  /** iced's encodings that were met and are valid. */
+  readonly codes: Set<Code>;
 }
-export const tally = (): Tally => ({ compared: 0, valid: 0, wrong: new Map() });
+export const tally = (): Tally => ({ compared: 0, valid: 0, wrong: new Map(), codes: new Set() });
 
 export const SLOT = 16;
 const ins = new Instruction();
 
 /** Compares the instructions in `count` slots of SLOT bytes at CODE. */
-export function compare(count: number, mode: (typeof MODES)[number], level: number, sum: Tally): void {
-  const have = featuresOf[level] as Set<F>;
+export function compare(count: number, mode: (typeof MODES)[number], { isa, have, options }: Extensions, sum: Tally): void {
+  setIsa(isa);
   // iced cannot read shared memory.
-  const iced = new Decoder(mode.bits, bytes.slice(CODE, CODE + count * SLOT), OPTIONS);
+  const iced = new Decoder(mode.bits, bytes.slice(CODE, CODE + count * SLOT), options);
   for (let i = 0; i < count; i++) {
     iced.position = i * SLOT;
     iced.decodeOut(ins);
     const at = CODE + i * SLOT;
     const whole = decoder.decodeAlone(at, SLOT - 1, at & 0xfff, mode.mode, UOPS);
-    const wrong = judge(whole !== 0, mode.bits, have);
+    const wrong = judge(whole !== 0, mode.bits, have, sum);
     sum.compared++;
     if (wrong === undefined) continue;
     if (wrong === '') sum.valid++;
@@ -121,12 +179,13 @@ export function compare(count: number, mode: (typeof MODES)[number], level: numb
 }
 
 /** '' when both are the same instruction, undefined when both are none, else the disagreement. */
-function judge(whole: boolean, bits: Bits, have: ReadonlySet<F>): string | undefined {
+function judge(whole: boolean, bits: Bits, have: ReadonlySet<F>, sum: Tally): string | undefined {
   const uop = view.getUint16(UOPS, true);
   const valid = whole && uop !== UOP['UD'] && uop !== UOP['GP'];
   const encoding = ins.code === (0 as Code) ? undefined : encodingOf(ins);
   const expected = encoding?.features.every((f) => have.has(f)) === true;
   if (!valid && !expected) return undefined;
+  if (expected) sum.codes.add(ins.code);
   if (valid && expected) return disagreement(UOPS, ins, bits) ?? '';
   const name = UOP_NAMES[uop] ?? `${uop}`;
   const known = DIFFERENCES.find((d) => d.applies({ uop: name, bits, encoding }));

@@ -2,36 +2,33 @@
 import { Code, Decoder, Instruction } from 'iced-x86';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bytes, CODE, CPU, decoder, MODES, setSimdLevel, UOPS, view } from './decode-core.ts';
-import { compare, DIFFERENCES, hex, place, SIMD_LEVELS, SLOT, type Tally, tally } from './decode-oracle.ts';
+import { CPU_MODELS, modelFeatures } from '../../vmm/cpu/cpuid.ts';
+import { bytes, CODE, CPU, decoder, MODES, setIsa, UOPS, view } from './decode-core.ts';
+import { compare, DIFFERENCES, type Extensions, extensions, hex, isaIn, place, SHOWN, SLOT, type Tally, tally } from './decode-oracle.ts';
+import { compareRandom, ESCAPES, generator, MAPS, randomSlot } from './decode-random.ts';
 import { lengthOf, UOP, UOP_NAMES } from './decode-operands.ts';
 import { AT, CPU as X87_CPU, loadX87 } from './x87core.ts';
 
 const x87 = await loadX87();
 
-/** mulberry32. */
-function generator(seed: number): () => number {
-  let s = seed;
-  return () => {
-    s = (s + 0x6d2b79f5) | 0;
-    let t = Math.imul(s ^ (s >>> 15), 1 | s);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (t ^ (t >>> 14)) >>> 0;
-  };
-}
-
-const MAPS: readonly (readonly number[])[] = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]];
-const ESCAPES = [[0x0f], [0x38, 0x3a], [], []];
+const ALL = extensions(SHOWN);
 const REX = [0x48, 0x45, 0x4f];
 
 /** Every opcode of a map behind a prefix, with every `step`th ModRM byte. */
-function everyOpcode(prefix: readonly number[], map: number, mode: (typeof MODES)[number], level: number, step: number, sum: Tally): void {
+function everyOpcode(
+  prefix: readonly number[],
+  map: number,
+  mode: (typeof MODES)[number],
+  have: Extensions,
+  step: number,
+  sum: Tally,
+): void {
   const random = generator(prefix.length * 256 + map);
   for (let op = 0; op < 256; op++) {
     if (ESCAPES[map]?.includes(op)) continue;
     let n = 0;
     for (let modrm = op % step; modrm < 256; modrm += step) place(n++, [...prefix, ...(MAPS[map] as number[]), op, modrm], random);
-    compare(n, mode, level, sum);
+    compare(n, mode, have, sum);
   }
 }
 
@@ -40,20 +37,19 @@ function report(sum: Tally): void {
 }
 
 test('every opcode with every ModRM byte is what iced-x86 says, in all code sizes', () => {
-  setSimdLevel(SIMD_LEVELS);
   const sum = tally();
   for (const mode of MODES) {
     for (const prefix of [[], [0x66], [0xf3], [0xf2], [0xf0]]) {
-      for (const map of [0, 1]) everyOpcode(prefix, map, mode, SIMD_LEVELS, 1, sum);
-      for (const map of [2, 3]) everyOpcode(prefix, map, mode, SIMD_LEVELS, 7, sum);
+      for (const map of [0, 1]) everyOpcode(prefix, map, mode, ALL, 1, sum);
+      for (const map of [2, 3]) everyOpcode(prefix, map, mode, ALL, 7, sum);
     }
     for (const prefix of [[0x67], [0x65], [0x2e, 0x66], [0x66, 0xf3], [0xf3, 0x66, 0xf2]]) {
-      for (const map of [0, 1, 2, 3]) everyOpcode(prefix, map, mode, SIMD_LEVELS, 11, sum);
+      for (const map of [0, 1, 2, 3]) everyOpcode(prefix, map, mode, ALL, 11, sum);
     }
   }
   for (const rex of REX) {
     for (const prefix of [[], [0x66], [0xf3], [0xf2]]) {
-      for (const map of [0, 1, 2, 3]) everyOpcode([...prefix, rex], map, MODES[2], SIMD_LEVELS, 5, sum);
+      for (const map of [0, 1, 2, 3]) everyOpcode([...prefix, rex], map, MODES[2], ALL, 5, sum);
     }
   }
   report(sum);
@@ -67,48 +63,42 @@ test('every documented difference occurs', () => {
   );
 });
 
-test('a SIMD level has the instructions of its extensions and no others', () => {
-  for (let level = 0; level < SIMD_LEVELS; level++) {
-    setSimdLevel(level);
-    const sum = tally();
+test('a CPU model has the instructions of its extensions and no others', () => {
+  const sum = tally();
+  for (const model of CPU_MODELS.filter((m) => m !== 'max')) {
+    const have = extensions(isaIn(modelFeatures(model)));
     for (const mode of MODES) {
-      for (const prefix of [[], [0x66], [0xf3], [0xf2]]) for (const map of [1, 2, 3]) everyOpcode(prefix, map, mode, level, 37, sum);
+      for (const prefix of [[], [0x66], [0xf3], [0xf2]]) for (const map of [1, 2, 3]) everyOpcode(prefix, map, mode, have, 37, sum);
     }
-    report(sum);
   }
+  report(sum);
 });
 
-const PREFIXES = [0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x48, 0x41, 0x4f, 0x40];
-
-/** A slot of bytes that is more often an instruction than chance would have it. */
-function randomSlot(slot: number, random: () => number): void {
-  const code: number[] = [];
-  const shape = random();
-  for (let n = [0, 0, 0, 1, 1, 2, 3, 5][shape & 7] as number; n > 0; n--) code.push(PREFIXES[random() % PREFIXES.length] as number);
-  code.push(...(MAPS[[0, 0, 0, 0, 1, 1, 2, 3][(shape >> 3) & 7] as number] as number[]));
-  place(slot, code, random);
-}
-function randomInstructions(seed: number, rounds: number): void {
-  const random = generator(seed);
+test('an extension that CPUID hides takes its instructions along and no others', () => {
   const sum = tally();
-  const batch = 1024;
-  for (let i = 0; i < rounds; i++) {
-    const level = i % 2 ? SIMD_LEVELS : random() % (SIMD_LEVELS + 1);
-    setSimdLevel(level);
-    for (let slot = 0; slot < batch; slot++) randomSlot(slot, random);
-    for (const mode of MODES) compare(batch, mode, level, sum);
+  for (const hidden of SHOWN.filter((name) => name !== 'sse2')) {
+    const have = extensions(SHOWN.filter((name) => name !== hidden));
+    for (const mode of MODES) {
+      for (const prefix of [[], [0x66], [0xf3], [0xf2]]) for (const map of [1, 2, 3]) everyOpcode(prefix, map, mode, have, 61, sum);
+    }
   }
+  report(sum);
+});
+
+function randomInstructions(seed: number, cases: number): void {
+  const sum = tally();
+  compareRandom(seed, cases, sum);
   report(sum);
 }
 
 test('random bytes are what iced-x86 says', () => {
-  randomInstructions(1, 100);
+  randomInstructions(1, 300_000);
 });
 
 test('random bytes of a new seed are what iced-x86 says', () => {
   const seed = (Math.random() * 2 ** 32) >>> 0;
   process.stdout.write(`(seed ${seed}) `);
-  randomInstructions(seed, 50);
+  randomInstructions(seed, 200_000);
 });
 
 test('reserved x87 opcodes are #UD, the rest and their documented aliases are not', () => {
@@ -157,7 +147,7 @@ test('fifteen bytes are an instruction, sixteen are #GP whatever they would be',
 });
 
 test('an instruction wants all of its bytes and no more', () => {
-  setSimdLevel(SIMD_LEVELS);
+  setIsa(SHOWN);
   const random = generator(3);
   for (let i = 0; i < 20_000; i++) {
     randomSlot(0, random);
@@ -202,7 +192,7 @@ test('displacements next to 2^31 keep their target', () => {
         place(i * 16 + (base >> 4), [...head, ...bytesOf(d)], () => 0x55);
       });
     }
-    for (const mode of MODES) compare(256, mode, SIMD_LEVELS, sum);
+    for (const mode of MODES) compare(256, mode, ALL, sum);
   }
   report(sum);
 });
@@ -217,7 +207,7 @@ function line(host: number, mode: number): string[] {
 const CLOSING = ['PAGE_END', 'CHECK', 'ALONE'];
 
 test('a line is its instructions one by one, but for fused and quiet forms', () => {
-  setSimdLevel(SIMD_LEVELS);
+  setIsa(SHOWN);
   const random = generator(4);
   const alone = UOPS + 0x1000;
   for (let i = 0; i < 4000; i++) {
