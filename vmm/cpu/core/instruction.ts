@@ -36,6 +36,12 @@ export function u8at(): u32 {
   }
   return <u32>load<u8>(p++);
 }
+/** The next byte, which stays the next. */
+export function peek(): u32 {
+  const b = u8at();
+  if (!over) p--;
+  return b;
+}
 export function i8at(): i32 {
   return <i32><i8>u8at();
 }
@@ -143,6 +149,11 @@ export function prefixed(): bool {
 }
 export function allowLock(): void {
   lockable = true;
+}
+/** A VEX prefix stands for these bits of a REX; operands in general registers have 32 or 64 bits. */
+export function setRex(bits: u32): void {
+  rex = 0x40 | bits;
+  osz = bits & 8 ? 8 : 4;
 }
 /** LOCK stands where it is #UD. */
 export function badLock(): bool {

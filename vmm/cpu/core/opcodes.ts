@@ -2,15 +2,16 @@
  * The one-byte opcodes: each instruction to its micro-op (SDM vol. 2, appendix A.3, table A-2, groups 1 to 5 and 11 of table A-6).
  *
  * Also those that only the opcode map or nobody documents but every processor has: SALC (D6), INT1 (F1), SAL (group 2 /6), TEST (group 3
- * /1), the alias of group 1 at 82. Not here: VEX and EVEX (C4 C5 62 are LES LDS BOUND or #UD), XOP.
+ * /1), the alias of group 1 at 82. Not here: EVEX (62 is BOUND or #UD), XOP.
  */
 import {
-  absolute, addressRbx, allowLock, asz, endLine, gpr, gpr8, i32at, i8at, has, immz, info, mod, mode, modrm, nearSize, opcodeReg, osz, put, putBranch, putM,
+  absolute, addressRbx, allowLock, asz, endLine, gpr, gpr8, i32at, i8at, has, immz, info, mod, mode, modrm, nearSize, opcodeReg, osz, peek, put, putBranch, putM,
   putR, putRM, putSys, putSysRM, REGISTER, reg, regOf, relz, rep, rex, rm, segmentOrDs, sizeIndex, stackSize, u16at, u8at, ud, widthOf,
 } from './instruction';
 import { ISA_SSE3 } from './state.gen';
 import * as S from './sys';
 import * as U from './uop.gen';
+import { vex } from './vex';
 
 export function oneByte(op: u32): void {
   if (op < 0x40 && (op & 7) < 6) {
@@ -149,10 +150,12 @@ export function oneByte(op: u32): void {
     case 0xd2: case 0xd3: modrm(); group2(widthOf(op), -1); break;
     case 0xc2: nearReturn(u16at()); break;
     case 0xc3: nearReturn(0); break;
-    case 0xc4: case 0xc5: // LES LDS
-      if (mode != 2) modrm();
-      if (mod == 3) ud();
-      else putSysRM(S.SYS_LOAD_FAR, reg, op == 0xc4 ? 0 : 3);
+    case 0xc4: case 0xc5: // VEX; LES and LDS, which have no register form
+      if (mode == 2 || peek() >= 0xc0) vex(op);
+      else {
+        modrm();
+        putSysRM(S.SYS_LOAD_FAR, reg, op == 0xc4 ? 0 : 3);
+      }
       break;
     case 0xc6: case 0xc7: group11(widthOf(op)); break;
     case 0xc8: {
