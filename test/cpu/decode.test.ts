@@ -1,5 +1,5 @@
 /** The decoder against iced-x86: length, validity, operands; and against its own rules for lines. */
-import { Code, Decoder, Instruction } from 'iced-x86';
+import { Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind } from 'iced-x86';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CPU_MODELS, modelFeatures } from '../../vmm/cpu/cpuid.ts';
@@ -144,6 +144,106 @@ test('fifteen bytes are an instruction, sixteen are #GP whatever they would be',
   assert.is(decodeAlone(new Array<number>(16).fill(0x66), 2, 15), 'missing bytes');
   // A run of prefixes up to the end of the page is too long, not cut off.
   assert.is(decodeAlone(new Array<number>(64).fill(0x66), 1), 'GP');
+});
+
+/** SDM vol. 2, "LOCK—Assert LOCK# Signal Prefix": with these, and a destination in memory, else #UD. */
+const LOCKABLE = 'Add Adc And Btc Btr Bts Cmpxchg Cmpxchg8b Cmpxchg16b Dec Inc Neg Not Or Sbb Sub Xor Xadd Xchg'.split(' ');
+
+test('LOCK is #UD but with the instructions of its list and a destination in memory', () => {
+  const ins = new Instruction();
+  setIsa(SHOWN);
+  const met = new Set<string>();
+  for (const { mode, bits } of MODES) {
+    for (const map of MAPS) {
+      for (let op = 0; op < 256; op++) {
+        if (ESCAPES[MAPS.indexOf(map)]?.includes(op)) continue;
+        for (let modrm = 0; modrm < 256; modrm++) {
+          const code = [...(bits === 64 && modrm & 1 ? [0x48] : []), ...map, op, modrm, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0, 0].slice(0, 14);
+          if (decodeAlone(code, mode) === 'UD') continue;
+          const iced = new Decoder(bits, Uint8Array.from(code), DecoderOptions.ForceReservedNop);
+          iced.decodeOut(ins);
+          iced.free();
+          const name = Mnemonic[ins.mnemonic] as string;
+          const valid = LOCKABLE.includes(name) && ins.op0Kind === OpKind.Memory;
+          if (valid) met.add(name);
+          assert.is(decodeAlone([0xf0, ...code], mode) !== 'UD', valid, `${bits}-bit f0 ${hex(CODE)}: ${name}`);
+        }
+      }
+    }
+  }
+  assert.equal([...met].sort(), [...LOCKABLE].sort());
+});
+
+/** The micro-op and its bytes but for the length, as text. */
+const meaning = (code: readonly number[], mode: number): string => {
+  const name = decodeAlone(code, mode);
+  return `${name} ${[...bytes.slice(UOPS + 4, UOPS + 16)].join()}`;
+};
+
+test('prefixes may be repeated and stand in any order; the last of a group counts', () => {
+  setIsa(SHOWN);
+  const same: [number[], number[]][] = [
+    [
+      [0x66, 0x66, 0x66, 0x01, 0x03],
+      [0x66, 0x01, 0x03],
+    ],
+    [
+      [0x67, 0x66, 0x67, 0x01, 0x03],
+      [0x66, 0x67, 0x01, 0x03],
+    ],
+    [
+      [0x64, 0x65, 0x01, 0x03],
+      [0x65, 0x01, 0x03],
+    ],
+    [
+      [0xf0, 0x66, 0xf0, 0x01, 0x03],
+      [0x66, 0xf0, 0x01, 0x03],
+    ],
+    [
+      [0xf2, 0xf3, 0xa4],
+      [0xf3, 0xa4],
+    ],
+    [
+      [0xf3, 0xf2, 0xa6],
+      [0xf2, 0xa6],
+    ],
+    // F2 and F3 win over 66 wherever they stand: MOVSS, MOVSD.
+    [
+      [0xf3, 0x66, 0x0f, 0x10, 0xc1],
+      [0xf3, 0x0f, 0x10, 0xc1],
+    ],
+    [
+      [0x66, 0xf3, 0xf2, 0x0f, 0x10, 0xc1],
+      [0xf2, 0x0f, 0x10, 0xc1],
+    ],
+  ];
+  for (const { mode } of MODES) for (const [a, b] of same) assert.is(meaning(a, mode), meaning(b, mode), `${a}`);
+});
+
+test('REX counts directly before the opcode only', () => {
+  setIsa(SHOWN);
+  for (const rex of [0x40, 0x44, 0x48, 0x4f]) {
+    for (const prefix of [0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x64, 0x41]) {
+      // add r/m, r; mov r8, r8; bswap; movss
+      for (const code of [
+        [0x01, 0xd8],
+        [0x88, 0xe0],
+        [0x0f, 0xc9],
+        [0x0f, 0x10, 0xca],
+      ]) {
+        assert.is(meaning([rex, prefix, ...code], 2), meaning([prefix, ...code], 2), `${rex} ${prefix} ${code}`);
+        if (prefix !== 0x41) assert.is.not(meaning([prefix, 0x4f, ...code], 2), meaning([prefix, ...code], 2));
+      }
+    }
+  }
+});
+
+test('CS DS ES SS before an address change nothing in 64-bit code, even behind FS', () => {
+  for (const prefix of [0x26, 0x2e, 0x36, 0x3e]) {
+    assert.is(meaning([prefix, 0x01, 0x03], 2), meaning([0x01, 0x03], 2));
+    assert.is(meaning([0x64, prefix, 0x01, 0x03], 2), meaning([0x64, 0x01, 0x03], 2));
+    assert.is.not(meaning([0x64, prefix, 0x01, 0x03], 1), meaning([0x64, 0x01, 0x03], 1));
+  }
 });
 
 test('an instruction wants all of its bytes and no more', () => {
