@@ -83,7 +83,8 @@ const ISA_NAMES = Object.keys(ISA) as Isa[];
 export const isaIn = (features: readonly string[]): Isa[] => ISA_NAMES.filter((name) => features.includes(name));
 /** All that the core executes. */
 export const SHOWN: readonly Isa[] = isaIn(CORE_FEATURES);
-export const HIDDEN_ALL: readonly Isa[] = ['sse2'];
+/** What cannot be hidden. */
+export const ALWAYS: readonly Isa[] = ['sse2', 'cx16', 'rdtscp'];
 
 /** Which extensions both decoders have. */
 export interface Extensions {
@@ -94,8 +95,8 @@ export interface Extensions {
 
 /** `wanted` but for what lacks its foundation. */
 export function extensions(wanted: readonly Isa[]): Extensions {
-  const has = (name: Isa): boolean => wanted.includes(name) && (NEEDS[name] === undefined || has(NEEDS[name]));
-  const isa = wanted.filter(has);
+  const has = (name: Isa): boolean => (ALWAYS.includes(name) || wanted.includes(name)) && (NEEDS[name] === undefined || has(NEEDS[name]));
+  const isa = ISA_NAMES.filter(has);
   // Without BMI1 and LZCNT, F3 changes nothing of BSF and BSR.
   const scans = (has('bmi1') ? 0 : DecoderOptions.NoMPFX_0FBC) | (has('abm') ? 0 : DecoderOptions.NoMPFX_0FBD);
   return { isa, have: new Set([...BASE, ...isa.flatMap((name) => ADDS[name])]), options: OPTIONS | scans };
