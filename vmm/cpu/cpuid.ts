@@ -130,8 +130,8 @@ const V1: readonly Feature[] = [
 const ADDED = {
   v1: V1,
   v2: ['cx16', 'lahf_lm', 'popcnt', 'sse3', 'ssse3', 'sse4_1', 'sse4_2'],
-  v3: [],
-  max: [],
+  v3: ['aes', 'pclmulqdq'],
+  max: ['sha_ni'],
 } as const satisfies Record<string, readonly Feature[]>;
 
 /** A processor to be: `v1`, `v2`, `v3` are the levels of the x86-64 psABI, `max` has all that the core executes. */

@@ -1,11 +1,11 @@
 /**
- * The operand table of MMX and SSE to SSE4.2: what an opcode of the maps 0F, 0F38 and 0F3A takes and needs, for the decoder.
+ * The operand table of MMX, SSE to SSE4.2, AES-NI, PCLMULQDQ and SHA: what an opcode of the maps 0F, 0F38 and 0F3A takes and needs, for the decoder.
  *
  * Specification: SDM vol. 2 chapters 3 to 5 and appendix A (opcode maps), vol. 3 section 22.25 (exception conditions of the legacy
  * SIMD instructions: which of EM, OSFXSR, TS, alignment apply). Rows are opcodes, columns the mandatory prefix.
  *
  * Left out, because they are not SIMD or belong to other owners: the 0F AE group, prefetches, EMMS, POPCNT, CRC32, MOVBE, 3DNow!,
- * SSE4a, AES-NI and PCLMULQDQ.
+ * SSE4a.
  */
 
 /** Operand classes. */
@@ -98,6 +98,9 @@ const S3: u32 = LEVEL_SSE3 << 19;
 const SS3: u32 = LEVEL_SSSE3 << 19;
 const S41: u32 = LEVEL_SSE41 << 19;
 const S42: u32 = LEVEL_SSE42 << 19;
+const AES: u32 = LEVEL_AES << 19;
+const CLM: u32 = LEVEL_PCLMULQDQ << 19;
+const SHA: u32 = LEVEL_SHA << 19;
 
 // Columns: no prefix, 66, F3, F2. From opcode 10.
 const MAP_0F: usize = memory.data<u32>([
@@ -338,10 +341,12 @@ const MAP_0F3A: usize = memory.data<u32>([
   /* 40 DPPS */ __, XX | I8 | S41,
   /* 41 DPPD */ __, XX | I8 | S41,
   /* 42 MPSADBW */ __, XX | I8 | S41,
-  /* 43-46 */ __, __, __, __, __, __, __, __,
-  /* 47-4a */ __, __, __, __, __, __, __, __,
-  /* 4b-4e */ __, __, __, __, __, __, __, __,
-  /* 4f-52 */ __, __, __, __, __, __, __, __,
+  /* 43 */ __, __,
+  /* 44 PCLMULQDQ */ __, XX | I8 | CLM,
+  /* 45-48 */ __, __, __, __, __, __, __, __,
+  /* 49-4c */ __, __, __, __, __, __, __, __,
+  /* 4d-50 */ __, __, __, __, __, __, __, __,
+  /* 51-52 */ __, __, __, __,
   /* 53-56 */ __, __, __, __, __, __, __, __,
   /* 57-5a */ __, __, __, __, __, __, __, __,
   /* 5b-5e */ __, __, __, __, __, __, __, __,
@@ -351,6 +356,13 @@ const MAP_0F3A: usize = memory.data<u32>([
   /* 62 PCMPISTRM */ __, XU | I8 | S42,
   /* 63 PCMPISTRI */ __, XU | I8 | S42,
 ]);
+
+/** SHA and AES-NI, which stand far from the others in the maps 0F38 and 0F3A: SHA without a prefix, AES-NI with 66. */
+function cryptography(map: u32, prefix: u32, opcode: u32): u32 {
+  if (map == 2) return opcode == 0xcc && prefix == 0 ? XX | I8 | SHA : opcode == 0xdf && prefix == 1 ? XX | I8 | AES : 0;
+  if (prefix == 0) return opcode >= 0xc8 && opcode <= 0xcd ? XX | SHA : 0;
+  return prefix == 1 && opcode >= 0xdb && opcode <= 0xdf ? XX | AES : 0;
+}
 
 /** Valid ModRM.reg of groups 12, 13 and 14: bits 7:0 with MMX, 15:8 with XMM operands. */
 // @ts-ignore: decorator
@@ -373,10 +385,12 @@ export function sseInfo(op: u32, isMem: bool, reg: u32): u32 {
       if (opcode >= 0x10) info = load<u32>(MAP_0F + (((opcode - 0x10) << 4) | (prefix << 2)));
       break;
     case 1:
-      if (opcode <= 0x41 && prefix < 2) info = load<u32>(MAP_0F38 + ((opcode << 3) | (prefix << 2)));
+      if (opcode >= 0xc8) info = cryptography(1, prefix, opcode);
+      else if (opcode <= 0x41 && prefix < 2) info = load<u32>(MAP_0F38 + ((opcode << 3) | (prefix << 2)));
       break;
     case 2:
-      if (opcode >= 0x08 && opcode <= 0x63 && prefix < 2) info = load<u32>(MAP_0F3A + (((opcode - 0x08) << 3) | (prefix << 2)));
+      if (opcode >= 0xc8) info = cryptography(2, prefix, opcode);
+      else if (opcode >= 0x08 && opcode <= 0x63 && prefix < 2) info = load<u32>(MAP_0F3A + (((opcode - 0x08) << 3) | (prefix << 2)));
       break;
   }
   if (isMem ? info & REG : info & MEM) return 0;

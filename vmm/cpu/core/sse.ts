@@ -1,5 +1,5 @@
 /**
- * MMX and SSE to SSE4.2: what each instruction of sse-table.ts does.
+ * MMX and SSE to SSE4.2: what each instruction of sse-table.ts does. AES-NI, PCLMULQDQ and SHA have files of their own.
  *
  * Specification: SDM vol. 2 (each instruction's operation), vol. 1 chapters 9 to 12, 11.5 and 4.9 (SIMD floating-point exceptions).
  *
@@ -13,9 +13,12 @@
  *
  * Left out: what sse-table.ts leaves out; the checks its descriptors ask for (the caller's).
  */
+import { aesInverseMix, aesKeyAssist, aesRound } from './aes';
 import { failed, raise, raiseError, VEC_GP, VEC_UD, VEC_XM } from './fault';
 import { CF, OF, PF, setArith, SF, ZF } from './flags';
 import { probeWrite, writeMem } from './mmu';
+import { carrylessMultiply } from './pclmul';
+import { sha1Message1, sha1Message2, sha1NextE, sha1Rounds, sha256Message1, sha256Message2, sha256Rounds } from './sha';
 import {
   begin, DAZ, EQUAL, flags, flushDenormal, FTZ, GREATER, LESS, PE, PM, RC_ZERO, reciprocal, reciprocalRoot, roundingMode, softAdd,
   softCompare, softDiv, softFromInt, softMax, softMin, softMul, softNarrow, softRound, softSqrt, softSub, softToInt32, softToInt64,
@@ -970,6 +973,21 @@ function exec38(cpu: usize, opcode: u32, prefix: u32, dst: usize, src: usize): v
       v128.store(dst, packed41(opcode, v128.load(dst), v128.load(src)));
       break;
     case 0x41: minPosition(dst, src); break;
+    default: cryptography(cpu, opcode, dst, src); break;
+  }
+}
+
+/** SHA and AES-NI, a table of their own so that the other one has no gap. */
+function cryptography(cpu: usize, opcode: u32, dst: usize, src: usize): void {
+  switch (opcode) {
+    case 0xc8: sha1NextE(dst, src); break;
+    case 0xc9: sha1Message1(dst, src); break;
+    case 0xca: sha1Message2(dst, src); break;
+    case 0xcb: sha256Rounds(dst, src, cpu + XMM); break;
+    case 0xcc: sha256Message1(dst, src); break;
+    case 0xcd: sha256Message2(dst, src); break;
+    case 0xdb: aesInverseMix(dst, src); break;
+    case 0xdc: case 0xdd: case 0xde: case 0xdf: aesRound(opcode, dst, dst, src); break;
   }
 }
 
@@ -1101,7 +1119,12 @@ function exec3a(cpu: usize, opcode: u32, prefix: u32, dst: usize, src: usize, im
     case 0x40: dotSingles(cpu, dst, src, imm); break;
     case 0x41: dotDoubles(cpu, dst, src, imm); break;
     case 0x42: slidingDifferences(dst, src, imm); break;
+    case 0x44: carrylessMultiply(dst, dst, src, imm); break;
     case 0x60: case 0x61: case 0x62: case 0x63: compareStrings(cpu, opcode, dst, src, imm, rexw); break;
+    default:
+      if (opcode == 0xcc) sha1Rounds(dst, src, imm);
+      else aesKeyAssist(dst, src, imm & 0xff);
+      break;
   }
 }
 
