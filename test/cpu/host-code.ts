@@ -130,6 +130,9 @@ export class Writer {
   end(undefinedFlags: number, undefinedAt?: readonly number[]): void {
     if (undefinedAt) this.undefinedAt[this.count] = undefinedAt;
     const at = this.#at;
+    const rsp = (at >> 3) + RSP;
+    // Not every kernel returns from a signal to a stack pointer that is not canonical.
+    if (this.mode.bits === 64) this.#u64[rsp] = BigInt.asUintN(64, BigInt.asIntN(48, this.#u64[rsp] as bigint));
     this.#u64[(at + IN.RIP) >> 3] = BigInt(this.#start - this.codeBase);
     this.#u32[(at + IN.CODE_LENGTH) >> 2] = this.#length;
     this.#u32[(at + IN.CODE_AT) >> 2] = this.#start;

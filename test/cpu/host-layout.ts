@@ -133,7 +133,10 @@ export interface Mode {
   readonly stackBits: 64 | 32 | 16;
 }
 
-export const LONG: Mode = { name: '64-bit code', bits: 64, stackBits: 64, segments: [FLAT, CODE64, FLAT, FLAT, SHORT, DOWN] };
+/** FS and GS of 64-bit code are null selectors with a base, as programs have them (ARCH_SET_FS): that takes no LDT. */
+const based = (base: number): Segment => ({ selector: 0, base, limit: 0xffffffff, ar: 0xc0f3 });
+
+export const LONG: Mode = { name: '64-bit code', bits: 64, stackBits: 64, segments: [FLAT, CODE64, FLAT, FLAT, based(DATA), based(STACK)] };
 export const FLAT32: Mode = { name: '32-bit code, flat', bits: 32, stackBits: 32, segments: [FLAT, CODE32, FLAT, FLAT, SHORT, DOWN] };
 export const SEGMENTED32: Mode = {
   name: '32-bit code, segments and a 16-bit stack',

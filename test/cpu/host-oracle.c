@@ -6,11 +6,12 @@
  *
  * Every case is entered and left through a signal frame. The code pages are full of HLT, so code ends in a fault wherever it goes; the handler
  * takes the outcome from the frame's registers, puts the next case in their place and returns. CS and SS come from the frame too, which is how
- * 32-bit code (the kernel's compatibility segments) and 16-bit code (the LDT) are run. FS and GS belong to the cases: nothing here may use thread-local
+ * 32-bit code (the kernel's compatibility segments) and 16-bit code (the LDT) are run, where the kernel has them. FS and GS belong to the cases: nothing here may use thread-local
  * storage once the first case runs.
  */
 #define _GNU_SOURCE
 #include <asm/ldt.h>
+#include <asm/prctl.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ enum { MAPS = 16, WINDOWS = 24, ENTRIES = 8, REGISTERS = 16, PATIENCE = 10 };
 
 struct header {
   uint32_t magic, cases, input_size, output_size, code_room, maps, windows, entries, check_each;
-  uint32_t cs, ss, ds, es, fs, gs, reserved;
+  uint32_t cs, ss, ds, es, fs, gs, fs_base, gs_base;
   struct { uint32_t address, length, protection; } map[MAPS];
   struct { uint32_t address, length; } window[WINDOWS];
   struct { uint32_t number, base, limit, bits; } entry[ENTRIES];
@@ -45,7 +46,7 @@ struct output {
 };
 
 /* Exit statuses that host-oracle.ts knows. */
-enum { BAD_FILES = 2, NO_LDT = 3, NO_MEMORY = 4 };
+enum { BAD_FILES = 2, NO_SEGMENTS = 3, NO_MEMORY = 4 };
 
 /* Registers of the frame in the order of their numbers. */
 static const int ORDER[REGISTERS] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
@@ -55,7 +56,7 @@ static const struct header *header;
 static const uint8_t *input;
 static uint8_t *output;
 static uint32_t done;
-static int started;
+static int loaded, started;
 /* A writable view of every map, at addresses that are not theirs. */
 static uint8_t *view[MAPS];
 
@@ -63,9 +64,12 @@ static void finish(int status) {
   for (;;) syscall(SYS_exit_group, status);
 }
 
+/* Code is written where it is fetched: through another address it would take a serializing instruction (SDM vol. 3, 8.1.3), which not every way out
+   of a kernel has. */
 static uint8_t *at(uint32_t address) {
   for (uint32_t i = 0; i < header->maps; i++)
-    if (address - header->map[i].address < header->map[i].length) return view[i] + (address - header->map[i].address);
+    if (address - header->map[i].address < header->map[i].length)
+      return header->map[i].protection & PROT_WRITE ? (uint8_t *)(uintptr_t)address : view[i] + (address - header->map[i].address);
   finish(BAD_FILES);
   return 0;
 }
@@ -138,6 +142,8 @@ static void caught(int number, siginfo_t *info, void *context) {
   __asm__ volatile("pushfq; andl $~0x244000, (%%rsp); popfq" : : : "memory", "cc");
   (void)number, (void)info;
   greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+  /* Some kernels take the descriptors and have no LDT. */
+  if (!loaded) finish(NO_SEGMENTS);
   if (started) {
     leave(registers);
     done++;
@@ -185,7 +191,7 @@ static void set_descriptors(void) {
     d.read_exec_only = (bits >> 3) & 1;
     d.limit_in_pages = (bits >> 4) & 1;
     d.useable = 1;
-    if (syscall(SYS_modify_ldt, 1, &d, sizeof d) != 0) finish(NO_LDT);
+    if (syscall(SYS_modify_ldt, 1, &d, sizeof d) != 0) finish(NO_SEGMENTS);
   }
 }
 
@@ -205,9 +211,14 @@ int main(int count, char **arguments) {
   for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, 0);
   /* Code that loops for ever: the kernel ends the process after so many seconds of processor time. A batch takes less than one. */
   setrlimit(RLIMIT_CPU, &(struct rlimit){PATIENCE, PATIENCE + 1});
-  __asm__ volatile("mov %0, %%ds; mov %1, %%es; mov %2, %%fs; mov %3, %%gs; hlt"
+  __asm__ volatile("mov %0, %%ds; mov %1, %%es; mov %2, %%fs; mov %3, %%gs"
                    :
                    : "r"(header->ds), "r"(header->es), "r"(header->fs), "r"(header->gs)
                    : "memory");
+  /* Null selectors have the bases that the kernel gives them. */
+  if (header->fs == 0) syscall(SYS_arch_prctl, ARCH_SET_FS, (unsigned long)header->fs_base);
+  if (header->gs == 0) syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)header->gs_base);
+  loaded = 1;
+  __asm__ volatile("hlt" : : : "memory");
   return BAD_FILES;
 }
