@@ -1,7 +1,7 @@
 /** Control and debug registers, MSRs, CPUID. Registers tests; system.test.ts runs them. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { defaultCpuid } from '../../vmm/cpu/cpuid.ts';
+import { defaultCpuid, modelFeatures } from '../../vmm/cpu/cpuid.ts';
 import { INTERCEPT } from '../../vmm/cpu/layout.ts';
 import * as M from './system-machine.ts';
 
@@ -101,6 +101,7 @@ test('PAE paging loads the page-directory-pointer registers and checks them', ()
 
 test('CR4 takes what CPUID enumerates', () => {
   M.protectedMode(0);
+  M.setCpuid(defaultCpuid(0, 1, modelFeatures('v2')));
   M.refused(GP, 0, toCr(4, 0x100000n), 'SMEP');
   M.refused(GP, 0, toCr(4, 0x40000n), 'OSXSAVE');
   M.passes(toCr(4, 0x1n));

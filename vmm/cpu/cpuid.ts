@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ISA } from './layout.ts';
+import { ISA, XSAVE } from './layout.ts';
 import type { CpuidEntry } from './registers.ts';
 
 /** Feature bits by name: [leaf, register, bit]. The names are Linux's (cpufeatures.h). */
@@ -130,8 +130,8 @@ const V1: readonly Feature[] = [
 const ADDED = {
   v1: V1,
   v2: ['cx16', 'lahf_lm', 'popcnt', 'sse3', 'ssse3', 'sse4_1', 'sse4_2'],
-  v3: ['aes', 'pclmulqdq'],
-  max: ['sha_ni'],
+  v3: ['aes', 'pclmulqdq', 'xsave', 'xsaveopt'],
+  max: ['sha_ni', 'xsavec', 'xgetbv1'],
 } as const satisfies Record<string, readonly Feature[]>;
 
 /** A processor to be: `v1`, `v2`, `v3` are the levels of the x86-64 psABI, `max` has all that the core executes. */
@@ -188,6 +188,18 @@ function cache(subleaf: number, type: number, level: number, ways: number, sets:
   return row(4, subleaf, [type | (level << 5) | selfInitializing, ((ways - 1) << 22) | 63, sets - 1, 0]);
 }
 
+/** Leaf 0DH: the state components that XSAVE manages follow from the features. EBX of the first two subleafs follows XCR0 (the core's part). */
+function xsaveLeaf(features: readonly Feature[]): CpuidEntry[] {
+  if (!features.includes('xsave')) return [];
+  const avx = features.includes('avx');
+  const pku = features.includes('pku');
+  const end = pku ? XSAVE.PKRU_OFFSET + XSAVE.PKRU_SIZE : avx ? XSAVE.AVX_OFFSET + XSAVE.AVX_SIZE : 576;
+  const rows = [row(0xd, 0, [3 | (avx ? 4 : 0) | (pku ? 0x200 : 0), 0, end, 0]), row(0xd, 1, [0, 0, 0, 0])];
+  if (avx) rows.push(row(0xd, 2, [XSAVE.AVX_SIZE, XSAVE.AVX_OFFSET, 0, 0]));
+  if (pku) rows.push(row(0xd, 9, [XSAVE.PKRU_SIZE, XSAVE.PKRU_OFFSET, 0, 0]));
+  return rows;
+}
+
 /** The table of vCPU `apicId` among `vcpus`, with `features`. */
 export function defaultCpuid(apicId = 0, vcpus = 1, features: readonly Feature[] = CORE_FEATURES): CpuidEntry[] {
   const vendor = text('GenuineIntel');
@@ -207,6 +219,7 @@ export function defaultCpuid(apicId = 0, vcpus = 1, features: readonly Feature[]
     row(0xb, 0, [0, 1, 0x100, apicId]),
     row(0xb, 1, [idBits, vcpus, 0x201, apicId]),
     row(0xb, 2, [0, 0, 2, apicId]),
+    ...xsaveLeaf(features),
     row(0x15, undefined, [1, 1, TSC_HZ, 0]),
     row(0x16, undefined, [TSC_HZ / 1e6, TSC_HZ / 1e6, 100, 0]),
     row(0x80000000, undefined, [0x80000008, 0, 0, 0]),

@@ -371,6 +371,9 @@ export const ISA = {
   cx16: 1 << 30,
 } as const;
 
+/** Places and sizes of the components behind the header of an XSAVE area in the standard format, which CPUID leaf 0DH tells. */
+export const XSAVE = { AVX_OFFSET: 576, AVX_SIZE: 256, PKRU_OFFSET: 832, PKRU_SIZE: 8 } as const;
+
 /** Bits of VM_AREA.INTERCEPT, the names of `--intercept`. */
 export const INTERCEPT = { cr3: 1, invlpg: 2, rdtsc: 4, pause: 8, dr: 16, cr8: 32 } as const;
 

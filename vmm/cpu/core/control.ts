@@ -22,6 +22,7 @@ import {
   INTERCEPT_DR, INTERCEPT_INVLPG, INTERCEPT_RDTSC, KERNEL_GS_BASE, LONG, MODE, PROBE_KVM_CR, PROBE_KVM_CR_READ, PROBE_KVM_CR_WRITE, REGS,
   SEG_AR, SEG_BASE, SEG_SEL, TSC_OFFSET, VM_INTERCEPT, XCR0,
 } from './state.gen';
+import { xinuse } from './xsave';
 
 const RAX: usize = REGS;
 const RCX: usize = REGS + 8;
@@ -494,7 +495,7 @@ export function xsetbv(cpu: usize): void {
   store<u64>(cpu, value, XCR0);
 }
 
-/** XGETBV of XCR0, and of XCR0 & XINUSE where enumerated (all components count as in use). */
+/** XGETBV of XCR0, and of XCR0 & XINUSE where enumerated. */
 export function xgetbv(cpu: usize): void {
   if (!xsaveEnabled(cpu)) return;
   const register = <u32>load<u64>(cpu, RCX);
@@ -502,7 +503,7 @@ export function xgetbv(cpu: usize): void {
     protect(cpu);
     return;
   }
-  const value = load<u64>(cpu, XCR0);
+  const value = register == 0 ? load<u64>(cpu, XCR0) : load<u64>(cpu, XCR0) & xinuse(cpu);
   store<u64>(cpu, value & 0xffffffff, RAX);
   store<u64>(cpu, value >> 32, RDX);
 }

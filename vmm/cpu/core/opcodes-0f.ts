@@ -13,7 +13,7 @@ import {
   INFO_ALIGNED, INFO_GROUP, INFO_IMM8, INFO_LEVEL, INFO_LEVEL_SHIFT, INFO_MASKMOV, INFO_MMX, INFO_REG, INFO_SIZE, INFO_SIZE_SHIFT, INFO_SSE,
   INFO_STORE, INFO_WIDE, sseInfo,
 } from './sse-table';
-import { ISA_POPCNT, ISA_SSE4_2 } from './state.gen';
+import { ISA_POPCNT, ISA_SSE4_2, ISA_XSAVE, ISA_XSAVEC, ISA_XSAVEOPT } from './state.gen';
 import * as S from './sys';
 import * as U from './uop.gen';
 
@@ -110,14 +110,7 @@ export function twoByte(): void {
     // F3 makes these TZCNT and LZCNT where CPUID has them.
     case 0xbc: case 0xbd: scan(op & 1); break;
     case 0xb9: case 0xff: modrm(); ud(); break; // UD1 UD0
-    case 0xc7: // group 9
-      modrm();
-      if ((reg & 7) != 1 || mod == 3) ud();
-      else {
-        allowLock();
-        putM(U.CMPXCHG8B, 0, info(0, osz == 8 ? 16 : 8, 0));
-      }
-      break;
+    case 0xc7: group9(); break;
     case 0xc8: case 0xc9: case 0xca: case 0xcb: case 0xcc: case 0xcd: case 0xce: case 0xcf:
       putR(osz == 8 ? U.BSWAP_64 : osz == 4 ? U.BSWAP_32 : U.BSWAP16, gpr(opcodeReg(op)), 0, 0);
       break;
@@ -209,17 +202,40 @@ function group8(): void {
   putRM(U.BIT, 0, gpr(rm), info(kind, sizeIndex(), bit));
 }
 
-/** 0F AE: FXSAVE FXRSTOR LDMXCSR STMXCSR CLFLUSH, and the fences, whose rm field is ignored (SDM vol. 2, LFENCE). */
+/** 0F C7: CMPXCHG8B CMPXCHG16B XSAVEC. */
+function group9(): void {
+  modrm();
+  const kind = reg & 7;
+  if (mod == 3) ud();
+  else if (kind == 1) {
+    allowLock();
+    putM(U.CMPXCHG8B, 0, info(0, osz == 8 ? 16 : 8, 0));
+  } else if (kind == 4 && mandatory() == 0 && has(ISA_XSAVEC)) putSysRM(S.SYS_XSAVE, 0, 3);
+  else ud();
+}
+
+/** The mandatory prefix: 0 = none, 1 = 66, 2 = F3, 3 = F2; F2 and F3 go before 66. */
+function mandatory(): u32 {
+  return rep == 0xf3 ? 2 : rep == 0xf2 ? 3 : operandPrefix ? 1 : 0;
+}
+
+/** 0F AE: state and its parts, cache lines, fences, segment bases (SDM vol. 2, table A-6). */
 function group15(): void {
   modrm();
   const kind = reg & 7;
-  if (prefixed()) ud();
-  else if (mod == 3) {
-    if (kind >= 5) put(U.NOP, 0, 0, 0, 0, 0, 0);
-    else ud();
-  } else if (kind == 7) putSysRM(S.SYS_CLFLUSH, 0, 0);
-  else if (kind > 3) ud();
-  else putSysRM(S.SYS_FX, 0, kind);
+  const prefix = mandatory();
+  if (mod != 3 && prefix == 0) group15Memory(kind);
+  // The rm field of the fences is ignored (SDM vol. 2, LFENCE).
+  else if (mod == 3 && prefix == 0 && kind >= 5) put(U.NOP, 0, 0, 0, 0, 0, 0);
+  else ud();
+}
+
+/** FXSAVE FXRSTOR LDMXCSR STMXCSR XSAVE XRSTOR XSAVEOPT CLFLUSH. */
+function group15Memory(kind: u32): void {
+  if (kind == 7) putSysRM(S.SYS_CLFLUSH, 0, 0);
+  else if (kind < 4) putSysRM(S.SYS_FX, 0, kind);
+  else if (has(kind == 6 ? ISA_XSAVEOPT : ISA_XSAVE)) putSysRM(S.SYS_XSAVE, 0, kind - 4);
+  else ud();
 }
 
 /** CRC32 r, r/m (F2); without F2 these are MOVBE, which CPUID does not have. */
@@ -236,7 +252,7 @@ function crc32(op: u32): void {
 /** MMX, SSE: described by the operand table. */
 function vector(map: u32, opcode: u32): void {
   modrm();
-  const prefix: u32 = rep == 0xf3 ? 2 : rep == 0xf2 ? 3 : operandPrefix ? 1 : 0;
+  const prefix = mandatory();
   const code = (map << 10) | (prefix << 8) | opcode;
   const d = sseInfo(code, mod != 3, reg & 7);
   if (d == 0 || !has(1 << ((d & INFO_LEVEL) >> INFO_LEVEL_SHIFT))) {

@@ -18,6 +18,7 @@ import { arpl, lar, lldt, loadSegment, lsl, ltr, verr, verw } from './segment';
 import { ldmxcsr } from './sse';
 import { syscall, sysenter, sysexit, sysret } from './syscall';
 import { emms, fwait, fxrstor, fxsave } from './x87state';
+import { xsaveFamily } from './xsave';
 import {
   ACTIVITY, CLOCK_OFFSET, CPL, CR0, CR4, EVENT, EXIT_GLA, ICOUNT, INTERCEPT_PAUSE, INTERCEPT_RDTSC, IO_DATA, KS_HYPERCALLS, MODE, MXCSR, NEXT_RIP,
   PROBE_KVM_HYPERCALL, PROT, RFLAGS, RIP, SEG_SEL, SHADOW_AT, SHADOW_KIND, STEPPING, TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES,
@@ -90,6 +91,7 @@ export const SYS_EMMS: u32 = 51;
 export const SYS_FX: u32 = 52;
 export const SYS_CLFLUSH: u32 = 53;
 export const SYS_RSM: u32 = 54;
+export const SYS_XSAVE: u32 = 55;
 
 const RAX: usize = 0;
 const RCX: usize = 8;
@@ -229,6 +231,7 @@ export function sys(cpu: usize, pc: usize): i32 {
       operand(cpu, pc, 1, READ);
       return outcome(cpu, SYS_NEXT);
     }
+    case 55: xsaveFamily(cpu, pc, osz, imm); return outcome(cpu, SYS_NEXT);
     default:
       raise(cpu, VEC_UD);
       return SYS_FAILED;

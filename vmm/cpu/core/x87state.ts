@@ -33,7 +33,7 @@ const FSW_TOP: u32 = 0x3800;
 const FCW_MASK: u32 = 0x1f3f;
 const FCW_ONE: u32 = 0x40;
 /** MXCSR bits that exist (MXCSR_MASK in the FXSAVE image): DAZ is supported. */
-const MXCSR_BITS: u32 = 0xffff;
+export const MXCSR_BITS: u32 = 0xffff;
 
 /** #NM when the x87 is not to be used. Returns false when it raised. */
 export function usable(cpu: usize): bool {
@@ -330,7 +330,7 @@ function fxEnter(cpu: usize, lin: u64): bool {
 /** XMM registers that the current mode sees. */
 // @ts-ignore: decorator
 @inline
-function xmmCount(cpu: usize): u32 {
+export function xmmCount(cpu: usize): u32 {
   return load<u32>(cpu, MODE) == 2 ? 16 : 8;
 }
 
@@ -339,6 +339,15 @@ export function fxsave(cpu: usize, lin: u64, osz: u32, kind: u32): void {
   if (!fxEnter(cpu, lin)) return;
   probeWrite(cpu, lin, 512, kind);
   if (failed(cpu)) return;
+  saveX87(cpu, lin, osz);
+  saveMxcsr(cpu, lin);
+  saveXmm(cpu, lin);
+}
+
+// The parts of the image, which XSAVE has as well (SDM vol. 1, 13.4.1). The caller has probed the memory.
+
+/** Bytes 23:0 and 159:32. */
+export function saveX87(cpu: usize, lin: u64, osz: u32): void {
   const head = <u64>load<u16>(cpu, FCW) | (<u64>load<u16>(cpu, FSW) << 16) | (<u64>load<u16>(cpu, FTW) << 32) | (<u64>load<u16>(cpu, FOP) << 48);
   let ip = load<u64>(cpu, FIP), dp = load<u64>(cpu, FDP);
   if (osz != 8) {
@@ -348,13 +357,21 @@ export function fxsave(cpu: usize, lin: u64, osz: u32, kind: u32): void {
   writeMem(cpu, lin, 8, head, 0);
   writeMem(cpu, lin + 8, 8, ip, 0);
   writeMem(cpu, lin + 16, 8, dp, 0);
-  writeMem(cpu, lin + 24, 8, <u64>load<u32>(cpu, MXCSR) | (<u64>MXCSR_BITS << 32), 0);
   for (let i: u32 = 0; i < 8; i++) {
     const r = st(cpu, i);
     const at = lin + 32 + <u64>(i << 4);
     writeMem(cpu, at, 8, load<u64>(r, FPR), 0);
     writeMem(cpu, at + 8, 8, <u64>load<u16>(r, FPR + 8), 0);
   }
+}
+
+/** Bytes 31:24: MXCSR and MXCSR_MASK. */
+export function saveMxcsr(cpu: usize, lin: u64): void {
+  writeMem(cpu, lin + 24, 8, <u64>load<u32>(cpu, MXCSR) | (<u64>MXCSR_BITS << 32), 0);
+}
+
+/** Bytes 415:160; outside 64-bit mode 287:160. */
+export function saveXmm(cpu: usize, lin: u64): void {
   const count = xmmCount(cpu);
   for (let i: u32 = 0; i < count; i++) {
     const x = cpu + <usize>(i << 5);
@@ -367,32 +384,24 @@ export function fxsave(cpu: usize, lin: u64, osz: u32, kind: u32): void {
 /** FXRSTOR, FXRSTOR64. */
 export function fxrstor(cpu: usize, lin: u64, osz: u32, kind: u32): void {
   if (!fxEnter(cpu, lin)) return;
-  const count = xmmCount(cpu);
   probeRead(cpu, lin, 512, kind);
   if (failed(cpu)) return;
   const mxcsr = <u32>readMem(cpu, lin + 24, 4, 0);
   if (failed(cpu)) return;
   if ((mxcsr & ~MXCSR_BITS) != 0) return raiseError(cpu, VEC_GP, 0);
-  const head = readMem(cpu, lin, 8, 0);
-  if (failed(cpu)) return;
-  const ip = readMem(cpu, lin + 8, 8, 0);
-  if (failed(cpu)) return;
-  const dp = readMem(cpu, lin + 16, 8, 0);
-  if (failed(cpu)) return;
-  if (!loadFxRegisters(cpu, lin, <u32>(head >> 27) & 7, count)) return;
-  setControl(cpu, <u32>head & 0xffff);
-  store<u16>(cpu, <u16>(head >> 16), FSW);
-  store<u16>(cpu, <u16>(head >> 32) & 0xff, FTW);
-  store<u16>(cpu, <u16>(head >> 48) & 0x7ff, FOP);
-  updateSummary(cpu);
+  if (!loadX87(cpu, lin, osz) || !loadXmm(cpu, lin)) return;
   store<u32>(cpu, mxcsr, MXCSR);
-  store<u64>(cpu, osz == 8 ? ip : ip & 0xffffffff, FIP);
-  store<u64>(cpu, osz == 8 ? dp : dp & 0xffffffff, FDP);
-  store<u16>(cpu, osz == 8 ? 0 : <u16>(ip >> 32), FCS);
-  store<u16>(cpu, osz == 8 ? 0 : <u16>(dp >> 32), FDS);
 }
 
-function loadFxRegisters(cpu: usize, lin: u64, newTop: u32, xmms: u32): bool {
+/** False when a device must be asked outside run(): then the instruction is going to be run again, and loads all of it once more. */
+export function loadX87(cpu: usize, lin: u64, osz: u32): bool {
+  const head = readMem(cpu, lin, 8, 0);
+  if (failed(cpu)) return false;
+  const ip = readMem(cpu, lin + 8, 8, 0);
+  if (failed(cpu)) return false;
+  const dp = readMem(cpu, lin + 16, 8, 0);
+  if (failed(cpu)) return false;
+  const newTop = <u32>(head >> 27) & 7;
   for (let i: u32 = 0; i < 8; i++) {
     const r = cpu + <usize>(((newTop + i) & 7) << 4);
     const at = lin + 32 + <u64>(i << 4);
@@ -403,7 +412,22 @@ function loadFxRegisters(cpu: usize, lin: u64, newTop: u32, xmms: u32): bool {
     store<u64>(r, sig, FPR);
     store<u16>(r, <u16>se, FPR + 8);
   }
-  for (let i: u32 = 0; i < xmms; i++) {
+  setControl(cpu, <u32>head & 0xffff);
+  store<u16>(cpu, <u16>(head >> 16), FSW);
+  store<u16>(cpu, <u16>(head >> 32) & 0xff, FTW);
+  store<u16>(cpu, <u16>(head >> 48) & 0x7ff, FOP);
+  updateSummary(cpu);
+  store<u64>(cpu, osz == 8 ? ip : ip & 0xffffffff, FIP);
+  store<u64>(cpu, osz == 8 ? dp : dp & 0xffffffff, FDP);
+  store<u16>(cpu, osz == 8 ? 0 : <u16>(ip >> 32), FCS);
+  store<u16>(cpu, osz == 8 ? 0 : <u16>(dp >> 32), FDS);
+  return true;
+}
+
+/** False as for loadX87. */
+export function loadXmm(cpu: usize, lin: u64): bool {
+  const count = xmmCount(cpu);
+  for (let i: u32 = 0; i < count; i++) {
     const x = cpu + <usize>(i << 5);
     const at = lin + 160 + <u64>(i << 4);
     const low = readMem(cpu, at, 8, 0);
@@ -414,4 +438,10 @@ function loadFxRegisters(cpu: usize, lin: u64, newTop: u32, xmms: u32): bool {
     store<u64>(x, high, XMM + 8);
   }
   return true;
+}
+
+/** The initial state of the XSAVE feature set (SDM vol. 1, 13.6): FNINIT's, and the registers are 0. */
+export function initX87(cpu: usize): void {
+  fninit(cpu);
+  memory.fill(cpu + FPR, 0, 128);
 }
