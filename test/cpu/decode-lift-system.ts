@@ -204,3 +204,7 @@ sys('SYS_FX', () => {
     (imm16() < 2 ? no('wide', size() === 8, wideForm) : undefined)
   );
 });
+sys('SYS_XSAVE', () => {
+  const name = ['Xsave', 'Xrstor', 'Xsaveopt', 'Xsavec'][imm16()] as string;
+  return mnemonic(name, `${name}64`) ?? operands(mem(0)) ?? no('wide', size() === 8, code.name.endsWith('64'));
+});

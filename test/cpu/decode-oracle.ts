@@ -133,11 +133,6 @@ export const DIFFERENCES: readonly Difference[] = [
     seen: 0,
   },
   {
-    why: 'of XSAVE only XGETBV and XSETBV are decoded: they are #UD while CR4.OSXSAVE is clear, which it stays without XSAVE in CPUID',
-    applies: (c) => c.uop === 'SYS' && called(c, 'Xgetbv', 'Xsetbv'),
-    seen: 0,
-  },
-  {
     why: 'of VMX only VMCALL is decoded: it is the hypercall of a guest, for which VMX need not be enumerated',
     applies: (c) => c.uop === 'SYS' && called(c, 'Vmcall'),
     seen: 0,

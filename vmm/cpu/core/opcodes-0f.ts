@@ -2,7 +2,7 @@
  * The opcodes behind 0F, 0F 38 and 0F 3A: each instruction to its micro-op (SDM vol. 2, appendix A.3, tables A-3 to A-5, groups 6 to 9, 15
  * and 16 of table A-6). SIMD is described by sse-table.ts.
  *
- * What CPUID does not enumerate is #UD: VMX but VMCALL, SMX, MONITOR, MOVBE, XSAVE, FSGSBASE, RDRAND. 0F 0D and 0F 18 to 0F 1F are hints
+ * What CPUID does not enumerate is #UD: VMX but VMCALL, SMX, MONITOR; others by the extension. 0F 0D and 0F 18 to 0F 1F are hints
  * and reserved no-operations with any ModRM byte (table A-3; prefetches, CET and MPX have their instructions there). UD0 and UD1 have a ModRM byte.
  */
 import {
@@ -183,7 +183,7 @@ function group7Register(low: u32): void {
   if (low == 0x01 && !prefixed()) {
     endLine();
     putSys(S.SYS_VMCALL, 0);
-  } else if ((low == 0x10 || low == 0x11) && !prefixed()) putSys(low == 0x10 ? S.SYS_XGETBV : S.SYS_XSETBV, 0);
+  } else if ((low == 0x10 || low == 0x11) && !prefixed() && has(ISA_XSAVE)) putSys(low == 0x10 ? S.SYS_XGETBV : S.SYS_XSETBV, 0);
   else if (low == 0x38 && mode == 2) putSys(S.SYS_SWAPGS, 0);
   else if (low == 0x39) putSys(S.SYS_RDTSCP, 0);
   else ud();
