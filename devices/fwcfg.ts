@@ -21,6 +21,8 @@ export const FWCFG_MAX_CPUS = 0x0f;
 const FILE_DIRECTORY = 0x19;
 const FIRST_FILE = 0x20;
 const LAST_KEY = 0x3fff;
+/** Bit 15 chooses the items of the architecture, of which there are none; bit 14 meant writing. */
+const KEY_BITS = 0xbfff;
 const TRADITIONAL = 1;
 const NAME_BYTES = 56;
 const ENTRY_BYTES = 64;
@@ -76,7 +78,7 @@ export class FwCfg implements PortDevice, Saveable {
   /** Writing the selector starts the item from its first byte; writes to the data register are ignored, as since QEMU 2.4. */
   portWrite(port: number, size: AccessSize, value: number): void {
     if (port !== FWCFG_PORT || size === 1) return;
-    this.key = value & LAST_KEY;
+    this.key = value & KEY_BITS;
     this.offset = 0;
   }
 
@@ -91,7 +93,7 @@ export class FwCfg implements PortDevice, Saveable {
   }
 
   restore(state: DeviceState): void {
-    const key = savedInt(state, 'key', 0, LAST_KEY);
+    const key = savedInt(state, 'key', 0, KEY_BITS);
     this.offset = savedInt(state, 'offset', 0, this.items.get(key)?.length ?? 0);
     this.key = key;
   }

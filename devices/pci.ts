@@ -373,12 +373,15 @@ export interface HostBridgeOptions {
   readonly pam?: (index: number, value: number) => void;
 }
 
-/** The 440FX host bridge: identity, PAM and SMRAM registers. A bridge that every guest knows, and that SeaBIOS unlocks its shadow RAM by. */
+/**
+ * The 440FX host bridge: identity, PAM and SMRAM registers. A bridge that every guest knows, and that SeaBIOS unlocks its shadow RAM by; by the subsystem it
+ * finds out that there is a fw_cfg device.
+ */
 export class HostBridge extends PciHeader {
   private readonly pam: ((index: number, value: number) => void) | undefined;
 
   constructor(options: HostBridgeOptions = {}) {
-    super({ vendor: 0x8086, device: 0x1237, revision: 2, classCode: 0x060000, subsystemVendor: 0x8086, subsystem: 0x1237 });
+    super({ vendor: 0x8086, device: 0x1237, revision: 2, classCode: 0x060000, subsystemVendor: 0x1af4, subsystem: 0x1100 });
     this.pam = options.pam;
     this.config[PCI_COMMAND] = COMMAND_MEMORY | COMMAND_MASTER; // both read as ones: the bridge always does
     this.writable[PCI_COMMAND] = 0;

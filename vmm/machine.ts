@@ -39,13 +39,22 @@ import { Rtc } from '../devices/rtc.ts';
 import { Serial } from '../devices/serial.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
 import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
-import { type BootKind, type BootMemory, type BootResult, e820, type E820Entry, type EntryState, loadGuest } from './boot/index.ts';
+import {
+  type BootKind,
+  type BootMemory,
+  type BootResult,
+  checkFirmware,
+  e820,
+  type E820Entry,
+  type EntryState,
+  loadGuest,
+  lowAlias,
+} from './boot/index.ts';
 import type { Deadline, PortDevice, Saveable } from './bus.ts';
-import { PHYSICAL_BITS } from './cpu/cpuid.ts';
+import { type CpuModel, PHYSICAL_BITS } from './cpu/cpuid.ts';
 import { MEMORY_MAP } from './cpu/layout.ts';
 import type { Segment } from './cpu/registers.ts';
 import { SLICE, type Vcpu } from './cpu/vcpu.ts';
-import type { CpuModel } from './cpu/cpuid.ts';
 import type { ExitCosts } from './exit-cost.ts';
 import type { Irqchip } from './interrupts.ts';
 import { LOW_RAM_END } from './memory.ts';
@@ -67,8 +76,10 @@ export interface MachineOptions {
   readonly name?: string;
   /** Of the VM; see `VmOptions`. */
   readonly vmid?: number;
-  /** `room(bytes)` gives memory for a file, which goes back to the host once the guest is loaded. */
-  readonly load: (room: (bytes: number) => Uint8Array) => GuestFiles;
+  /** Firmware to start in instead of a kernel. */
+  readonly firmware?: Uint8Array;
+  /** The kernel and what goes with it; not with firmware. `room(bytes)` gives memory for a file, which goes back to the host once the guest is loaded. */
+  readonly load?: (room: (bytes: number) => Uint8Array) => GuestFiles;
   /** The guest's command line. */
   readonly append?: string;
   /** Enter by this protocol instead of the one recognised. */
@@ -142,8 +153,9 @@ export class Machine {
   }
 
   static #vmOptions(options: MachineOptions): Parameters<typeof Vm.create>[0] {
-    const { memory, name, vmid, exitCosts, intercepts, cpu, seed } = options;
-    return { memory, name, vmid, exitCosts, intercepts, cpu, seed, hole: VGA_WINDOW, unclaimed: 'float' };
+    const { memory, name, vmid, exitCosts, intercepts, cpu, seed, firmware } = options;
+    if (firmware !== undefined) checkFirmware(firmware);
+    return { memory, name, vmid, exitCosts, intercepts, cpu, seed, rom: firmware, hole: VGA_WINDOW, unclaimed: 'float' };
   }
 
   private constructor(options: MachineOptions, vm: Vm) {
@@ -194,7 +206,8 @@ export class Machine {
       const ports = freePorts(vm, port);
       this.#attach('debug-exit', new DebugExit({ port, ports, exit: (value) => this.#end({ kind: 'debug-exit', value }) }));
     }
-    this.#rsdp = this.#placeAcpi();
+    // Firmware makes its own tables.
+    this.#rsdp = options.firmware === undefined ? this.#placeAcpi() : 0;
     this.#inputDue = vm.clock.deadline('console input', () => this.#deliverInput());
   }
 
@@ -225,14 +238,21 @@ export class Machine {
   }
 
   /** Loads the guest and sets the vCPU to its entry; the reason when it cannot be booted. */
-  boot(): BootResult {
+  boot(): { readonly ok: true } | Extract<BootResult, { ok: false }> {
     const { vm } = this;
+    const { firmware, load } = this.#options;
+    if (firmware !== undefined) {
+      const { gpa, bytes } = lowAlias(firmware);
+      vm.ram.write(gpa, bytes);
+      return { ok: true };
+    }
+    if (load === undefined) throw new TypeError('a machine needs firmware or a kernel');
     const lowBytes = Math.min(vm.ram.size, LOW_RAM_END);
     const map = e820(lowBytes, vm.ram.size - lowBytes);
     this.#firmwareData(map);
     const scratch = new Scratch();
     const result = loadGuest({
-      ...this.#options.load(scratch.room),
+      ...load(scratch.room),
       append: this.#options.append ?? '',
       ram: bootMemory(vm, lowBytes),
       memoryMap: map,
@@ -301,11 +321,11 @@ export class Machine {
   }
 
   /** Power-on state of everything but time, memory and counters, then the guest anew. */
-  reset(): BootResult {
+  reset(): ReturnType<Machine['boot']> {
     this.#irqchip.reset();
     for (const device of this.#resettable) device.reset();
     this.vcpu.reset();
-    this.#placeAcpi();
+    if (this.#options.firmware === undefined) this.#placeAcpi();
     return this.boot();
   }
 

@@ -75,15 +75,18 @@ export class GuestRam implements GuestMemory {
   /** The whole memory of the VM. */
   readonly bytes: Uint8Array;
   readonly size: number;
+  /** Bytes of the VM's memory that slots may use: the RAM, and room for ROMs behind it. */
+  readonly backing: number;
   #slots: readonly MemorySlot[] = [];
   readonly #view: DataView;
   /** Called after JavaScript wrote guest RAM, with host address and length: decoded code there is stale. */
   written: (host: number, length: number) => void = () => {};
 
-  constructor(memory: WebAssembly.Memory, size: number) {
+  constructor(memory: WebAssembly.Memory, size: number, rom = 0) {
     this.bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
     this.size = size;
+    this.backing = size + rom;
   }
 
   get slots(): readonly MemorySlot[] {
@@ -99,7 +102,7 @@ export class GuestRam implements GuestMemory {
       if (s.gpa % PAGE !== 0 || s.bytes % PAGE !== 0 || s.host % PAGE !== 0 || s.bytes <= 0)
         throw new RangeError('memory slot: not in whole pages of 4 KiB');
       if (s.gpa < end) throw new RangeError(`memory slot at 0x${s.gpa.toString(16)}: overlaps another`);
-      if (s.host < MEMORY_MAP.RAM_BASE || s.host + s.bytes > MEMORY_MAP.RAM_BASE + this.size)
+      if (s.host < MEMORY_MAP.RAM_BASE || s.host + s.bytes > MEMORY_MAP.RAM_BASE + this.backing)
         throw new RangeError('memory slot: outside the RAM of this VM');
       end = s.gpa + s.bytes;
     }

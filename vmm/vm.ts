@@ -24,7 +24,7 @@ import type { Intercepts } from './intercepts.ts';
 import { Irqchip } from './interrupts.ts';
 import { KstatRegistry } from './kstat.ts';
 import { clockWords, exitsKstat, engineKstat, irqsKstat, vcpuKstat, vmKstat } from './kvm-kstats.ts';
-import { GuestRam, type MemorySlot, parseMemorySize, standardSlots } from './memory.ts';
+import { GuestRam, HIGH_RAM_BASE, type MemorySlot, parseMemorySize, standardSlots } from './memory.ts';
 import { MmioRegions } from './mmio-bus.ts';
 import { IoPorts, type Unclaimed } from './port-bus.ts';
 import { captureVcpu, capturePages, restorePages, restoreVcpu, type SavedPages, type SavedVcpu } from './snapshot.ts';
@@ -42,6 +42,8 @@ export interface VmOptions {
   readonly vmid?: number;
   /** RAM that the guest does not see, such as the VGA window. */
   readonly hole?: { readonly gpa: number; readonly bytes: number };
+  /** What stands read-only below 4 GiB, where processors start. */
+  readonly rom?: Uint8Array;
   readonly exitCosts?: ExitCosts;
   /** Exits to add to the default ones; see `parseIntercepts`. */
   readonly intercepts?: Intercepts;
@@ -126,14 +128,15 @@ export class Vm implements VcpuHost {
     const bytes = parseMemorySize(options.memory);
     this.name = options.name ?? 'vm';
     this.vmid = options.vmid ?? vmids++;
-    this.memory = createMemory(bytes);
+    const rom = Math.ceil((options.rom?.length ?? 0) / PAGE) * PAGE;
+    this.memory = createMemory(bytes + rom);
     this.kstats = new KstatRegistry({
       buffer: this.memory.buffer,
       clock: clockWords(),
       mirror: { at: MEMORY_MAP.TRACE, end: MEMORY_MAP.TRACE + KSTAT_MIRROR },
     });
     this.u32 = new Uint32Array(this.memory.buffer);
-    this.ram = new GuestRam(this.memory, bytes);
+    this.ram = new GuestRam(this.memory, bytes, rom);
     const costs = options.exitCosts ?? DEFAULT_EXIT_COSTS;
     const unclaimed = options.unclaimed ?? 'exit';
     const ports = new IoPorts(this.u32, costs, unclaimed);
@@ -151,7 +154,8 @@ export class Vm implements VcpuHost {
       probe: this.probeGate.probe,
     });
     this.ram.written = (host, length) => this.core.dmaWritten(host, length);
-    this.ram.setSlots(standardSlots(bytes, options.hole));
+    this.ram.setSlots([...standardSlots(bytes, options.hole), ...romSlot(bytes, rom)]);
+    if (options.rom !== undefined) this.ram.bytes.set(options.rom, MEMORY_MAP.RAM_BASE + bytes + rom - options.rom.length);
     this.u32.set(costsByReason(costs), (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_COST) >>> 2);
     this.#intercepts = options.intercepts ?? { switches: 0, exceptions: 0 };
     this.#storeIntercepts();
@@ -327,10 +331,10 @@ export class Vm implements VcpuHost {
       format: 'lucid-vm',
       layoutVersion: LAYOUT_VERSION,
       layoutHash: LAYOUT_HASH,
-      ramBytes: this.ram.size,
+      ramBytes: this.ram.backing,
       slots: this.ram.slots,
       vcpus: this.vcpus.map((v) => captureVcpu(this.memory, v.base)),
-      pages: capturePages(this.memory, this.ram.size),
+      pages: capturePages(this.memory, this.ram.backing),
       cpuid: this.#cpuid,
       intercepts: this.#intercepts,
       devices,
@@ -342,14 +346,15 @@ export class Vm implements VcpuHost {
     if (saved.format !== 'lucid-vm' || saved.layoutVersion !== LAYOUT_VERSION || saved.layoutHash !== LAYOUT_HASH) {
       throw new StateError('saved by another version of Lucid: the state layout differs');
     }
-    if (saved.ramBytes !== this.ram.size) throw new StateError(`saved with ${saved.ramBytes} bytes of RAM, this VM has ${this.ram.size}`);
+    if (saved.ramBytes !== this.ram.backing)
+      throw new StateError(`saved with ${saved.ramBytes} bytes of RAM and ROM, this VM has ${this.ram.backing}`);
     if (saved.vcpus.length !== this.vcpus.length)
       throw new StateError(`saved with ${saved.vcpus.length} vCPUs, this VM has ${this.vcpus.length}`);
     this.ram.setSlots(saved.slots);
     this.setCpuid(saved.cpuid);
     this.setIntercepts(saved.intercepts);
     this.core.dropAllCode();
-    restorePages(this.memory, this.ram.size, saved.pages);
+    restorePages(this.memory, this.ram.backing, saved.pages);
     this.vcpus.forEach((v, i) => {
       v.reset();
       restoreVcpu(this.memory, v.base, saved.vcpus[i] as SavedVcpu);
@@ -363,6 +368,14 @@ export class Vm implements VcpuHost {
     }
     this.irqchip?.restored();
   }
+}
+
+const PAGE = 4096;
+
+/** The slot of a ROM that ends at 4 GiB and is kept behind the RAM. */
+function romSlot(ramBytes: number, romBytes: number): MemorySlot[] {
+  if (romBytes === 0) return [];
+  return [{ gpa: HIGH_RAM_BASE - romBytes, bytes: romBytes, host: MEMORY_MAP.RAM_BASE + ramBytes, readOnly: true }];
 }
 
 let vmids = 0;

@@ -18,7 +18,9 @@ import type { Outcome, VmReport } from './report.ts';
 export interface RunOptions {
   readonly name: string;
   readonly memory: number;
-  readonly kernel: string;
+  /** One of both: a kernel, or firmware to start in. */
+  readonly kernel?: string;
+  readonly bios?: string;
   readonly initrd?: string;
   readonly append: string;
   readonly kind?: BootKind;

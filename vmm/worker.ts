@@ -10,6 +10,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import { checkFirmware } from './boot/index.ts';
 import { RingWriter } from './console-ring.ts';
 import { adoptCore } from './cpu/core.ts';
 import { Extensions } from './extension.ts';
@@ -165,10 +166,20 @@ function whyUnreadable(error: Error): string {
   return code === 'EACCES' || code === 'EPERM' ? 'you may not read it' : `cannot read it (${code ?? error.message})`;
 }
 
-function loadFiles(options: RunOptions, room: Room): GuestFiles {
+function readFirmware(path: string): Uint8Array {
+  const image = readGuestFile('--bios', path, (bytes) => new Uint8Array(bytes));
+  try {
+    checkFirmware(image);
+  } catch (error) {
+    throw new Refusal(`--bios ${named(path)}: ${(error as Error).message}`);
+  }
+  return image;
+}
+
+function loadFiles(options: RunOptions, kernel: string, room: Room): GuestFiles {
   return {
-    kernel: readGuestFile('--kernel', options.kernel, room),
-    kernelName: options.kernel,
+    kernel: readGuestFile('--kernel', kernel, room),
+    kernelName: kernel,
     initrd: options.initrd === undefined ? undefined : readGuestFile('--initrd', options.initrd, room),
     initrdName: options.initrd,
   };
@@ -193,7 +204,11 @@ function openConsole(data: WorkerData, post: (message: WorkerMessage) => void): 
     );
     return { put: (byte) => ring.put(byte), flush: () => ring.flush(), close: () => ring.flush() };
   }
-  for (const [option, path] of Object.entries({ '--kernel': data.options.kernel, '--initrd': data.options.initrd })) {
+  for (const [option, path] of Object.entries({
+    '--kernel': data.options.kernel,
+    '--bios': data.options.bios,
+    '--initrd': data.options.initrd,
+  })) {
     if (path !== undefined && sameFile(path, serial.file))
       throw new Refusal(`--serial ${serial.file}: would overwrite ${option}; give another file`);
   }
@@ -255,7 +270,8 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     memory: options.memory,
     name: options.name,
     vmid: data.vmid,
-    load: (room) => loadFiles(options, room),
+    firmware: options.bios === undefined ? undefined : readFirmware(options.bios),
+    load: options.kernel === undefined ? undefined : (room) => loadFiles(options, options.kernel as string, room),
     append: options.append,
     kind: options.kind,
     output: (byte) => terminal.put(byte),

@@ -53,7 +53,7 @@ export class Tracer {
     this.#switches = new ProbeSwitches(vm.memory.buffer, MEMORY_MAP.VM_BASE + VM_AREA.PROBES);
     this.#programs = new Programs({
       memory: vm.memory,
-      area: traceArea(vm.ram.size),
+      area: traceArea(vm.ram.backing),
       runtime: new TracerRuntime(vm.memory, (host, bytes) => vm.core.dmaWritten(host, bytes)),
       cpu: () => vm.clock.base,
       on: (program) => this.#on(program),

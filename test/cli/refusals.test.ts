@@ -107,7 +107,7 @@ test('options that are not there, twice there, without a value, and words that a
     [['--help=5'], /--help=5: a switch/],
   ];
   for (const [args, message] of cases) await refuses([...run, ...args], message);
-  await refuses(['run', '--memory', '64M'], /--kernel: missing/);
+  await refuses(['run', '--memory', '64M'], /nothing to run: give --kernel FILE, or --bios FILE/);
   await refuses(['run', '--no-kernel'], /--kernel: needs a value/);
   await refuses(['rum'], /Did you mean run\?/);
   await refuses([], /Which command\? See lucid --help/);
@@ -161,6 +161,16 @@ test('kernels: missing, empty, truncated, random, too large for the memory, fold
   high.writeUInt32LE(0x90_0000, 64);
   high.writeUInt32LE(0x90_0000, 24);
   await refuses([...kernel(file('high', high)), '--memory', '8M'], /high: .*memory/);
+});
+
+test('firmware: missing, empty, too large, with a kernel', async () => {
+  await refuses(['run', '--bios', at('none')], /--bios \S*none: there is no such file/);
+  await refuses(['run', '--bios', file('empty', '')], /--bios \S*empty: 0 bytes; a firmware image has at least/);
+  const large = file('rom', '');
+  truncateSync(large, 17 * 2 ** 20);
+  await refuses(['run', '--bios', large], /--bios \S*rom: .*at most 16 MiB/);
+  await refuses([...run, '--bios', large], /--kernel: not with --bios/);
+  await refuses(['run', '--bios', large, '--append', 'quiet'], /--append: not with --bios/);
 });
 
 test('a device without end is read no further than an image can be long', async () => {

@@ -28,6 +28,13 @@ test('past the end and for an unknown key it gives zeros', () => {
   assert.equal(item(0x77, 3), [0, 0, 0]);
 });
 
+test("the architecture's items are none, and no other's", () => {
+  const { fwcfg, item } = board();
+  fwcfg.addNumber(FWCFG_RAM_SIZE, 0x1234, 8);
+  assert.equal(item(0x8000 | FWCFG_RAM_SIZE, 4), [0, 0, 0, 0]);
+  assert.equal(item(0x4000 | FWCFG_RAM_SIZE, 2), [0x34, 0x12]);
+});
+
 test('numbers are little-endian and wide reads take several bytes', () => {
   const { fwcfg, item, ports } = board();
   fwcfg.addNumber(FWCFG_RAM_SIZE, 0x1_2345_6789, 8);

@@ -15,6 +15,7 @@ import { loadMultiboot } from './multiboot.ts';
 import { loadPvh } from './pvh.ts';
 import { describe, recognise } from './recognise.ts';
 
+export { checkFirmware, lowAlias } from './firmware.ts';
 export { E820_RAM, E820_RESERVED, type E820Entry, EBDA, e820 } from './e820.ts';
 export type { BootKind, BootMemory, BootModule, BootOptions, BootResult, EntryState, SegmentState, TableRegister } from './entry.ts';
 export { extractVmlinux } from './vmlinux.ts';

@@ -36,7 +36,8 @@ export interface GuestArguments {
 }
 
 interface RunArguments extends GuestArguments {
-  kernel: string;
+  kernel?: string;
+  bios?: string;
   initrd?: string;
   append: string;
   entry?: string;
@@ -97,7 +98,7 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
 }
 
 /** Everything but the guest's files. */
-export type Settings = Omit<RunOptions, 'kernel' | 'initrd' | 'append' | 'kind'>;
+export type Settings = Omit<RunOptions, 'kernel' | 'bios' | 'initrd' | 'append' | 'kind'>;
 
 /** Calls a parser whose errors are the user's. */
 function asUsage<T>(parse: () => T): T {
@@ -170,6 +171,17 @@ function jsonOf(run: RunOptions, { outcome, report, host }: SessionResult): obje
   return { name: run.name, outcome, exitStatus: exitStatus(outcome), ...report, host };
 }
 
+/** The files of the guest: a kernel with what goes with it, or firmware alone. */
+function guestOf(args: RunArguments): Pick<RunOptions, 'kernel' | 'bios' | 'initrd'> {
+  const { kernel, bios, initrd } = args;
+  if (kernel === undefined && bios === undefined) throw new UsageError('nothing to run: give --kernel FILE, or --bios FILE');
+  if (bios === undefined) return { kernel, initrd };
+  for (const [option, value] of Object.entries({ kernel, initrd, append: args.append || undefined, entry: args.entry })) {
+    if (value !== undefined) throw new UsageError(`--${option}: not with --bios, which starts in the firmware`);
+  }
+  return { bios };
+}
+
 /** A file's name as the VM's. */
 function baseName(path: string): string {
   return printable(path.slice(path.lastIndexOf('/') + 1)) || 'vm';
@@ -193,10 +205,10 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
         yargs
           .option('kernel', {
             type: 'string',
-            demandOption: true,
             requiresArg: true,
             describe: 'bzImage, or an ELF with a PVH note or a multiboot header',
           })
+          .option('bios', { type: 'string', requiresArg: true, describe: 'start in this firmware image (a ROM) instead of a kernel' })
           .option('initrd', { type: 'string', requiresArg: true, describe: 'initial ramdisk, or the multiboot module' })
           .option('append', { type: 'string', default: '', requiresArg: true, describe: 'the command line of the guest' })
           .option('entry', { choices: ENTRIES, requiresArg: true, describe: 'enter the kernel by this protocol' }),
@@ -207,10 +219,11 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
         .example("$0 run --kernel vmlinuz -n 'kvm-inj-virq { @[arg0] = count(); }'", 'trace with D from the first instruction on')
         .epilogue(TRACE_HELP) as Argv<RunArguments>,
     handler: async (args) => {
-      const settings = settingsOf(args, baseName(args.kernel));
+      const guest = guestOf(args);
+      const settings = settingsOf(args, baseName(guest.bios ?? guest.kernel ?? ''));
       done(
         await runGuest(
-          { ...settings, kernel: args.kernel, initrd: args.initrd, append: args.append, kind: args.entry as BootKind | undefined },
+          { ...settings, ...guest, append: args.append, kind: args.entry as BootKind | undefined },
           { exits: args.exits, json: args.json },
           trace,
         ),

@@ -9,7 +9,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { MAX_RAM, MEMORY_MAP, TRACE_BYTES } from './layout.ts';
+import { MAX_RAM, MAX_ROM, MEMORY_MAP, TRACE_BYTES } from './layout.ts';
 
 /** What `run` returned. */
 export const RUN = {
@@ -105,7 +105,7 @@ export function traceArea(ramBytes: number): { readonly from: number; readonly t
 
 /** The memory of a VM with `ramBytes` of guest RAM and room for traces behind it. Throws CoreError when the host does not give it. */
 export function createMemory(ramBytes: number): WebAssembly.Memory {
-  if (ramBytes > MAX_RAM)
+  if (ramBytes > MAX_RAM + MAX_ROM)
     throw new CoreError(`guest memory of ${ramBytes} bytes: at most ${MAX_RAM} (3584M) fit a 32-bit WebAssembly memory`);
   const pages = traceArea(ramBytes).to / PAGE;
   try {

@@ -385,3 +385,6 @@ export const TRACE_BYTES = 192 * 1024 * 1024;
 
 /** Largest guest RAM in bytes: 32-bit WebAssembly memory less the engine's part. */
 export const MAX_RAM = 3584 * 1024 * 1024;
+
+/** Room for a ROM behind it. */
+export const MAX_ROM = 16 * 1024 * 1024;
