@@ -215,6 +215,9 @@ export class Machine {
     this.set('RIP', cpl === 0 ? CODE : USER_CODE);
     this.core.writeFlags(CPU, mode === 'vm86' ? 0x2_0002 : 2);
     for (const name of ['EVENT', 'SHADOW_KIND', 'NMI_BLOCKED', 'ACTIVITY', 'PENDING_DB', 'EXC', 'CR2']) this.set(name, 0);
+    this.set('FCW', 0x37f);
+    this.set('FSW', 0);
+    this.set('FTW', 0);
     for (let i = 0; i < 4; i++) this.set('DR', 0, i);
     this.set('DR', 0xffff0ff0, 6);
     this.set('DR', 0x400, 7);
