@@ -128,7 +128,7 @@ export const DIFFERENCES: readonly Difference[] = [
     seen: 0,
   },
   {
-    why: 'reserved x87 opcodes are refused by the instruction, which knows them (x87.ts); compared in a test of its own',
+    why: 'reserved x87 opcodes of registers are refused by the instruction, which knows them (x87.ts); compared in a test of its own',
     applies: (c) => c.uop === 'X87' && c.encoding === undefined,
     seen: 0,
   },

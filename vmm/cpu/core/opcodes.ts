@@ -402,11 +402,15 @@ function decimal(op: u32, radix: u32): void {
   else putR(U.BCD, 0, 0, info(op, 0, radix));
 }
 
+/** Reserved memory forms, before the address is looked at: D9 /1, DB /4 and /6, DD /5 (SDM vol. 2, table A-7). Bit esc << 3 | op. */
+const X87_RESERVED: u64 = (1 << 9) | (1 << 28) | (1 << 30) | (1 << 45);
+
 /** Which register forms are reserved the instruction knows (x87.ts). FISTTP came with SSE3. */
 function x87(esc: u32): void {
   modrm();
   const op = reg & 7;
   if (mod == 3) putR(U.X87, 0, 0, info(esc, osz, 0xc0 | (op << 3) | (rm & 7)));
+  else if ((X87_RESERVED >> ((esc << 3) | op)) & 1) ud();
   else if (op == 1 && (esc == 3 || esc == 5 || esc == 7) && !has(ISA_SSE3)) ud();
   else putM(U.X87, 0, info(esc, osz, op));
 }

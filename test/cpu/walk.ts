@@ -1,0 +1,123 @@
+/**
+ * A walk over all encodings: every opcode of every map, behind prefixes, with every ModRM byte, executed in a mode of the processor. What iced-x86 calls no
+ * instruction of this processor must be #UD, anything else must not, and one that does not branch must be as long as iced says.
+ *
+ * What the processor refuses for its mode, though it decodes it, stands in `refused` with its clause.
+ *
+ * @module
+ */
+import { CpuidFeature, Code, Decoder, EncodingKind, FlowControl, Instruction } from 'iced-x86';
+import type { Feature } from '../../vmm/cpu/cpuid.ts';
+import { type Extensions, extensions, isaIn } from './decode-oracle.ts';
+import { encodingOf } from './decode-operands.ts';
+import { ESCAPES, MAPS } from './decode-random.ts';
+import { WALK_MODES, WalkCore, type WalkMode } from './walk-core.ts';
+
+const SLOT = 16;
+const UD = 6;
+/** Displacement and immediate bytes. */
+const FILLER = 0x50;
+
+/** SDM vol. 2, "Real-Address Mode Exceptions" of each: not recognized there, nor in virtual-8086 mode. */
+const PROTECTED_ONLY = ['Sldt', 'Str', 'Lldt', 'Ltr', 'Verr', 'Verw', 'Lar', 'Lsl', 'Arpl'];
+
+/** Why this valid instruction is #UD in a mode. */
+function refused(name: string, isVex: boolean, mode: WalkMode): boolean {
+  if (/^Ud[012]$/.test(name)) return true;
+  // Outside SMM (SDM vol. 2, RSM).
+  if (name === 'Rsm') return true;
+  if (/^Sys(call|ret)/.test(name)) return mode !== 'long';
+  if (mode === 'real' || mode === 'vm86') if (isVex || PROTECTED_ONLY.includes(name)) return true;
+  // CPL > 0 (SDM vol. 2, CLAC, STAC).
+  if (name === 'Clac' || name === 'Stac') return mode === 'vm86' || mode === 'compatibility';
+  return false;
+}
+
+/** Prefixes that a map is walked with. */
+export const PREFIX_SETS: readonly (readonly number[])[] = [
+  [],
+  [0x66],
+  [0xf3],
+  [0xf2],
+  [0xf0],
+  [0x67],
+  [0x66, 0xf3],
+  [0xf2, 0x66],
+  [0xf3, 0xf2],
+  [0xf0, 0xf2],
+];
+const REX_SETS: readonly (readonly number[])[] = [[0x48], [0x45], [0x66, 0x4f], [0xf3, 0x48], [0xf2, 0x41], [0x48, 0x66]];
+
+/** VEX prefixes: every map with every pp, L, W; vvvv free and taken; misplaced and reserved ones. */
+function vexSets(): number[][] {
+  const sets: number[][] = [];
+  for (const map of [0, 1, 2, 3, 4]) {
+    for (let low = 0; low < 8; low++) for (const high of [0x78, 0xf8, 0x70]) sets.push([0xc4, 0xe0 | map, high | low]);
+  }
+  for (let low = 0; low < 8; low++) sets.push([0xc5, 0xf8 | low]);
+  for (const before of [0x66, 0xf2, 0xf3, 0xf0]) sets.push([before, 0xc4, 0xe2, 0x79], [before, 0xc5, 0xf8]);
+  return sets;
+}
+
+export interface Walked {
+  executed: number;
+  undefinedOpcodes: number;
+  readonly wrong: string[];
+}
+
+const SHOWN_WRONG = 30;
+
+/** Walks a mode with the features of a CPU; every `step`th ModRM byte, another one behind each opcode. */
+export function walk(mode: WalkMode, features: readonly Feature[], step: number): Walked {
+  const bits = WALK_MODES[mode];
+  const core = new WalkCore(mode, features);
+  const decoded = extensions(isaIn(features));
+  // Which control register or address decides, the decoder does not ask CPUID.
+  const have = features.includes('smap') ? { ...decoded, have: new Set([...decoded.have, CpuidFeature.SMAP]) } : decoded;
+  const sum: Walked = { executed: 0, undefinedOpcodes: 0, wrong: [] };
+  const legacy = [...PREFIX_SETS, ...(bits === 64 ? REX_SETS : [])];
+  for (const [i, map] of MAPS.entries()) {
+    for (const prefixes of legacy) every([...prefixes, ...map], (op) => ESCAPES[i]?.includes(op) === true);
+  }
+  for (const vex of vexSets()) every(vex, () => false);
+  return sum;
+
+  function every(before: readonly number[], leads: (op: number) => boolean): void {
+    for (let op = 0; op < 256; op++) {
+      if (leads(op)) continue;
+      const count = Math.ceil((256 - (op % step)) / step);
+      const code = new Uint8Array(count * SLOT).fill(FILLER);
+      for (let n = 0; n < count; n++) code.set([...before, op, (op % step) + n * step], n * SLOT);
+      group(core, code, mode, have, sum);
+    }
+  }
+}
+
+const ins = new Instruction();
+
+function group(core: WalkCore, code: Uint8Array, mode: WalkMode, have: Extensions, sum: Walked): void {
+  const iced = new Decoder(WALK_MODES[mode], code, have.options);
+  for (let at = 0; at < code.length; at += SLOT) {
+    iced.position = at;
+    iced.decodeOut(ins);
+    const bytes = code.subarray(at, at + SLOT);
+    const outcome = core.execute(bytes);
+    const wrong = outcome.broken ?? judge(mode, have.have, outcome.vector, outcome.moved);
+    sum.executed++;
+    if (outcome.vector === UD) sum.undefinedOpcodes++;
+    if (wrong !== undefined && sum.wrong.length < SHOWN_WRONG) sum.wrong.push(`${mode} ${Buffer.from(bytes).toString('hex')}: ${wrong}`);
+  }
+  iced.free();
+}
+
+function judge(mode: WalkMode, have: ReadonlySet<CpuidFeature>, vector: number | undefined, moved: number): string | undefined {
+  if (ins.code === Code.INVALID) return vector === UD ? undefined : `iced: invalid, vector ${vector}`;
+  const { name, features } = encodingOf(ins);
+  // The hypercall is there without VMX.
+  const there = name === 'Vmcall' || features.every((f) => have.has(f));
+  const wanted = !there || refused(name, ins.encoding === EncodingKind.VEX, mode);
+  if (wanted !== (vector === UD)) return `iced: ${name}, vector ${vector}`;
+  const plain = ins.flowControl === FlowControl.Next && name !== 'Hlt' && !ins.hasRepPrefix && !ins.hasRepnePrefix;
+  if (vector === undefined && plain && moved !== ins.length) return `iced: ${name}, ${ins.length} bytes; here ${moved}`;
+  return undefined;
+}
