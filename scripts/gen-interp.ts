@@ -363,6 +363,7 @@ for (const [name, fn] of [
   ['BOUND', 'boundFn'],
   ['IMUL16', 'imul16Fn'],
   ['SSE', 'sseFn'],
+  ['AVX', 'avxFn'],
   ['BSWAP16', 'bswap16Fn'],
   ['MOFFS', 'moffsFn'],
   ['CRC32', 'crc32Fn'],
@@ -554,6 +555,7 @@ const slowBody = cases
   .flatMap((c, i) => (c.slow === undefined ? [] : [`    case ${i}: { // ${c.name}\n      ${c.slow}\n    }`]))
   .join('\n');
 const imports = `import { bswap16Fn, bcdFn, bitFn, boundFn, branchFn, cmovFn, cmpxchg8bFn, cmpxchgFn, convertFn, crc32Fn, enterFn, flagFn, imul16Fn, imul32, imul64, leaveFn, moffsFn, mulDivFn, popaFn, popFn, pushaFn, pushFn, scanFn, setccFn, shiftdFn, shiftFn, sseFn, unaryFn, x87Fn, xaddFn, xchgFn, xlatFn } from './operations';
+import { avxFn } from './avx';
 import { stringFn } from './string';
 import { sys, SYS_FAILED, SYS_LEAVE, SYS_MOVED, SYS_NEXT } from './sys';
 import { below, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modifyAt, nextOffset, nonCanonical, readAt, refresh, writeAt } from './flow';

@@ -212,6 +212,10 @@ let eaIndex: u32 = 0;
 /** Byte 7 of the micro-op. */
 export let eaFlags: u32 = 0;
 let eaDisp: i32 = 0;
+/** The index is a vector register: a VSIB byte (SDM vol. 2, 2.3.12). Its number, or VSIB_NONE. */
+let vsib: bool = false;
+export const VSIB_NONE: u32 = 0xff;
+export let vsibIndex: u32 = VSIB_NONE;
 /** The displacement counts from the next instruction. */
 export let ripRelative: bool = false;
 
@@ -223,6 +227,14 @@ export function modrm(): void {
   if (mod == 3) rm |= (rex & 1) << 3;
   else if (asz == 2) address16();
   else address32();
+}
+
+/** A ModRM byte whose SIB byte has a vector register for its index. */
+export function modrmVsib(): void {
+  vsib = true;
+  vsibIndex = VSIB_NONE;
+  modrm();
+  vsib = false;
 }
 
 /** A ModRM byte that names two registers whatever its mod field says. */
@@ -259,7 +271,10 @@ function address32(): void {
     const sib = u8at();
     base = sib & 7;
     const index = ((sib >> 3) & 7) | ((rex & 2) << 2);
-    if (index != 4) {
+    if (vsib) {
+      vsibIndex = index;
+      scale = sib >> 6;
+    } else if (index != 4) {
       eaIndex = gpr(index);
       scale = sib >> 6;
     }

@@ -92,6 +92,9 @@ function quad(a: u64, b: u64, c: u64, d: u64): v128 {
  * others (SDM vol. 1 section 4.9.2).
  */
 function settle(cpu: usize): bool {
+  return gathering || settleNow(cpu);
+}
+function settleNow(cpu: usize): bool {
   const mxcsr = load<u32>(cpu, MXCSR);
   let raised = flags;
   const unmasked = raised & ~(mxcsr >> 7);
@@ -105,7 +108,19 @@ function settle(cpu: usize): bool {
 // @ts-ignore: decorator
 @inline
 function start(cpu: usize): void {
+  if (!gathering) begin(load<u32>(cpu, MXCSR));
+}
+
+/** A 256-bit instruction is under way: its lanes gather their exceptions, and it is settled as a whole (avx.ts). */
+let gathering: bool = false;
+export function beginWide(cpu: usize): void {
   begin(load<u32>(cpu, MXCSR));
+  gathering = true;
+}
+/** Its lanes, or a stage of them, are done: true when the result may be written. */
+export function settleWide(cpu: usize): bool {
+  gathering = false;
+  return settleNow(cpu);
 }
 
 // @ts-ignore: decorator
@@ -368,15 +383,24 @@ function approximate(opcode: u32, prefix: u32, dst: usize, src: usize): void {
 
 /* ------------------------------------------------------------------------------------------------ comparisons */
 
-/** Which outcomes satisfy each predicate, one nibble each: EQ LT LE UNORD NEQ NLT NLE ORD (SDM vol. 2, CMPPS). */
-const PREDICATES: u32 = 0x7ced8312;
-/** Predicates to which a quiet NaN is invalid: LT LE NLT NLE. */
-const SIGNALING: u32 = 0b01100110;
+/**
+ * Which outcomes satisfy each predicate, one nibble each: EQ LT LE UNORD NEQ NLT NLE ORD, EQ_UQ NGE NGT FALSE NEQ_OQ GE GT TRUE (SDM vol. 2,
+ * CMPPS and table 3-1). VEX has 16 more with the same outcomes.
+ */
+const PREDICATES: u64 = 0xf4650b9a7ced8312;
+/** Predicates to which a quiet NaN is invalid: LT LE NLT NLE NGE NGT GE GT; of the second 16 all others. */
+const SIGNALING: u32 = 0x99996666;
+
+// @ts-ignore: decorator
+@inline
+function outcomes(predicate: u32): u32 {
+  return u32(PREDICATES >> u64((predicate & 15) << 2)) & 15;
+}
 
 // @ts-ignore: decorator
 @inline
 function truth<T>(a: u64, b: u64, predicate: u32): u64 {
-  const wanted = (PREDICATES >> (predicate << 2)) & 15;
+  const wanted = outcomes(predicate);
   return softCompare<T>(a, b, bool((SIGNALING >> predicate) & 1)) & wanted ? (sizeof<T>() == 8 ? <u64>-1 : LOW32) : 0;
 }
 
@@ -386,7 +410,7 @@ function truth2(a: u64, b: u64, predicate: u32): u64 {
 
 /** CMPPS on operands that raise nothing. */
 function compareClean(a: v128, b: v128, predicate: u32): v128 {
-  const wanted = (PREDICATES >> (predicate << 2)) & 15;
+  const wanted = outcomes(predicate);
   let r = i32x4.splat(0);
   if (wanted & LESS) r = v128.or(r, f32x4.lt(a, b));
   if (wanted & EQUAL) r = v128.or(r, f32x4.eq(a, b));
@@ -394,9 +418,8 @@ function compareClean(a: v128, b: v128, predicate: u32): v128 {
   return r;
 }
 
-/** CMPPS, CMPPD, CMPSS, CMPSD. Bits 7:3 of the immediate are ignored. */
-function compare(cpu: usize, prefix: u32, dst: usize, src: usize, imm: u32): void {
-  const predicate = imm & 7;
+/** CMPPS, CMPPD, CMPSS, CMPSD. */
+export function compare(cpu: usize, prefix: u32, dst: usize, src: usize, predicate: u32): void {
   start(cpu);
   if (prefix == P_F3) {
     const r = truth<f32>(load<u32>(dst), load<u32>(src), predicate);
@@ -1268,7 +1291,7 @@ function exec0f(cpu: usize, opcode: u32, prefix: u32, dst: usize, src: usize, im
       if (prefix == P_NONE) putMmxOrMem(cpu, dst, load<u64>(src));
       else v128.store(dst, v128.load(src));
       break;
-    case 0xc2: compare(cpu, prefix, dst, src, imm); break;
+    case 0xc2: compare(cpu, prefix, dst, src, imm & 7); break; // Bits 7:3 are ignored.
     case 0xc3:
       if (rexw) store<u64>(dst, load<u64>(src));
       else store<u32>(dst, load<u32>(src));
@@ -1287,6 +1310,21 @@ function exec0f(cpu: usize, opcode: u32, prefix: u32, dst: usize, src: usize, im
     case 0xd7: store<u64>(dst, prefix == P_NONE ? i8x16.bitmask(v128.load64_zero(src)) & 0xff : i8x16.bitmask(v128.load(src))); break;
     case 0xe6: convertDoubles(cpu, prefix, dst, src); break;
   }
+}
+
+/** A packed integer operation without memory of its own: 66, map 0F from 60 or map 0F38 to 40 but PTEST, PHMINPOSUW, blends and moves. */
+function integerValue(op: u32, a: v128, b: v128): v128 {
+  const opcode = op & 0xff;
+  if (op >> 10 == 0) return packed(opcode, a, b);
+  return opcode < 0x20 ? packed38(opcode, a, b) : packed41(opcode, a, b);
+}
+
+/** The same on `a` and `b` of 256 bits (`wide`), or of 128 bits with a result of 256 whose upper half is 0. */
+export function integerWide(op: u32, dst: usize, a: usize, b: usize, wide: bool): void {
+  const low = integerValue(op, v128.load(a), v128.load(b));
+  const high = wide ? integerValue(op, v128.load(a, 16), v128.load(b, 16)) : i32x4.splat(0);
+  v128.store(dst, low);
+  v128.store(dst, high, 16);
 }
 
 /**
