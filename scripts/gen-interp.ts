@@ -301,7 +301,7 @@ op('JMP_LOCAL', goLocal);
 op('JMP_FAR', goFar);
 const pushReturn = (m: Memory) =>
   `${down} ${m.write(64, STACK_EA)} store<u64>(h, load<u64>(cpu, RIP_BASE) + nextOffset(pc)); ${m.stored} store<u64>(cpu, sp, 32);`;
-const checked = (m: Memory) => `if (<u64>((<i64>(t << 16)) >> 16) != t) { nonCanonical(cpu); ${m.fail} }`;
+const checked = (m: Memory) => `if (<u64>((<i64>(t << 16)) >> 16) != t && nonCanonical(cpu, t)) { ${m.fail} }`;
 const relativeTarget = 'const t = load<u64>(cpu, RIP_BASE) + <u64><i64>load<i32>(pc, 12);';
 memoryOp('CALL_LOCAL', (m) => (m.fast ? `${pushReturn(m)} ${goLocal}` : `${relativeTarget} ${pushReturn(m)} ${m.goTo}`));
 memoryOp('CALL_FAR', (m) => `${relativeTarget} ${checked(m)} ${pushReturn(m)} ${m.goTo}`);

@@ -5,7 +5,7 @@
  * RBP: the caller's RBP and the return address. The walk ends at the first that cannot be: not readable, not above the one before, on the other
  * side of the canonical hole, or misaligned, or a return to no canonical address; it never faults. Code without frame pointers has short stacks.
  */
-import { ARENA_CONTEXT, CPL, MODE, REGS, RIP, SEG_BASE } from './constants.gen';
+import { ARENA_CONTEXT, CANONICAL, CPL, MODE, REGS, RIP, SEG_BASE } from './constants.gen';
 import { guestRead } from './guest';
 import { arena, cpu } from './state';
 
@@ -34,11 +34,12 @@ function walk(to: usize, frames: u32, user: bool): u32 {
   if (to != 0) store<u64>(to, load<u64>(cpu, RIP) + (mode == 2 ? 0 : load<u64>(cpu, CS_BASE)));
   let frame = load<u64>(cpu, RBP) & mask;
   const side = frame >> 63;
+  const unused = <u64>load<u32>(cpu, CANONICAL);
   while (count < frames && frame != 0 && (frame & <u64>(bytes - 1)) == 0 && frame >> 63 == side) {
     const next = word(base + frame, bytes);
     if (!readable) break;
     const pc = word(base + frame + <u64>bytes, bytes);
-    if (!readable || pc == 0 || (bytes == 8 && <u64>(<i64>(pc << 16) >> 16) != pc)) break;
+    if (!readable || pc == 0 || (bytes == 8 && <u64>(<i64>(pc << unused) >> unused) != pc)) break;
     if (to != 0) store<u64>(to + (count << 3), pc);
     count++;
     if (next <= frame) break;

@@ -64,6 +64,8 @@ for (const [name, m] of Object.entries({
   PAUSE: 'Pause',
   EMMS: 'Emms',
   RSM: 'Rsm',
+  RDPKRU: 'Rdpkru',
+  WRPKRU: 'Wrpkru',
 }))
   sys(`SYS_${name}`, only(m));
 sys('SYS_FWAIT', only('Wait', 'Fwait'));
@@ -172,6 +174,8 @@ sys('SYS_GROUP6', () => mnemonic(['Sldt', 'Str', 'Lldt', 'Ltr', 'Verr', 'Verw'][
 sys('SYS_SMSW', () => mnemonic('Smsw') ?? operands(rm(size() * 8, 2)));
 sys('SYS_LMSW', () => mnemonic('Lmsw') ?? operands(rm(size() * 8, 2)));
 sys('SYS_INVLPG', () => mnemonic('Invlpg') ?? operands(mem(0)));
+sys('SYS_SET_AC', () => mnemonic(['Clac', 'Stac'][imm16()] as string));
+sys('SYS_INVPCID', () => mnemonic('Invpcid') ?? operands(r4(wide()), mem(16)));
 sys('SYS_CLFLUSH', () => mnemonic('Clflush') ?? operands(mem(0)));
 // Only the low 16 bits of the source count; a 64-bit LAR or LSL names its source by 32 bits.
 const selectorSource: Check = (i) =>

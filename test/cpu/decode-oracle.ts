@@ -74,6 +74,7 @@ const ADDS: Record<Isa, readonly F[]> = {
   invpcid: [F.INVPCID],
   rdtscp: [F.RDTSCP],
   cx16: [F.CMPXCHG16B],
+  smap: [F.SMAP],
 };
 /** Extensions that are nothing without another. */
 const NEEDS: Partial<Record<Isa, Isa>> = { avx: 'xsave', avx2: 'avx', fma: 'avx', f16c: 'avx', xsaveopt: 'xsave', xsavec: 'xsave' };
@@ -84,7 +85,7 @@ export const isaIn = (features: readonly string[]): Isa[] => ISA_NAMES.filter((n
 /** All that the core executes. */
 export const SHOWN: readonly Isa[] = isaIn(CORE_FEATURES);
 /** What cannot be hidden. */
-export const ALWAYS: readonly Isa[] = ['sse2', 'cx16', 'rdtscp'];
+export const ALWAYS: readonly Isa[] = ['sse2', 'cx16'];
 
 /** Which extensions both decoders have. */
 export interface Extensions {

@@ -130,8 +130,8 @@ const V1: readonly Feature[] = [
 const ADDED = {
   v1: V1,
   v2: ['cx16', 'lahf_lm', 'popcnt', 'sse3', 'ssse3', 'sse4_1', 'sse4_2'],
-  v3: ['aes', 'pclmulqdq', 'xsave', 'xsaveopt'],
-  max: ['sha_ni', 'xsavec', 'xgetbv1'],
+  v3: ['aes', 'invpcid', 'pcid', 'pclmulqdq', 'smap', 'smep', 'umip', 'xsave', 'xsaveopt'],
+  max: ['la57', 'pku', 'sha_ni', 'xgetbv1', 'xsavec'],
 } as const satisfies Record<string, readonly Feature[]>;
 
 /** A processor to be: `v1`, `v2`, `v3` are the levels of the x86-64 psABI, `max` has all that the core executes. */
@@ -168,7 +168,6 @@ export const ARCH_CAPABILITIES = 0x0d10_e179;
 /** Family 6, model 15, stepping 11. */
 const SIGNATURE = 0x0000_06fb;
 export const PHYSICAL_BITS = 40;
-const LINEAR_BITS = 48;
 const BRAND = 'Lucid x86-64 CPU at 1.00GHz';
 
 function text(s: string): [number, number, number, number] {
@@ -230,7 +229,7 @@ export function defaultCpuid(apicId = 0, vcpus = 1, features: readonly Feature[]
     // L2: 2 MiB, 16 ways (encoding 8), 64-byte lines.
     row(0x80000006, undefined, [0, 0, (2048 << 16) | (8 << 12) | 64, 0]),
     row(0x80000007, undefined, [0, 0, 0, 0]),
-    row(0x80000008, undefined, [PHYSICAL_BITS | (LINEAR_BITS << 8), 0, 0, 0]),
+    row(0x80000008, undefined, [PHYSICAL_BITS | ((features.includes('la57') ? 57 : 48) << 8), 0, 0, 0]),
   ];
   for (const name of features) {
     const [leaf, register, bit] = FEATURES[name];

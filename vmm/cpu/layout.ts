@@ -144,6 +144,7 @@ field('CPL', 'u32', 'current privilege level', scratch);
 field('MODE', 'u32', 'code size of CS: 0 = 16 bit, 1 = 32 bit, 2 = 64 bit', scratch);
 field('PROT', 'u32', '0 = real, 1 = protected or long, 2 = virtual-8086', scratch);
 field('LONG', 'u32', 'EFER.LMA', scratch);
+field('CANONICAL', 'u32', 'bits above a linear address: 16, or 7 with 5-level paging', scratch);
 field('STACK_MASK', 'u64', 'RSP bits used by implicit stack accesses: 16, 32 or 64', scratch);
 field('TLB_NOW', 'u32', 'address of the data TLB in use: by privilege, SMAP and alignment checks', scratch);
 field('FETCH_USER', 'u32', '1 when instruction fetches are user accesses', scratch);
@@ -369,6 +370,7 @@ export const ISA = {
   invpcid: 1 << 28,
   rdtscp: 1 << 29,
   cx16: 1 << 30,
+  smap: 2 ** 31,
 } as const;
 
 /** Places and sizes of the components behind the header of an XSAVE area in the standard format, which CPUID leaf 0DH tells. */

@@ -5,21 +5,24 @@
  * vol. 2: MOV CR, MOV DR, LMSW, SMSW, CLTS, LGDT, LIDT, SGDT, SIDT, SLDT, STR, INVLPG, INVPCID, SWAPGS, XGETBV, XSETBV, INVD,
  * WBINVD, RDTSC, RDTSCP, RDPMC, MONITOR, MWAIT, CLI, STI, PUSHF, POPF. Privilege is checked here. The VM exits are those of KVM on VMX
  * with EPT, unrestricted guest and TPR shadow: an exit comes after privilege checks and before the checks of the value (section 26.1.1).
- * A bit of CR4 can be set when CPUID enumerates its feature. The TLB flush for changed paging bits is `modeChanged`'s. Left out: PKRU, CET, LA57.
+ * A bit of CR4 can be set when CPUID enumerates its feature. The TLB flush for changed paging bits is `modeChanged`'s.
+ * The TLB has no tags for PCIDs: only the entries of the current one are kept, so a CR3 load that changes the PCID drops all that are not global
+ * whatever its bit 63 says, and INVPCID finds nothing of the others. Left out: CET, LAM.
  */
+import { isCanonicalBase } from './canonical';
 import { cpuidValue, EAX, EBX, ECX, EDX } from './cpuid';
 import { tprWritten } from './env';
 import {
   EXIT_CR_ACCESS, EXIT_DR_ACCESS, EXIT_INVD, EXIT_INVLPG, EXIT_RDPMC, EXIT_RDTSC, EXIT_WBINVD, EXIT_XSETBV, vmentry, vmexit,
 } from './exits';
+import { AC } from './flags';
 import { SEG_GS, SEG_LDTR, SEG_CS, SEG_TR, VEC_GP, VEC_UD, failed, raise, raiseDebug, raiseError } from './fault';
-import { isCanonical } from './frame';
-import { A_WRITE, loadPdptes, modeChanged, PHYS_BITS, probeWrite, readMem, tlbFlush, tlbInvlpg, writeMem } from './mmu';
+import { A_WRITE, chooseTlb, loadPdptes, modeChanged, PHYS_BITS, probeWrite, readMem, setPkru, tlbFlush, tlbInvlpg, writeMem } from './mmu';
 import { fire, watched } from './probe';
 import { AR_L, protectedOnly, wrap } from './segment';
 import {
   CLOCK_OFFSET, CPL, CR0, CR2, CR3, CR4, CR8, DR, EFER, GDTR_BASE, GDTR_LIMIT, ICOUNT, IDTR_BASE, IDTR_LIMIT, INTERCEPT_CR3, INTERCEPT_CR8,
-  INTERCEPT_DR, INTERCEPT_INVLPG, INTERCEPT_RDTSC, KERNEL_GS_BASE, LONG, MODE, PROBE_KVM_CR, PROBE_KVM_CR_READ, PROBE_KVM_CR_WRITE, REGS,
+  INTERCEPT_DR, INTERCEPT_INVLPG, INTERCEPT_RDTSC, KERNEL_GS_BASE, LONG, MODE, PROBE_KVM_CR, PROBE_KVM_CR_READ, PROBE_KVM_CR_WRITE, PKRU, REGS, RFLAGS,
   SEG_AR, SEG_BASE, SEG_SEL, TSC_OFFSET, VM_INTERCEPT, XCR0,
 } from './state.gen';
 import { xinuse } from './xsave';
@@ -53,11 +56,13 @@ export const CR4_PCE: u64 = 0x100;
 export const CR4_OSFXSR: u64 = 0x200;
 export const CR4_OSXMMEXCPT: u64 = 0x400;
 export const CR4_UMIP: u64 = 0x800;
+export const CR4_LA57: u64 = 0x1000;
 export const CR4_FSGSBASE: u64 = 0x10000;
 export const CR4_PCIDE: u64 = 0x20000;
 export const CR4_OSXSAVE: u64 = 0x40000;
 export const CR4_SMEP: u64 = 0x100000;
 export const CR4_SMAP: u64 = 0x200000;
+export const CR4_PKE: u64 = 0x400000;
 
 /** Bits that the guest owns (kstats.md): changing another one exits. */
 const CR0_GUEST_OWNED: u64 = CR0_TS;
@@ -86,7 +91,7 @@ const EXIT_RDTSCP: u32 = 51;
 /** #GP(0) unless CPL is 0. */
 // @ts-ignore: decorator
 @inline
-function privileged(cpu: usize): bool {
+export function privileged(cpu: usize): bool {
   if (load<u32>(cpu, CPL) == 0) return true;
   raiseError(cpu, VEC_GP, 0);
   return false;
@@ -217,9 +222,13 @@ function setCr0(cpu: usize, value: u64): void {
 
 function setCr3(cpu: usize, value: u64): void {
   const cr4 = load<u64>(cpu, CR4);
+  let keep = false;
   if (load<u32>(cpu, LONG)) {
-    // Bit 63 of the source asks to keep the PCID's entries; it is not kept itself. Flushing them all the same is allowed.
-    if (cr4 & CR4_PCIDE) value &= ~(<u64>1 << 63);
+    // Bit 63 of the source asks to keep the entries of the new PCID (SDM vol. 3 section 4.10.4.1); it is not kept itself.
+    if (cr4 & CR4_PCIDE) {
+      keep = value >> 63 != 0 && ((value ^ load<u64>(cpu, CR3)) & 0xfff) == 0;
+      value &= ~(<u64>1 << 63);
+    }
     if (value >> PHYS_BITS) {
       protect(cpu);
       return;
@@ -228,7 +237,7 @@ function setCr3(cpu: usize, value: u64): void {
     return;
   }
   store<u64>(cpu, value, CR3);
-  tlbFlush(cpu, false);
+  if (!keep) tlbFlush(cpu, false);
 }
 
 /** CR4 bits that CPUID enumerates a feature for. */
@@ -251,7 +260,10 @@ function cr4Defined(): u64 {
   if (structured & 0x1) bits |= CR4_FSGSBASE;
   if (structured & 0x80) bits |= CR4_SMEP;
   if (structured & 0x100000) bits |= CR4_SMAP;
-  if (cpuidValue(7, 0, ECX) & 0x4) bits |= CR4_UMIP;
+  const newer = cpuidValue(7, 0, ECX);
+  if (newer & 0x4) bits |= CR4_UMIP;
+  if (newer & 0x8) bits |= CR4_PKE;
+  if (newer & 0x10000) bits |= CR4_LA57;
   return bits;
 }
 
@@ -261,7 +273,9 @@ function setCr4(cpu: usize, value: u64): void {
   const long = load<u32>(cpu, LONG) != 0;
   const cr3 = load<u64>(cpu, CR3);
   const pcid = changed & value & CR4_PCIDE;
-  if (value & ~cr4Defined() || (long && !(value & CR4_PAE)) || (pcid && (!long || cr3 & 0xfff))) {
+  // PAE and LA57 are fixed in IA-32e mode (section 4.1.2).
+  const fixed = long && (!(value & CR4_PAE) || (changed & CR4_LA57) != 0);
+  if (value & ~cr4Defined() || fixed || (pcid && (!long || cr3 & 0xfff))) {
     protect(cpu);
     return;
   }
@@ -299,8 +313,46 @@ export function clts(cpu: usize): void {
   store<u64>(cpu, load<u64>(cpu, CR0) & ~CR0_TS, CR0);
 }
 
+/** STAC (`set`) and CLAC; #UD above CPL 0. */
+export function setAc(cpu: usize, set: bool): void {
+  if (load<u32>(cpu, CPL)) {
+    raise(cpu, VEC_UD);
+    return;
+  }
+  const flags = load<u32>(cpu, RFLAGS);
+  store<u32>(cpu, set ? flags | AC : flags & ~AC, RFLAGS);
+  chooseTlb(cpu);
+}
+
+/** RDPKRU: #UD without CR4.PKE, #GP(0) when ECX is not 0. */
+export function rdpkru(cpu: usize): void {
+  if (!protectionKeys(cpu)) return;
+  if (load<u32>(cpu, RCX)) {
+    protect(cpu);
+    return;
+  }
+  store<u64>(cpu, load<u64>(cpu, PKRU), RAX);
+  store<u64>(cpu, 0, RDX);
+}
+
+/** WRPKRU: the same, and EDX must be 0. Any CPL. */
+export function wrpkru(cpu: usize): void {
+  if (!protectionKeys(cpu)) return;
+  if (load<u32>(cpu, RCX) | load<u32>(cpu, RDX)) {
+    protect(cpu);
+    return;
+  }
+  setPkru(cpu, <u64>load<u32>(cpu, RAX));
+}
+
+function protectionKeys(cpu: usize): bool {
+  if (load<u64>(cpu, CR4) & CR4_PKE) return true;
+  raise(cpu, VEC_UD);
+  return false;
+}
+
 /** CR4.UMIP: SGDT, SIDT, SLDT, SMSW and STR are #GP(0) above CPL 0. */
-function userMayStore(cpu: usize): bool {
+export function userMayStore(cpu: usize): bool {
   if (load<u32>(cpu, CPL) == 0 || !(load<u64>(cpu, CR4) & CR4_UMIP)) return true;
   protect(cpu);
   return false;
@@ -343,7 +395,7 @@ function loadTable(cpu: usize, lin: u64, osz: u32, kind: u32, baseField: usize, 
   let base = readMem(cpu, wrap(cpu, lin + 2), wide ? 8 : 4, kind);
   if (failed(cpu)) return;
   if (wide) {
-    if (!isCanonical(base)) {
+    if (!isCanonicalBase(base)) {
       protect(cpu);
       return;
     }
@@ -426,26 +478,25 @@ export function movToDr(cpu: usize, dr: u32, value: u64, reg: u32 = 0): void {
 export function invlpg(cpu: usize, lin: u64): void {
   if (!privileged(cpu)) return;
   if (intercepts(INTERCEPT_INVLPG)) exit(cpu, EXIT_INVLPG, lin);
-  if (load<u32>(cpu, MODE) != 2 || isCanonical(lin)) tlbInvlpg(cpu, lin);
+  if (load<u32>(cpu, MODE) != 2 || isCanonicalBase(lin)) tlbInvlpg(cpu, lin);
 }
 
-/** INVPCID; `lin` is the linear address of the 16-byte descriptor. #UD unless enumerated. */
-export function invpcid(cpu: usize, type: u64, lin: u64): void {
-  if (!(cpuidValue(7, 0, EBX) & 0x400)) {
-    raise(cpu, VEC_UD);
-    return;
-  }
-  if (!privileged(cpu)) return;
-  const pcid = readMem(cpu, lin, 8, 0);
+/** INVPCID; `lin` is the linear address of the 16-byte descriptor, accessed as `kind`. Privilege has been checked. */
+export function invpcid(cpu: usize, type: u64, lin: u64, kind: u32): void {
+  const pcid = readMem(cpu, lin, 8, kind);
   if (failed(cpu)) return;
-  const address = readMem(cpu, wrap(cpu, lin + 8), 8, 0);
+  const address = readMem(cpu, wrap(cpu, lin + 8), 8, kind);
   if (failed(cpu)) return;
   const single = type < 2;
   const foreign = pcid != 0 && !(load<u64>(cpu, CR4) & CR4_PCIDE);
-  if (type > 3 || pcid >> 12 || (single && foreign) || (type == 0 && !isCanonical(address))) {
+  if (type > 3 || pcid >> 12 || (single && foreign) || (type == 0 && !isCanonicalBase(address))) {
     protect(cpu);
     return;
   }
+  // 0: an address of a PCID, 1: a PCID, 2: everything, 3: everything but global entries.
+  const here = load<u64>(cpu, CR3) & 0xfff;
+  const foreignNow = single && load<u64>(cpu, CR4) & CR4_PCIDE && pcid != here;
+  if (foreignNow) return;
   if (type == 0) tlbInvlpg(cpu, address);
   else tlbFlush(cpu, type == 2);
 }

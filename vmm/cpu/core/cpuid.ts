@@ -24,6 +24,8 @@ export const ECX: usize = 16;
 export const EDX: usize = 20;
 
 const CR4_OSXSAVE: u64 = 0x40000;
+const CR4_PKE: u64 = 0x400000;
+const CPUID7_ECX_OSPKE: u32 = 1 << 4;
 const CPUID1_ECX_OSXSAVE: u32 = 1 << 27;
 const CPUID1_EDX_APIC: u32 = 1 << 9;
 const CPUID80000001_EDX_SYSCALL: u32 = 1 << 11;
@@ -91,6 +93,9 @@ function answer(cpu: usize, leaf: u32, subleaf: u32): void {
       ebx = (ebx & 0xffffff) | (id << 24);
       ecx = load<u64>(cpu, CR4) & CR4_OSXSAVE ? ecx | CPUID1_ECX_OSXSAVE : ecx & ~CPUID1_ECX_OSXSAVE;
       if ((load<u64>(cpu, APIC_BASE) & APIC_BASE_ENABLE) == 0) edx &= ~CPUID1_EDX_APIC;
+      break;
+    case 7:
+      if (subleaf == 0 && load<u64>(cpu, CR4) & CR4_PKE) ecx |= CPUID7_ECX_OSPKE;
       break;
     case 0xb:
       // ECX[7:0] echoes the subleaf, EDX is the x2APIC identifier, also for levels that are not there.

@@ -4,6 +4,7 @@
  * `left` is the number of instructions that may be retired before the next stop (deadline or slice end, STOP_AT); the interpreter never
  * enters a line with MARGIN or fewer left, so no line can run past the stop: the outer loop runs the last ones singly.
  */
+import { isCanonical } from './canonical';
 import { EXC_STEP, failed, raiseError, VEC_GP } from './fault';
 import { FLAG_A, FLAG_B, FLAG_OP, FLAG_RES } from './state.gen';
 import { FLAGS_ADC, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getSF } from './flags';
@@ -127,9 +128,11 @@ export function enter(cpu: usize, rip: u64): usize {
   return uop;
 }
 
-/** A near branch to a non-canonical address faults at the branch. */
-export function nonCanonical(cpu: usize): void {
+/** A near branch to an address of more than 48 bits: true after raising #GP(0), at the branch, unless 5-level paging is in use and has it. */
+export function nonCanonical(cpu: usize, target: u64): bool {
+  if (isCanonical(cpu, target)) return false;
   raiseError(cpu, VEC_GP, 0);
+  return true;
 }
 
 /** Target of a near branch in 16- or 32-bit code: truncated to the operand size, checked against the CS limit. */

@@ -6,6 +6,7 @@
  * cursor (base, limit, rights, pointer) that is committed to SS and RSP only when nothing can fail any more. The cursor lives for one
  * instruction or one delivery; it is not state of the guest. Room is checked at each push, not once for the frame.
  */
+import { isCanonical } from './canonical';
 import { VEC_SS, VEC_TS, SEG_SS, SEG_TR, failed, raiseError } from './fault';
 import { A_STACK, A_SUPER, readMem, writeMem } from './mmu';
 import { descAr, descBase, descDpl, descLimit, descPresent, descriptor, isWritableData, setAccessed } from './segment';
@@ -24,13 +25,6 @@ let fault: u32 = 0;
 
 let innerSelector: u32 = 0;
 let innerPointer: u64 = 0;
-
-/** True for an address whose bits 63:47 are equal (SDM vol. 1 section 3.3.7.1). */
-// @ts-ignore: decorator
-@inline
-export function isCanonical(address: u64): bool {
-  return <u64>((<i64>address << 16) >> 16) == address;
-}
 
 /** Points the cursor at the current stack. */
 export function onCurrentStack(cpu: usize): void {
@@ -88,7 +82,7 @@ function inLimit(offset: u64, size: u32): bool {
 /** Linear address of `offset` on the cursor's stack; raises #SS. */
 function stackLinear(cpu: usize, offset: u64, size: u32): u64 {
   if (flat) {
-    if (!isCanonical(offset) || !isCanonical(offset + <u64>size - 1)) raiseError(cpu, VEC_SS, fault);
+    if (!isCanonical(cpu, offset) || !isCanonical(cpu, offset + <u64>size - 1)) raiseError(cpu, VEC_SS, fault);
     return offset;
   }
   if (!inLimit(offset, size)) raiseError(cpu, VEC_SS, fault);

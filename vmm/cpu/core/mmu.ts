@@ -16,9 +16,11 @@
  * a hash table whose entries are never evicted singly: it is emptied when three quarters full, which the SDM allows at any time.
  * Global entries survive a CR3 load.
  *
- * The first access to a page of RAM is an EPT violation (exits.ts); PAGE_FLAGS remembers it. Not here: PCID, protection keys, LA57.
+ * The first access to a page of RAM is an EPT violation (exits.ts); PAGE_FLAGS remembers it.
+ * A data TLB entry remembers its page's protection key, and goes when the key's rights change (`setPkru`).
  */
 import { mmio } from './env';
+import { isCanonical } from './canonical';
 import { dataBreakpointsEnabled, noteData } from './breakpoint';
 import { EXIT_APIC_ACCESS, EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, vmentry, vmexit, vmlonger } from './exits';
 import { EXC_LEAVE, EXC_STEP, failed, raiseError, raisePageFault, SEG_SS, VEC_AC, VEC_GP, VEC_SS } from './fault';
@@ -26,9 +28,9 @@ import { AC } from './flags';
 import { dropPage } from './lines';
 import { fire, watched } from './probe';
 import {
-  ANSWER, ANSWER_NEXT, ANSWERS, AREA_DTLB, AREA_DTLB_LIST, AREA_ITLB, AREA_ITLB_LIST, AREA_SCRATCH, CODE_BASE, CPL, CR0, CR3, CR4, DTLB_FILLED,
+  ANSWER, ANSWER_NEXT, ANSWERS, AREA_DTLB, AREA_DTLB_LIST, AREA_ITLB, AREA_ITLB_LIST, AREA_SCRATCH, CANONICAL, CODE_BASE, CPL, CR0, CR3, CR4, DTLB_FILLED,
   DR, EFER, ENG_FLUSHES, ENG_ITLB_MISSES, ENG_TLB_MISSES, EXC, EXIT_GLA, EXIT_GPA, FETCH_USER, IO_DATA, IO_GPA, IO_SIZE, IO_WRITE, ITLB_FILLED,
-  JUMP_GEN, KS_INSN_EMULATION, KS_MMIO_EXITS, KS_PF_FIXED, LONG, MODE, PAGE_FLAGS, PAGING_KEY, PDPTE, PROBE_KVM_MMIO_READ,
+  JUMP_GEN, KS_INSN_EMULATION, KS_MMIO_EXITS, KS_PF_FIXED, LONG, MODE, PAGE_FLAGS, PAGING_KEY, PDPTE, PKRU, PROBE_KVM_MMIO_READ,
   PROBE_KVM_MMIO_READ_UNSATISFIED, PROBE_KVM_MMIO_WRITE, PROBE_KVM_PAGE_FAULT, PROT, RAM_BASE, RFLAGS, RUN_EXIT,
   SCRATCH_AT, SCRATCH_PARTS, SCRATCH_SIZE, SEG_AR, SEG_BASE, SEG_LIMIT, STACK_MASK, STEPPING, TLB_NOW, VCPU_BASE, VCPU_STRIDE,
   VM_APIC_GPA, VM_SLOT_COUNT, VM_SLOTS,
@@ -63,8 +65,10 @@ export const CR0_PG: u64 = 0x80000000;
 export const CR4_PSE: u64 = 0x10;
 export const CR4_PAE: u64 = 0x20;
 export const CR4_PGE: u64 = 0x80;
+const CR4_LA57: u64 = 0x1000;
 export const CR4_SMEP: u64 = 0x100000;
 export const CR4_SMAP: u64 = 0x200000;
+const CR4_PKE: u64 = 0x400000;
 export const EFER_LMA: u64 = 0x400;
 export const EFER_NXE: u64 = 0x800;
 
@@ -86,6 +90,8 @@ let walkGlobal: bool = false;
 let walkDirty: bool = false;
 let walkReadOnly: bool = false;
 let walkWritable: bool = true;
+/** ENTRY_KEYED and the key, for a user page under CR4.PKE; else 0. */
+let walkKey: u32 = 0;
 /** A debugger's walk: nothing is counted. */
 let quiet: bool = false;
 /** RIP and ICOUNT are exact, and the caller lets time move: a fetch, an instruction that ends its stretch. */
@@ -137,10 +143,6 @@ function touch(cpu: usize, host: usize, gpa: u64, linear: u64, qualification: u6
   vmentry(cpu);
 }
 
-function canonical(linear: u64): bool {
-  return <u64>((<i64>(linear << 16)) >> 16) == linear;
-}
-
 /** Reads a paging structure entry; one outside RAM reads as not present. Leaves its host address in entryHost. */
 let entryHost: usize = 0;
 function entry64(cpu: usize, gpa: u64, linear: u64, qualification: u64 = EPT_READ | EPT_GLA): u64 {
@@ -156,6 +158,7 @@ function entry64(cpu: usize, gpa: u64, linear: u64, qualification: u64 = EPT_REA
  */
 function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setBits: bool): usize {
   walkGlobal = false;
+  walkKey = 0;
   const cr0 = load<u64>(cpu, CR0);
   const write = access == A_WRITE;
   if ((cr0 & CR0_PG) == 0) {
@@ -173,9 +176,10 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
   let nx: u64 = 0;
   let entry: u64 = 0;
   let gpa: u64 = 0;
-  let level: i32 = 0;
-  // Host addresses of the entries passed, for their A bits: at most four.
-  let h4: usize = 0, h3: usize = 0, h2: usize = 0, h1: usize = 0;
+  /** PKRU keeps stores out. */
+  let readOnly = false;
+  // Host addresses of the entries passed, for their A bits: at most five.
+  let h5: usize = 0, h4: usize = 0, h3: usize = 0, h2: usize = 0, h1: usize = 0;
   let shift: u32 = 12;
 
   if ((cr4 & CR4_PAE) == 0) {
@@ -212,7 +216,17 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
     }
   } else {
     if (load<u64>(cpu, EFER) & EFER_LMA) {
-      let at = (load<u64>(cpu, CR3) & PHYS_MASK) + ((linear >> 36) & 0xff8);
+      let table = load<u64>(cpu, CR3) & PHYS_MASK;
+      if (cr4 & CR4_LA57) {
+        entry = entry64(cpu, table + ((linear >> 45) & 0xff8), linear);
+        h5 = entryHost;
+        if ((entry & PTE_P) == 0) return notPresent(cpu, linear, error);
+        if ((entry & (reserved | PTE_PS)) != 0) return reservedBit(cpu, linear, error);
+        rights &= entry;
+        nx |= entry;
+        table = entry & PHYS_MASK;
+      }
+      let at = table + ((linear >> 36) & 0xff8);
       entry = entry64(cpu, at, linear);
       h4 = entryHost;
       if ((entry & PTE_P) == 0) return notPresent(cpu, linear, error);
@@ -255,8 +269,17 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
         nx |= entry;
       }
     }
+    // Protection keys (SDM 4.6.2): bits 62:59 of the entry that maps a user page; PKRU's rights hold for all accesses to its data.
+    if ((cr4 & CR4_PKE) != 0 && (rights & PTE_U) != 0 && h4 != 0 && !quiet) {
+      const key = <u32>(entry >> 59) & 15;
+      walkKey = ENTRY_KEYED | (key << ENTRY_KEY_SHIFT);
+      const denied = <u32>(load<u64>(cpu, PKRU) >> (key << 1)) & 3;
+      readOnly = (denied & 2) != 0 && (user || (cr0 & CR0_WP) != 0);
+      if (access != A_EXEC && ((denied & 1) != 0 || (write && readOnly))) return protection(cpu, linear, error | 32);
+    }
     if (!allowed(cpu, rights, nx & PTE_NX, access, user, smap, cr0, cr4)) return protection(cpu, linear, error);
     if (setBits) {
+      if (h5) setAccessed(h5, false);
       if (h4) setAccessed(h4, false);
       if (h3) setAccessed(h3, write && shift == 30);
       if (h2) setAccessed(h2, write && shift == 21);
@@ -266,7 +289,7 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
     gpa = (entry & PHYS_MASK & ~offset) | (linear & offset);
   }
   walkDirty = write || (entry & PTE_D) != 0;
-  walkWritable = (rights & PTE_W) != 0 || (!user && (cr0 & CR0_WP) == 0);
+  walkWritable = ((rights & PTE_W) != 0 || (!user && (cr0 & CR0_WP) == 0)) && !readOnly;
   walkGlobal = (entry & PTE_G) != 0 && (cr4 & CR4_PGE) != 0;
   return reach(cpu, gpa, linear, access, setBits);
 }
@@ -339,7 +362,7 @@ function tlbFor(cpu: usize, kind: u32): usize {
 
 /** Translates one access within a page: host address, DEVICE, or 0 with EXC set. Fills the TLB. */
 function translatePage(cpu: usize, linear: u64, write: bool, kind: u32): usize {
-  if (load<u32>(cpu, LONG) ? !canonical(linear) : false) {
+  if (load<u32>(cpu, LONG) ? !isCanonical(cpu, linear) : false) {
     raiseError(cpu, kind & A_STACK ? VEC_SS : VEC_GP, 0);
     return 0;
   }
@@ -378,6 +401,9 @@ function translatePage(cpu: usize, linear: u64, write: bool, kind: u32): usize {
 const ENTRY_GLOBAL: u32 = 1;
 /** Stores may use the entry, whatever its write tag says. */
 const ENTRY_WRITABLE: u32 = 2;
+/** The entry depends on PKRU: its key stands in the four bits from ENTRY_KEY_SHIFT up. */
+const ENTRY_KEYED: u32 = 4;
+const ENTRY_KEY_SHIFT: u32 = 8;
 
 function fill(cpu: usize, table: usize, linear: u64, host: usize, writable: bool, plain: bool): void {
   if (table == cpu + AREA_DTLB + 3 * DTLB_BYTES) return;
@@ -392,7 +418,7 @@ function fill(cpu: usize, table: usize, linear: u64, host: usize, writable: bool
   store<u64>(at, page);
   store<u64>(at, writable && plain ? page : TAG_NONE, 8);
   store<u32>(at, (host & ~0xfff) - <u32>page, 16);
-  store<u32>(at, (walkGlobal ? ENTRY_GLOBAL : 0) | (writable ? ENTRY_WRITABLE : 0), 20);
+  store<u32>(at, (walkGlobal ? ENTRY_GLOBAL : 0) | (writable ? ENTRY_WRITABLE : 0) | walkKey, 20);
 }
 
 /**
@@ -450,7 +476,7 @@ function neverFilled(cpu: usize): u32 {
 
 /** An operand of which any byte is not canonical: that comes before its alignment, and before a page fault of its beginning. */
 function outside(cpu: usize, linear: u64, size: u32, kind: u32): bool {
-  if (load<u32>(cpu, LONG) == 0 || (canonical(linear) && canonical(linear + <u64>(size - 1)))) return false;
+  if (load<u32>(cpu, LONG) == 0 || (isCanonical(cpu, linear) && isCanonical(cpu, linear + <u64>(size - 1)))) return false;
   raiseError(cpu, kind & A_STACK ? VEC_SS : VEC_GP, 0);
   return true;
 }
@@ -739,7 +765,7 @@ export function fetchPage(cpu: usize, linear: u64): usize {
     if (have == 2) break;
     slot = (slot + 1) & 2047;
   }
-  if (load<u32>(cpu, LONG) ? !canonical(linear) : false) {
+  if (load<u32>(cpu, LONG) ? !isCanonical(cpu, linear) : false) {
     raiseError(cpu, VEC_GP, 0);
     return 0;
   }
@@ -827,6 +853,28 @@ export function tlbFlush(cpu: usize, global: bool): void {
   itlbFlush(cpu, global);
 }
 
+/** Sets PKRU, at once for every access: entries of the keys whose rights change are dropped (SDM 4.6.2, 4.10.4.1). */
+export function setPkru(cpu: usize, value: u64): void {
+  const changed = value ^ load<u64>(cpu, PKRU);
+  store<u64>(cpu, value, PKRU);
+  if (changed == 0) return;
+  const n = load<u32>(cpu, DTLB_FILLED);
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const index = load<u16>(cpu + (i << 1), AREA_DTLB_LIST);
+    const at = cpu + AREA_DTLB + (<usize>index << 5);
+    const flags = load<u32>(at, 20);
+    if ((flags & ENTRY_KEYED) != 0 && ((changed >> (((flags >> ENTRY_KEY_SHIFT) & 15) << 1)) & 3) != 0) {
+      store<u64>(at, TAG_NONE);
+      store<u64>(at, TAG_NONE, 8);
+      continue;
+    }
+    store<u16>(cpu + (kept << 1), index, AREA_DTLB_LIST);
+    kept++;
+  }
+  store<u32>(cpu, kept, DTLB_FILLED);
+}
+
 /**
  * INVLPG. A large page was entered 4 KB at a time, and all of it must go (SDM 4.10.4.1); dropping more than that is allowed,
  * so everything goes.
@@ -859,6 +907,16 @@ export function tlbInit(cpu: usize): void {
   dropJumps(cpu);
 }
 
+/** The data TLB by privilege, SMAP, alignment checks and breakpoints; CPL is up to date. */
+export function chooseTlb(cpu: usize): void {
+  const ac = (load<u32>(cpu, RFLAGS) & AC) != 0;
+  let table: usize = 0;
+  if (dataBreakpointsEnabled(cpu)) table = 3;
+  else if (load<u32>(cpu, CPL) == 3) table = ac && (load<u64>(cpu, CR0) & CR0_AM) != 0 ? 3 : 1;
+  else if (!ac && (load<u64>(cpu, CR4) & CR4_SMAP) != 0) table = 2;
+  store<u32>(cpu, cpu + AREA_DTLB + table * DTLB_BYTES, TLB_NOW);
+}
+
 /** Recomputes everything that follows from CR0, CR4, EFER, RFLAGS, CS and SS. */
 export function modeChanged(cpu: usize): void {
   const cr0 = load<u64>(cpu, CR0);
@@ -875,11 +933,8 @@ export function modeChanged(cpu: usize): void {
   store<u32>(cpu, cpl, CPL);
   store<u32>(cpu, long ? 1 : 0, LONG);
   store<u64>(cpu, mode == 2 ? 0xffffffffffffffff : (ss & 0x4000) != 0 ? 0xffffffff : 0xffff, STACK_MASK);
-  let table: usize = 0;
-  if (dataBreakpointsEnabled(cpu)) table = 3;
-  else if (cpl == 3) table = (cr0 & CR0_AM) != 0 && (rflags & AC) != 0 ? 3 : 1;
-  else if ((cr4 & CR4_SMAP) != 0 && (rflags & AC) == 0) table = 2;
-  store<u32>(cpu, cpu + AREA_DTLB + table * DTLB_BYTES, TLB_NOW);
+  store<u32>(cpu, long && (cr4 & CR4_LA57) != 0 ? 7 : 16, CANONICAL);
+  chooseTlb(cpu);
   const user: u32 = cpl == 3 ? 1 : 0;
   const base: u64 = mode == 2 ? 0 : load<u64>(cpu + 32, SEG_BASE);
   // What the jump cache holds was inside the CS limit of its time: any limit but the largest makes it doubtful.
@@ -888,7 +943,7 @@ export function modeChanged(cpu: usize): void {
   store<u32>(cpu, user, FETCH_USER);
   store<u32>(cpu, mode, MODE);
   store<u64>(cpu, base, CODE_BASE);
-  const key = <u32>((cr0 & (CR0_PE | CR0_WP | CR0_PG)) | ((cr4 & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP)) >> 2) | ((efer & (EFER_LMA | EFER_NXE)) << 12));
+  const key = <u32>((cr0 & (CR0_PE | CR0_WP | CR0_PG)) | ((cr4 & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_SMEP | CR4_SMAP | CR4_PKE)) >> 2) | ((efer & (EFER_LMA | EFER_NXE)) << 12));
   if (key != load<u32>(cpu, PAGING_KEY)) {
     store<u32>(cpu, key, PAGING_KEY);
     tlbFlush(cpu, true);
@@ -949,7 +1004,7 @@ export function segAddr(cpu: usize, seg: u32, offset: u64, size: u32, write: u32
 /** A walk for debuggers: no side effects. Host address, or 0 when nothing is mapped. `access` as A_*; user rights are not checked. */
 export function translate(cpu: usize, low: u32, high: u32, access: u32): usize {
   const linear = (<u64>high << 32) | <u64>low;
-  if (load<u32>(cpu, LONG) ? !canonical(linear) : false) return 0;
+  if (load<u32>(cpu, LONG) ? !isCanonical(cpu, linear) : false) return 0;
   const exc = load<u32>(cpu, EXC);
   quiet = true;
   const host = walk(cpu, linear, access, false, false, false);

@@ -6,12 +6,12 @@
  * to the guest do not exit: FS, GS and kernel GS base, SYSENTER_*, reading the TSC. MTRRs and PAT are kept and checked but change nothing:
  * guest memory is coherent. Left out: performance counters, LBR recording and branch single-stepping behind DEBUGCTL.
  */
+import { isCanonicalBase } from './canonical';
 import { tsc } from './control';
 import { cpuidValue, EBX, EDX } from './cpuid';
 import { msr } from './env';
 import { EXIT_MSR_READ, EXIT_MSR_WRITE, vmentry, vmexit } from './exits';
 import { EXC_LEAVE, SEG_FS, SEG_GS, VEC_GP, failed, raiseError } from './fault';
-import { isCanonical } from './frame';
 import { modeChanged, PHYS_BITS } from './mmu';
 import { fire, watched } from './probe';
 import {
@@ -327,10 +327,10 @@ function writeLow(cpu: usize, index: u32, value: u64): void {
       store<u64>(cpu, value & 0xffffffff, SYSENTER_CS);
       break;
     case MSR_SYSENTER_ESP:
-      keep(cpu, cpu + SYSENTER_ESP, value, isCanonical(value));
+      keep(cpu, cpu + SYSENTER_ESP, value, isCanonicalBase(value));
       break;
     case MSR_SYSENTER_EIP:
-      keep(cpu, cpu + SYSENTER_EIP, value, isCanonical(value));
+      keep(cpu, cpu + SYSENTER_EIP, value, isCanonicalBase(value));
       break;
     case MSR_MCG_STATUS:
       keep(cpu, cpu + MCG_STATUS, value, (value & ~(<u64>7)) == 0);
@@ -384,22 +384,22 @@ function writeExtended(cpu: usize, index: u32, value: u64): void {
       store<u64>(cpu, value, STAR);
       break;
     case MSR_LSTAR:
-      keep(cpu, cpu + LSTAR, value, isCanonical(value));
+      keep(cpu, cpu + LSTAR, value, isCanonicalBase(value));
       break;
     case MSR_CSTAR:
-      keep(cpu, cpu + CSTAR, value, isCanonical(value));
+      keep(cpu, cpu + CSTAR, value, isCanonicalBase(value));
       break;
     case MSR_FMASK:
       store<u64>(cpu, value & 0xffffffff, FMASK);
       break;
     case MSR_FS_BASE:
-      keep(cpu, cpu + SEG_BASE + (<usize>SEG_FS << 5), value, isCanonical(value));
+      keep(cpu, cpu + SEG_BASE + (<usize>SEG_FS << 5), value, isCanonicalBase(value));
       break;
     case MSR_GS_BASE:
-      keep(cpu, cpu + SEG_BASE + (<usize>SEG_GS << 5), value, isCanonical(value));
+      keep(cpu, cpu + SEG_BASE + (<usize>SEG_GS << 5), value, isCanonicalBase(value));
       break;
     case MSR_KERNEL_GS_BASE:
-      keep(cpu, cpu + KERNEL_GS_BASE, value, isCanonical(value));
+      keep(cpu, cpu + KERNEL_GS_BASE, value, isCanonicalBase(value));
       break;
     case MSR_TSC_AUX:
       keep(cpu, cpu + TSC_AUX, value, hasRdtscp() && value >> 32 == 0);

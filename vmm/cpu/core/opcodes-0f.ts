@@ -13,7 +13,9 @@ import {
   INFO_ALIGNED, INFO_GROUP, INFO_IMM8, INFO_LEVEL, INFO_LEVEL_SHIFT, INFO_MASKMOV, INFO_MMX, INFO_REG, INFO_SIZE, INFO_SIZE_SHIFT, INFO_SSE,
   INFO_STORE, INFO_WIDE, sseInfo,
 } from './sse-table';
-import { ISA_POPCNT, ISA_SSE4_2, ISA_XSAVE, ISA_XSAVEC, ISA_XSAVEOPT } from './state.gen';
+import {
+  ISA_INVPCID, ISA_PKU, ISA_POPCNT, ISA_RDTSCP, ISA_SMAP, ISA_SSE4_2, ISA_XSAVE, ISA_XSAVEC, ISA_XSAVEOPT,
+} from './state.gen';
 import * as S from './sys';
 import * as U from './uop.gen';
 
@@ -124,7 +126,15 @@ export function twoByte(): void {
 function threeByte(map: u32): void {
   const op = u8at();
   if (map == 1 && op >= 0xf0) crc32(op);
+  else if (map == 1 && op == 0x82) invpcid();
   else vector(map, op);
+}
+
+/** INVPCID r, m128 (66). */
+function invpcid(): void {
+  modrm();
+  if (mod == 3 || !operandPrefix || rep != 0 || !has(ISA_INVPCID)) ud();
+  else putSysRM(S.SYS_INVPCID, gpr(reg), 0);
 }
 
 /** MOV to and from CR and DR: always registers, whatever mod says; CR0 2 3 4 8, DR0 to 7. LOCK MOV CR0 for CR8 is AMD's. */
@@ -185,7 +195,9 @@ function group7Register(low: u32): void {
     putSys(S.SYS_VMCALL, 0);
   } else if ((low == 0x10 || low == 0x11) && !prefixed() && has(ISA_XSAVE)) putSys(low == 0x10 ? S.SYS_XGETBV : S.SYS_XSETBV, 0);
   else if (low == 0x38 && mode == 2) putSys(S.SYS_SWAPGS, 0);
-  else if (low == 0x39) putSys(S.SYS_RDTSCP, 0);
+  else if (low == 0x39 && has(ISA_RDTSCP)) putSys(S.SYS_RDTSCP, 0);
+  else if ((low == 0x0a || low == 0x0b) && has(ISA_SMAP) && !prefixed()) putSys(S.SYS_SET_AC, low & 1);
+  else if ((low == 0x2e || low == 0x2f) && has(ISA_PKU) && !prefixed()) putSys(low == 0x2e ? S.SYS_RDPKRU : S.SYS_WRPKRU, 0);
   else ud();
 }
 

@@ -2,6 +2,7 @@
  * Instructions that are rare enough, or long enough, to be functions: each takes the vCPU and its micro-op, completes the
  * instruction and returns true, or sets EXC, leaves the guest's state alone and returns false.
  */
+import { isCanonical } from './canonical';
 import { REGISTER, SSE_ALIGNED, SSE_MMX, SSE_SPECIAL, SSE_STORE, SSE_WIDE, SSE_XMM } from './decode';
 import { EXC_STEP, failed, raise, raiseError, SEG_SS, VEC_BR, VEC_DE, VEC_GP, VEC_NM, VEC_UD } from './fault';
 import { AF, CF, DF, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getArith, getCF, getOF, getPF, getSF, getZF, OF, PF, readFlags, setArith, setCarries, SF, ZF } from './flags';
@@ -897,7 +898,7 @@ export function branchFn(cpu: usize, pc: usize): i32 {
   if (!long) {
     target = legacyTarget(cpu, target, bytes);
     if (failed(cpu)) return 0;
-  } else if (<u64>((<i64>(target << 16)) >> 16) != target) {
+  } else if (!isCanonical(cpu, target)) {
     raiseError(cpu, VEC_GP, 0);
     return 0;
   }

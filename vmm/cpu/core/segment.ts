@@ -6,6 +6,7 @@
  * real-address mode changes selector and base only, so a limit set in protected mode survives ("unreal mode"). A null selector
  * zeroes the base, as Intel's processors do. Left out: the locked cycle of accessed and busy bits (vCPUs take turns).
  */
+import { isCanonicalBase } from './canonical';
 import {
   SEG_CS, SEG_LDTR, SEG_SS, SEG_TR, VEC_GP, VEC_NP, VEC_SS, VEC_UD, failed, raise, raiseError,
 } from './fault';
@@ -312,7 +313,7 @@ function systemBase(cpu: usize, selector: u32, d: u64): u64 {
   const high = descriptorHigh(cpu, selector);
   if (failed(cpu)) return 0;
   const base = descBase(d) | (high << 32);
-  if (<u64>((<i64>base << 16) >> 16) != base) raiseError(cpu, VEC_GP, selector & 0xfffc);
+  if (!isCanonicalBase(base)) raiseError(cpu, VEC_GP, selector & 0xfffc);
   return base;
 }
 

@@ -92,6 +92,10 @@ export const SYS_FX: u32 = 52;
 export const SYS_CLFLUSH: u32 = 53;
 export const SYS_RSM: u32 = 54;
 export const SYS_XSAVE: u32 = 55;
+export const SYS_SET_AC: u32 = 56;
+export const SYS_INVPCID: u32 = 57;
+export const SYS_RDPKRU: u32 = 58;
+export const SYS_WRPKRU: u32 = 59;
 
 const RAX: usize = 0;
 const RCX: usize = 8;
@@ -186,6 +190,7 @@ export function sys(cpu: usize, pc: usize): i32 {
       return store16(cpu, pc, <u16>v);
     }
     case 23: {
+      if (!C.privileged(cpu)) return SYS_FAILED;
       const at = operand(cpu, pc, 2, READ);
       if (at == 0) return SYS_FAILED;
       const memory: u32 = <u32>load<u8>(pc, 6) != REGISTER ? 1 : 0;
@@ -194,7 +199,7 @@ export function sys(cpu: usize, pc: usize): i32 {
       C.lmsw(cpu, word, memory);
       return outcome(cpu, SYS_LEAVE);
     }
-    case 24: C.invlpg(cpu, linearOf(cpu, pc, 0, 1, 0)); return outcome(cpu, SYS_LEAVE);
+    case 24: return invlpg(cpu, pc);
     case 25: C.clts(cpu); return outcome(cpu, SYS_LEAVE);
     case 26: C.invd(cpu); return outcome(cpu, SYS_ASKED);
     case 27: C.wbinvd(cpu); return outcome(cpu, SYS_ASKED);
@@ -232,6 +237,10 @@ export function sys(cpu: usize, pc: usize): i32 {
       return outcome(cpu, SYS_NEXT);
     }
     case 55: xsaveFamily(cpu, pc, osz, imm); return outcome(cpu, SYS_NEXT);
+    case 56: C.setAc(cpu, imm != 0); return outcome(cpu, SYS_NEXT);
+    case 57: return invpcid(cpu, pc, load<u32>(cpu, MODE) == 2 ? load<u64>(cpu + <usize>reg) : <u64>load<u32>(cpu + <usize>reg));
+    case 58: C.rdpkru(cpu); return outcome(cpu, SYS_NEXT);
+    case 59: C.wrpkru(cpu); return outcome(cpu, SYS_NEXT);
     default:
       raise(cpu, VEC_UD);
       return SYS_FAILED;
@@ -408,8 +417,9 @@ function loadFar(cpu: usize, pc: usize, osz: u32, seg: u32): i32 {
   return r;
 }
 
-/** SGDT SIDT LGDT LIDT. */
+/** SGDT SIDT LGDT LIDT. Privilege comes before the operand (SDM vol. 2, the order of a privileged instruction's checks). */
 function tables(cpu: usize, pc: usize, osz: u32, which: u32): i32 {
+  if (which < 2 ? !C.userMayStore(cpu) : !C.privileged(cpu)) return SYS_FAILED;
   const lin = linearOf(cpu, pc, 0, load<u32>(cpu, MODE) == 2 ? 10 : 6, which < 2 ? 1 : 0);
   if (failed(cpu)) return SYS_FAILED;
   switch (which) {
@@ -419,6 +429,19 @@ function tables(cpu: usize, pc: usize, osz: u32, which: u32): i32 {
     default: C.lidt(cpu, lin, osz, accessKind(pc));
   }
   return outcome(cpu, SYS_NEXT);
+}
+
+function invlpg(cpu: usize, pc: usize): i32 {
+  if (!C.privileged(cpu)) return SYS_FAILED;
+  C.invlpg(cpu, linearOf(cpu, pc, 0, 1, 0));
+  return outcome(cpu, SYS_LEAVE);
+}
+
+function invpcid(cpu: usize, pc: usize, type: u64): i32 {
+  if (!C.privileged(cpu)) return SYS_FAILED;
+  const lin = linearOf(cpu, pc, 0, 16, 0);
+  if (!failed(cpu)) C.invpcid(cpu, type, lin, accessKind(pc));
+  return outcome(cpu, SYS_LEAVE);
 }
 
 /** SLDT STR LLDT LTR VERR VERW. */

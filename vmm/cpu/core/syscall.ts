@@ -4,9 +4,9 @@
  * Models SDM vol. 2 (the four instructions) and vol. 3 section 5.8.7 and 5.8.8 as Intel's processors do them: SYSCALL and SYSRET are #UD outside
  * 64-bit code, SYSRET checks RCX at CPL 0. The segments they load are fixed; no descriptor is read.
  */
+import { isCanonical } from './canonical';
 import { SEG_CS, SEG_SS, VEC_GP, VEC_UD, raise, raiseError } from './fault';
 import { IF, RF, TF, VM, readFlags, writeFlags } from './flags';
-import { isCanonical } from './frame';
 import { modeChanged } from './mmu';
 import { setFlatSegment } from './segment';
 import {
@@ -62,7 +62,7 @@ export function sysret(cpu: usize, osz: u32): void {
   if (!fastCallsEnabled(cpu)) return;
   const wide = osz == 8;
   const rip = wide ? load<u64>(cpu, RCX) : load<u64>(cpu, RCX) & 0xffffffff;
-  if (load<u32>(cpu, CPL) || !isCanonical(rip)) {
+  if (load<u32>(cpu, CPL) || !isCanonical(cpu, rip)) {
     raiseError(cpu, VEC_GP, 0);
     return;
   }
@@ -103,7 +103,7 @@ export function sysexit(cpu: usize, osz: u32): void {
   const mask: u64 = wide ? ~0 : 0xffffffff;
   const rip = load<u64>(cpu, RDX) & mask;
   const rsp = load<u64>(cpu, RCX) & mask;
-  if (load<u32>(cpu, CPL) || !isCanonical(rip) || !isCanonical(rsp)) {
+  if (load<u32>(cpu, CPL) || !isCanonical(cpu, rip) || !isCanonical(cpu, rsp)) {
     raiseError(cpu, VEC_GP, 0);
     return;
   }

@@ -6,12 +6,13 @@
  * what a failed transfer has pushed lies below the stack pointer. Where a target outside its segment and a stack fault coincide,
  * the target is checked first. Left out: CET (shadow stacks, indirect branch tracking).
  */
+import { isCanonical } from './canonical';
 import {
   EXC_LEAVE, EXC_STEP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR, VEC_GP, VEC_NP, VEC_SS, VEC_TS, failed, raiseError,
 } from './fault';
 import { AC, ARITH, DF, ID, IF, IOPL, NT, RF, TF, VIF, VIP, VM, readFlags, writeFlags } from './flags';
 import {
-  framePointer, innerSP, innerSS, innerStackDescriptor, isCanonical, movePointer, onCurrentStack, onFlatStack, onStack, peek, pop, push,
+  framePointer, innerSP, innerSS, innerStackDescriptor, movePointer, onCurrentStack, onFlatStack, onStack, peek, pop, push,
   readInnerStack, release,
 } from './frame';
 import { A_SUPER, modeChanged, readMem } from './mmu';
@@ -53,7 +54,7 @@ function targetsLong(cpu: usize, d: u64): bool {
 
 /** Raises #GP(0) unless `rip` is canonical (64-bit code) or within the segment's limit. */
 export function checkTarget(cpu: usize, d: u64, rip: u64): bool {
-  const ok = targetsLong(cpu, d) ? isCanonical(rip) : rip <= <u64>descLimit(d);
+  const ok = targetsLong(cpu, d) ? isCanonical(cpu, rip) : rip <= <u64>descLimit(d);
   if (!ok) raiseError(cpu, VEC_GP, 0);
   return ok;
 }
