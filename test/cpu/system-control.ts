@@ -117,6 +117,120 @@ test('CR3 checks its reserved bits in IA-32e mode', () => {
   M.passes(toCr(3, 0x10000n));
 });
 
+test('CR3 keeps nothing of bit 63, and no other reserved bit passes with PCIDs', () => {
+  M.longMode(0);
+  M.refused(GP, 0, toCr(3, (1n << 63n) | 0x10000n), 'bit 63 without PCIDE');
+  M.passes(toCr(4, 0x20020n));
+  M.passes(toCr(3, (1n << 63n) | 0x10005n));
+  assert.is(state.get('CR3'), 0x10005n);
+  M.refused(GP, 0, toCr(3, (1n << 62n) | 0x10000n));
+  M.refused(GP, 0, toCr(3, (1n << 63n) | (1n << 40n)));
+});
+
+test('CR4.PCIDE: only in IA-32e mode with PCID 0; CR0.PG cannot be cleared under it', () => {
+  M.longMode(0);
+  state.set('CR3', 0x10018n);
+  M.refused(GP, 0, toCr(4, 0x20020n), 'CR3[11:0] is not 0');
+  state.set('CR3', 0x10000n);
+  M.passes(toCr(4, 0x20020n));
+  M.passes(toCr(3, 0x10018n));
+  M.passes(toCr(4, 0x20020n));
+  M.put(1, M.CODE0);
+  core.modeChanged(CPU);
+  M.refused(GP, 0, toCr(0, 0x11n), 'PG');
+  M.passes(toCr(4, 0x20n));
+  M.passes(toCr(0, 0x11n));
+});
+
+test('CR4.LA57 is fixed in IA-32e mode', () => {
+  M.longMode(0);
+  M.setCpuid(defaultCpuid());
+  M.refused(GP, 0, toCr(4, 0x1020n));
+  M.protectedMode(0);
+  M.refused(GP, 0, toCr(4, 0x1020n), 'not enumerated');
+  M.setCpuid(defaultCpuid());
+  M.passes(toCr(4, 0x1020n));
+  M.passes(toCr(4, 0x20n));
+});
+
+test('CLAC and STAC: level 0 only, the flag and nothing else', () => {
+  M.longMode(0);
+  M.setFlags(0x246);
+  M.passes(() => core.setAc(CPU, true));
+  assert.is(core.readFlags(CPU), 0x40246);
+  M.passes(() => core.setAc(CPU, false));
+  assert.is(core.readFlags(CPU), 0x246);
+  M.longMode(3);
+  M.refused(UD, undefined, () => core.setAc(CPU, true));
+  M.vm86(3);
+  M.refused(UD, undefined, () => core.setAc(CPU, true));
+});
+
+test('RDPKRU and WRPKRU: CR4.PKE, ECX and EDX, any level', () => {
+  M.longMode(3);
+  const set = (rax: bigint, rcx: bigint, rdx: bigint): void => {
+    for (const [i, v] of [rax, rcx, rdx].entries()) state.set('REGS', v, i);
+  };
+  set(0n, 0n, 0n);
+  M.refused(UD, undefined, () => core.rdpkru(CPU));
+  M.refused(UD, undefined, () => core.wrpkru(CPU));
+  state.set('CR4', 0x400020n);
+  // The upper halves of the registers do not count.
+  set(0xffff_ffff_1234_5678n, 1n << 32n, 1n << 32n);
+  M.passes(() => core.wrpkru(CPU));
+  assert.is(state.get('PKRU'), 0x12345678n);
+  M.passes(() => core.rdpkru(CPU));
+  assert.equal([reg(0), reg(1), reg(2)], [0x12345678n, 1n << 32n, 0n]);
+  set(0n, 1n, 0n);
+  M.refused(GP, 0, () => core.rdpkru(CPU));
+  M.refused(GP, 0, () => core.wrpkru(CPU));
+  set(0n, 0n, 1n);
+  M.refused(GP, 0, () => core.wrpkru(CPU), 'EDX');
+});
+
+test('INVPCID: types, reserved bits of the descriptor, PCIDs without CR4.PCIDE, canonical addresses', () => {
+  M.longMode(0);
+  const invalidate = (type: bigint, pcid: bigint, address = 0n): (() => void) => {
+    M.write64(0x7000, pcid);
+    M.write64(0x7008, address);
+    return () => core.invpcid(CPU, type, 0x7000n, 0);
+  };
+  for (const type of [0n, 1n, 2n, 3n]) M.passes(invalidate(type, 0n));
+  M.refused(GP, 0, invalidate(4n, 0n));
+  M.refused(GP, 0, invalidate(1n << 32n, 0n));
+  for (const type of [0n, 1n, 2n, 3n]) M.refused(GP, 0, invalidate(type, 0x1000n), 'reserved');
+  for (const type of [0n, 1n]) M.refused(GP, 0, invalidate(type, 1n), 'CR4.PCIDE is clear');
+  for (const type of [2n, 3n]) M.passes(invalidate(type, 1n));
+  M.refused(GP, 0, invalidate(0n, 0n, 1n << 47n));
+  for (const type of [1n, 2n, 3n]) M.passes(invalidate(type, 0n, 1n << 47n));
+  M.passes(toCr(4, 0x20020n));
+  for (const type of [0n, 1n, 2n, 3n]) M.passes(invalidate(type, 0xfffn));
+});
+
+test('bases are of 57 bits where LA57 is enumerated, whatever CR4.LA57 says', () => {
+  M.longMode(0);
+  M.setCpuid(defaultCpuid());
+  const wide = 1n << 47n;
+  const beyond = 1n << 56n;
+  for (const index of [0x175, 0x176, 0xc000_0082, 0xc000_0083, 0xc000_0100, 0xc000_0101, 0xc000_0102]) {
+    M.passes(load(index, wide));
+    M.refused(GP, 0, load(index, beyond), index.toString(16));
+  }
+  M.write64(0x7002, wide);
+  M.passes(() => core.lidt(CPU, 0x7000n, 8));
+  M.write64(0x7002, beyond);
+  M.refused(GP, 0, () => core.lgdt(CPU, 0x7000n, 8));
+  M.write64(M.GDT + M.LDT_SEL + 8, 0x8000n);
+  M.passes(() => core.lldt(CPU, M.LDT_SEL));
+  M.write64(M.GDT + M.LDT_SEL + 8, 0x100_0000n);
+  M.refused(GP, M.LDT_SEL, () => core.lldt(CPU, M.LDT_SEL));
+  // RIP follows the paging in use.
+  state.set('EFER', 0xd01n);
+  state.set('STAR', 0n);
+  state.set('REGS', wide, 1);
+  M.refused(GP, 0, () => core.sysret(CPU, 8), 'SYSRET');
+});
+
 test('debug registers: aliases, fixed bits, general detect', () => {
   M.longMode(0);
   M.passes(() => core.movToDr(CPU, 4, 0xffff_ffffn, 0));
@@ -308,6 +422,16 @@ test('CPUID: bits that follow the state', () => {
   assert.equal(cpuid(0xb, 7).slice(0, 3), [0n, 0n, 7n]);
   state.set('MISC_ENABLE', 0x401801n);
   assert.is(cpuid(0)[0], 2n);
+});
+
+test('CPUID: OSPKE, and the width of linear addresses', () => {
+  M.longMode(0);
+  assert.is(cpuid(0x8000_0008)[0], 0x3028n);
+  M.setCpuid(defaultCpuid());
+  assert.is(cpuid(0x8000_0008)[0], 0x3928n);
+  assert.is((cpuid(7)[2] >> 3n) & 3n, 1n);
+  state.set('CR4', 0x400020n);
+  assert.is((cpuid(7)[2] >> 3n) & 3n, 3n);
 });
 
 test('CPUID never shows a hypervisor', () => {

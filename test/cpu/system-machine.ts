@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { ascFlags } from '../../scripts/asc-flags.ts';
 import { type CpuidEntry, StateView } from '../../vmm/cpu/registers.ts';
-import { defaultCpuid } from '../../vmm/cpu/cpuid.ts';
+import { defaultCpuid, modelFeatures } from '../../vmm/cpu/cpuid.ts';
 import { MEMORY_MAP, VM_AREA } from '../../vmm/cpu/layout.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -60,6 +60,11 @@ export interface SystemCore {
   sgdt(cpu: number, lin: bigint, osz: number): void;
   sidt(cpu: number, lin: bigint, osz: number): void;
   swapgs(cpu: number): void;
+  setAc(cpu: number, set: boolean): void;
+  rdpkru(cpu: number): void;
+  wrpkru(cpu: number): void;
+  invpcid(cpu: number, type: bigint, lin: bigint, kind: number): void;
+  setPkru(cpu: number, value: bigint): void;
   xsetbv(cpu: number): void;
   xgetbv(cpu: number): void;
   wbinvd(cpu: number): void;
@@ -69,7 +74,7 @@ export interface SystemCore {
   cpuid(cpu: number): void;
 }
 
-const SOURCES = ['index', 'segment', 'transfer', 'interrupt', 'task', 'control', 'msr', 'cpuid'];
+const SOURCES = ['index', 'mmu', 'segment', 'transfer', 'interrupt', 'task', 'control', 'msr', 'cpuid'];
 
 function build(): WebAssembly.Module {
   mkdirSync(`${root}build`, { recursive: true });
@@ -256,7 +261,7 @@ export function real(): void {
   view.setUint32(VM + VM_AREA.SLOTS + 12, RAM, true);
   bytes.fill(1, MEMORY_MAP.PAGE_FLAGS, MEMORY_MAP.PAGE_FLAGS + (RAM_BYTES >> 12));
   bytes.fill(0, RAM, RAM + 0x40000);
-  setCpuid(defaultCpuid());
+  setCpuid(defaultCpuid(0, 1, modelFeatures('v3')));
   monitorMsrs.clear();
   priorities.length = 0;
   core.reset(CPU);
