@@ -14,7 +14,7 @@
  */
 import { cpuidValue, EAX } from './cpuid';
 import { failed, raise, raiseError, VEC_GP, VEC_NM, VEC_UD } from './fault';
-import { probeRead, probeWrite, readMem, tlbFlush, writeMem } from './mmu';
+import { probeRead, probeWrite, readMem, setPkru, writeMem } from './mmu';
 import { accessKind, linearOf } from './operations';
 import {
   CR0, CR4, FCS, FCW, FDP, FDS, FIP, FOP, FPR, FSW, FTW, MXCSR, PKRU, REGS, XCR0, XMM, XSAVE_AVX_OFFSET, XSAVE_AVX_SIZE, XSAVE_PKRU_OFFSET,
@@ -214,11 +214,4 @@ function loadAvx(cpu: usize, at: u64): bool {
 /** Halves of `count` vector registers to 0. */
 function clear(at: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) memory.fill(at + (<usize>i << 5), 0, 16);
-}
-
-/** PKRU takes effect at once: what the TLB allows follows from it. */
-function setPkru(cpu: usize, value: u32): void {
-  if (load<u32>(cpu, PKRU) == value) return;
-  store<u64>(cpu, <u64>value, PKRU);
-  tlbFlush(cpu, true);
 }
