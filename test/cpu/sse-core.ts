@@ -20,6 +20,9 @@ export interface Core {
   sseInfo(op: number, isMem: number, reg: number): number;
   sseExec(cpu: number, op: number, dst: number, src: number, imm: number, rexw: number): void;
   ldmxcsr(cpu: number, value: number): void;
+  fmaExec(cpu: number, opcode: number, w: number, l: number, dst: number, vvvv: number, rm: number): void;
+  cvtph2ps(cpu: number, l: number, dst: number, rm: number): void;
+  cvtps2ph(cpu: number, l: number, rm: number, isMem: number, src: number, imm: number): void;
   crc32c(crc: number, data: bigint, bytes: number): number;
   maskmov(cpu: number, lin: bigint, dst: number, mask: number, size: number): void;
   modeChanged(cpu: number): void;
@@ -31,7 +34,7 @@ function load(): { core: Core; memory: DataView; bytes: Uint8Array; constants: R
   mkdirSync(build, { recursive: true });
   // Test files run at the same time: each builds its own.
   const output = `${build}/${basename(process.argv[1] ?? 'sse', '.test.ts')}`;
-  const sources = ['sse', 'sse-table', 'mmu'].map((name) => `vmm/cpu/core/${name}.ts`);
+  const sources = ['sse', 'sse-table', 'fma', 'f16c', 'mmu'].map((name) => `vmm/cpu/core/${name}.ts`);
   const options = '-O3 --runtime stub --importMemory --sharedMemory --initialMemory 1100 --maximumMemory 65536 --memoryBase 65536';
   execFileSync(
     process.execPath,

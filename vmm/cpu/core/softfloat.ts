@@ -6,13 +6,13 @@
  * uses them where that cannot be told apart and comes here for the rest.
  *
  * Values are bit patterns in a u64 (binary32 in the low half, upper half 0); T is f32 or f64 and only selects constants, so each
- * function is compiled twice. Inside an operation a finite value is a sign, a biased exponent e that may leave the field's range,
+ * function is compiled twice; i16 stands for binary16, which is converted only (F16C). Inside an operation a finite value is a sign, a biased exponent e that may leave the field's range,
  * and a significand whose leading 1 stands in bit 62, bits below the precision being guard bits and bit 0 sticky.
  *
  * `begin` takes MXCSR; the operations add to `flags`; the caller settles flags and masks for the instruction as a whole. These three
  * globals live from `begin` to that point within one instruction, so they are no state of the guest.
  *
- * Left out: binary80 (x87 has its own), fused multiply-add.
+ * Left out: binary80 (x87 has its own).
  */
 
 /** Exception flags, at their places in MXCSR (SDM vol. 1 figure 10-3); the mask of each stands 7 bits higher. */
@@ -59,33 +59,33 @@ export function roundingMode(): u32 {
 // @ts-ignore: decorator
 @inline
 function precision<T>(): u64 {
-  return sizeof<T>() == 8 ? 53 : 24;
+  return sizeof<T>() == 8 ? 53 : sizeof<T>() == 4 ? 24 : 11;
 }
 // @ts-ignore: decorator
 @inline
 function bias<T>(): i32 {
-  return sizeof<T>() == 8 ? 1023 : 127;
+  return sizeof<T>() == 8 ? 1023 : sizeof<T>() == 4 ? 127 : 15;
 }
 // @ts-ignore: decorator
 @inline
 function maxExp<T>(): i32 {
-  return sizeof<T>() == 8 ? 0x7ff : 0xff;
+  return sizeof<T>() == 8 ? 0x7ff : sizeof<T>() == 4 ? 0xff : 0x1f;
 }
 // @ts-ignore: decorator
 @inline
 function signBit<T>(): u64 {
-  return sizeof<T>() == 8 ? 0x8000000000000000 : 0x80000000;
+  return sizeof<T>() == 8 ? 0x8000000000000000 : sizeof<T>() == 4 ? 0x80000000 : 0x8000;
 }
 /** +infinity; also the exponent field's mask. */
 // @ts-ignore: decorator
 @inline
 function infinity<T>(): u64 {
-  return sizeof<T>() == 8 ? 0x7ff0000000000000 : 0x7f800000;
+  return sizeof<T>() == 8 ? 0x7ff0000000000000 : sizeof<T>() == 4 ? 0x7f800000 : 0x7c00;
 }
 // @ts-ignore: decorator
 @inline
 function quietBit<T>(): u64 {
-  return sizeof<T>() == 8 ? 0x0008000000000000 : 0x00400000;
+  return sizeof<T>() == 8 ? 0x0008000000000000 : sizeof<T>() == 4 ? 0x00400000 : 0x0200;
 }
 /** The QNaN floating-point indefinite (SDM vol. 1 table 4-3): negative. */
 // @ts-ignore: decorator
@@ -245,8 +245,11 @@ export function softSub<T>(a: u64, b: u64): u64 {
   return softAdd<T>(a, b ^ signBit<T>());
 }
 
-/** High half of the 128-bit product, bit 0 sticky for the low half. */
-function mulHighJam(a: u64, b: u64): u64 {
+/** Low half of the last product, and of the last 128-bit value shifted. */
+let lowHalf: u64 = 0;
+
+/** High half of the 128-bit product; the other is in `lowHalf`. */
+function mulHigh(a: u64, b: u64): u64 {
   const al = a & 0xffffffff;
   const ah = a >> 32;
   const bl = b & 0xffffffff;
@@ -254,8 +257,8 @@ function mulHighJam(a: u64, b: u64): u64 {
   const ll = al * bl;
   const mid = ah * bl + (ll >> 32);
   const mid2 = al * bh + (mid & 0xffffffff);
-  const low = (mid2 << 32) | (ll & 0xffffffff);
-  return (ah * bh + (mid >> 32) + (mid2 >> 32)) | u64(low != 0);
+  lowHalf = (mid2 << 32) | (ll & 0xffffffff);
+  return ah * bh + (mid >> 32) + (mid2 >> 32);
 }
 
 export function softMul<T>(a: u64, b: u64): u64 {
@@ -271,8 +274,106 @@ export function softMul<T>(a: u64, b: u64): u64 {
   }
   if (!ma || !mb) return sign;
   const e = exponent<T>(a) + exponent<T>(b) - bias<T>();
-  const s = mulHighJam(significand<T>(a) << 1, significand<T>(b) << 1);
+  const high = mulHigh(significand<T>(a) << 1, significand<T>(b) << 1);
+  const s = high | u64(lowHalf != 0);
   return i64(s) < 0 ? roundPack<T>(sign, e + 1, shiftJam(s, 1)) : roundPack<T>(sign, e, s);
+}
+
+/** Result of a fused operation with a NaN: the first of multiplicand, multiplier, addend that is one (SDM vol. 1 table 14-17). */
+function propagate3<T>(x: u64, y: u64, z: u64): u64 {
+  if (isSignaling<T>(x) || isSignaling<T>(y) || isSignaling<T>(z)) flags |= IE;
+  return (notNumber<T>(x) ? x : notNumber<T>(y) ? y : z) | quietBit<T>();
+}
+
+/** x * y + z rounded once; the product's sign is turned by `negate` (0 or the sign bit of T). A NaN addend hides 0 * infinity. */
+export function softFma<T>(x: u64, y: u64, z: u64, negate: u64): u64 {
+  if (notNumber<T>(x) || notNumber<T>(y) || notNumber<T>(z)) return propagate3<T>(x, y, z);
+  const before = flags;
+  x = denormal<T>(x);
+  y = denormal<T>(y);
+  z = denormal<T>(z);
+  const sign = (x ^ y ^ negate) & signBit<T>();
+  const mx = magnitude<T>(x);
+  const my = magnitude<T>(y);
+  const mz = magnitude<T>(z);
+  const infinite = mx == infinity<T>() || my == infinity<T>();
+  if (infinite && (!mx || !my || (mz == infinity<T>() && sign != (z & signBit<T>())))) {
+    // Invalid has priority over a denormal operand (SDM vol. 1 section 4.9.2).
+    flags = before;
+    return invalid<T>();
+  }
+  if (infinite) return sign | infinity<T>();
+  if (mz == infinity<T>()) return z;
+  if (!mx || !my) {
+    if (mz) return roundPack<T>(z & signBit<T>(), exponent<T>(z), significand<T>(z));
+    return sign == (z & signBit<T>()) ? sign : rounding == RC_DOWN ? signBit<T>() : 0;
+  }
+  let e = exponent<T>(x) + exponent<T>(y) - bias<T>();
+  let high = mulHigh(significand<T>(x) << 1, significand<T>(y) << 1);
+  let low = lowHalf;
+  // Leading 1 to bit 62 of the high half: the product's 106 bits have room there.
+  if (i64(high) < 0) {
+    low = (low >> 1) | (high << 63);
+    high >>= 1;
+    e++;
+  }
+  if (!mz) return roundPack<T>(sign, e, high | u64(low != 0));
+  return addProduct<T>(sign, e, high, low, z);
+}
+
+/** Product of sign, exponent and 128-bit significand, plus a finite z that is not 0. */
+function addProduct<T>(sign: u64, e: i32, high: u64, low: u64, z: u64): u64 {
+  let h = significand<T>(z);
+  let l: u64 = 0;
+  const d = e - exponent<T>(z);
+  // The one with the lower exponent moves right. A cancellation of more than one bit needs exponents that differ by at most one, and then
+  // nothing falls out.
+  if (d > 0) {
+    h = shiftJam128(h, 0, d);
+    l = lowHalf;
+  } else if (d < 0) {
+    high = shiftJam128(high, low, -d);
+    low = lowHalf;
+    e -= d;
+  }
+  if (sign == (z & signBit<T>())) {
+    low += l;
+    high += h + u64(low < l);
+    if (i64(high) >= 0) return roundPack<T>(sign, e, high | u64(low != 0));
+    return roundPack<T>(sign, e + 1, shiftJam(high, 1) | u64(low != 0));
+  }
+  if (high < h || (high == h && low < l)) {
+    sign ^= signBit<T>();
+    h -= high + u64(l < low);
+    l -= low;
+  } else {
+    h = high - h - u64(low < l);
+    l = low - l;
+  }
+  if (!(h | l)) return rounding == RC_DOWN ? signBit<T>() : 0;
+  if (!h) {
+    h = l;
+    l = 0;
+    e -= 64;
+    // Bit 63 may lead now.
+    if (i64(h) < 0) return roundPack<T>(sign, e + 1, shiftJam(h, 1));
+  }
+  const n = i32(clz<u64>(h)) - 1;
+  if (n) {
+    h = (h << n) | (l >> (64 - n));
+    l <<= n;
+  }
+  return roundPack<T>(sign, e - n, h | u64(l != 0));
+}
+
+/** Shifts 128 bits right by at least 1; what falls out stays visible in bit 0. Returns the high half, the other in `lowHalf`. */
+function shiftJam128(high: u64, low: u64, n: i32): u64 {
+  if (n < 64) {
+    lowHalf = (low >> n) | (high << (64 - n)) | u64(low << (64 - n) != 0);
+    return high >> n;
+  }
+  lowHalf = shiftJam(high, n - 64) | u64(low != 0);
+  return 0;
 }
 
 /** Quotient of two significands, a >= b, leading 1 in bit 62, sticky for the remainder. */
@@ -416,6 +517,27 @@ export function softWiden(a: u64): u64 {
     return ((q & 0x80000000) << 32) | 0x7ff0000000000000 | ((q & 0x7fffff) << 29);
   }
   return reinterpret<u64>(f64(reinterpret<f32>(u32(denormal<f32>(a)))));
+}
+
+/** VCVTPS2PH. A NaN keeps the upper bits of its payload. */
+export function softToHalf(a: u64): u64 {
+  const sign = (a >> 16) & 0x8000;
+  if (notNumber<f32>(a)) return sign | 0x7c00 | ((quiet<f32>(a) >> 13) & 0x3ff);
+  a = denormal<f32>(a);
+  const m = magnitude<f32>(a);
+  if (!m) return sign;
+  if (m == infinity<f32>()) return sign | 0x7c00;
+  return roundPack<i16>(sign, exponent<f32>(a) - 127 + 15, significand<f32>(a));
+}
+
+/** VCVTPH2PS: exact but for a signaling NaN; denormals are neither reported nor zeros (SDM vol. 2, VCVTPH2PS). */
+export function softFromHalf(a: u64): u64 {
+  const sign = (a & 0x8000) << 16;
+  if (notNumber<i16>(a)) return sign | 0x7f800000 | ((quiet<i16>(a) & 0x3ff) << 13);
+  const m = magnitude<i16>(a);
+  if (m == infinity<i16>()) return sign | 0x7f800000;
+  // As a binary32 of the same fields it is too small by the difference of the biases.
+  return sign | reinterpret<u32>(reinterpret<f32>(u32(m) << 13) * 5192296858534827628530496329220096.0);
 }
 
 /** CVTSI2SS and CVTSI2SD of a 64-bit integer. */

@@ -91,7 +91,7 @@ function quad(a: u64, b: u64, c: u64, d: u64): v128 {
  * and divide-by-zero are found before anything is computed, so when one of them is unmasked in any lane, no lane reports the
  * others (SDM vol. 1 section 4.9.2).
  */
-function settle(cpu: usize): bool {
+export function settle(cpu: usize): bool {
   return gathering || settleNow(cpu);
 }
 function settleNow(cpu: usize): bool {
