@@ -15,7 +15,9 @@
 import { beginWide, compare, integerWide, ldmxcsr, maskmov, settleWide, sseExec } from './sse';
 import { EXC_VALID, failed, raise, raiseError, VEC_GP, VEC_NM, VEC_UD } from './fault';
 import { CF, setArith, ZF } from './flags';
+import { cvtph2ps, cvtps2ph } from './f16c';
 import { eaFix } from './flow';
+import { fmaExec } from './fma';
 import { REGISTER } from './instruction';
 import { hostRead, hostWrite, probeWrite, readMem, writeMem } from './mmu';
 import { accessKind, finish, linearOf } from './operations';
@@ -23,9 +25,9 @@ import { softAdd, softMul } from './softfloat';
 import { AREA_LANES, CR0, CR4, EXC, MODE, MXCSR, PROT, REGS, XCR0, XMM } from './state.gen';
 import { AVX_ALIGNED, AVX_L, AVX_STORE, AVX_W } from './vex';
 import {
-  SHAPE_BINARY, SHAPE_BLEND, SHAPE_COMPARE, SHAPE_DOT, SHAPE_EXTRACT, SHAPE_FLAGS, SHAPE_GATHER, SHAPE_GROUP, SHAPE_LOAD, SHAPE_MASK_BYTES,
+  SHAPE_BINARY, SHAPE_BLEND, SHAPE_COMPARE, SHAPE_DOT, SHAPE_EXTRACT, SHAPE_FLAGS, SHAPE_FMA, SHAPE_FROM_HALF, SHAPE_GATHER, SHAPE_GROUP, SHAPE_LOAD, SHAPE_MASK_BYTES,
   SHAPE_MASK_LOAD, SHAPE_MASK_STORE, SHAPE_MXCSR, SHAPE_NARROW, SHAPE_OWN, SHAPE_PACKED, SHAPE_PART, SHAPE_SCALAR, SHAPE_SHIFT, SHAPE_SIGNS, SHAPE_STORE,
-  SHAPE_TEST, SHAPE_TO_GPR, SHAPE_UNARY, SHAPE_WIDEN, SHAPE_ZERO,
+  SHAPE_TEST, SHAPE_TO_GPR, SHAPE_TO_HALF, SHAPE_UNARY, SHAPE_WIDEN, SHAPE_ZERO,
 } from './vex-table';
 
 const CR0_TS: u64 = 8;
@@ -141,6 +143,15 @@ export function avxFn(cpu: usize, pc: usize): bool {
       }
       ldmxcsr(cpu, load<u32>(b));
       return !failed(cpu);
+    case SHAPE_FMA:
+      fmaExec(cpu, code & 0xff, word & AVX_W, word & AVX_L, d, a, b);
+      return !failed(cpu);
+    case SHAPE_FROM_HALF:
+      cvtph2ps(cpu, word & AVX_L, d, b);
+      return !failed(cpu);
+    case SHAPE_TO_HALF:
+      cvtps2ph(cpu, word & AVX_L, b, !isRegister(pc), d, imm);
+      return !failed(cpu) && finish(cpu, b);
     case SHAPE_MASK_BYTES: return maskBytes(cpu, pc, d, b);
     case SHAPE_ZERO: clear(cpu, wide); return true;
     default:
