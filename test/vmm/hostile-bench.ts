@@ -12,7 +12,7 @@ import { EVENT } from '../../vmm/cpu/registers.ts';
 import { type RunExit, SLICE, type Vcpu } from '../../vmm/cpu/vcpu.ts';
 import { parseIntercepts, Vm } from '../../vmm/index.ts';
 import { captureFields } from '../../vmm/cpu/fields.ts';
-import { compose, type Mode, Random, type Start, type Style } from './hostile-guest.ts';
+import { begin, compose, extendedState, type Mode, Random, type Start, type Style } from './hostile-guest.ts';
 
 const RAM_BYTES = 0x200000;
 const RAM = MEMORY_MAP.RAM_BASE;
@@ -157,6 +157,7 @@ export class Bench implements Stand {
     add('page flags', PAGE_FLAGS + pages, PAGE_LINES);
     add('page lines', PAGE_LINES + pages * 4, LINE_HASH);
     add('the trace area', TRACE + 0x10000, RAM);
+    add('behind RAM', RAM + RAM_BYTES, RAM + RAM_BYTES + 0x100000);
     add('RAM in no slot', RAM + 0xa0000, RAM + 0xc0000);
     add('RAM in no slot', RAM + 0x140000, RAM + 0x180000);
   }
@@ -178,8 +179,7 @@ export class Bench implements Stand {
     this.#ended = undefined;
     const options = new Random(seed ^ 0x5bd1e995);
     vm.setIntercepts(parseIntercepts(options.oneIn(4) ? 'cr3,invlpg,rdtsc,pause,dr,cr8,pf,ud,gp,db' : ''));
-    vcpu.setSregs(start.sregs);
-    vcpu.setRegs(start.regs);
+    this.#enter(start, options);
     if (options.oneIn(10)) {
       // Breakpoints on execution, on writes, and on any access.
       vcpu.setDebugRegs({
@@ -195,6 +195,39 @@ export class Bench implements Stand {
     for (const { from, to } of this.#watched) bytes.fill(road.poison, from, to);
     this.#kept = bytes.slice(MEMORY_MAP.CORE_DATA, MEMORY_MAP.VCPU_BASE);
     this.#random = new Random(seed ^ 0x2545f491);
+  }
+
+  #enter({ sregs, regs }: Pick<Start, 'sregs' | 'regs'>, random: Random): void {
+    const { vcpu } = this;
+    vcpu.setSregs(sregs);
+    vcpu.setRegs(regs);
+    const { xcr0, pkru } = extendedState(random);
+    vcpu.state.set('XCR0', xcr0);
+    vcpu.state.set('PKRU', pkru);
+  }
+
+  /**
+   * A guest's memory lived in again and again, by a processor that starts anew whenever it came to an end or retired `limit` instructions, until
+   * `instructions` are retired or `lives` are over. Throws Broken when the engine misbehaves. Returns the instructions retired.
+   */
+  lives(seed: number, mode: Mode, style: Style, limit: number, lives: number): number {
+    const road = ROADS[0] as Road;
+    this.load(seed, mode, style, road);
+    let sum = 0;
+    for (let life = 1; ; life++) {
+      this.#toTheEnd(limit);
+      sum += this.vcpu.instructions;
+      if (life === lives) break;
+      this.vm.core.reset(this.vcpu.base);
+      this.vcpu.reset();
+      this.#deadline.cancel();
+      this.#wakeUps = 0;
+      this.#ended = undefined;
+      const again = seed * 64 + life;
+      this.#enter(begin(again, mode), new Random(again));
+    }
+    this.#check();
+    return sum;
   }
 
   #compose(seed: number, mode: Mode, style: Style): { readonly start: Start; readonly ram: Uint8Array } {

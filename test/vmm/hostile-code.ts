@@ -25,7 +25,8 @@ const SYSTEM_OPCODES = [
 ];
 const MSRS = [
   0x10, 0x1b, 0x3a, 0x3b, 0x8b, 0xfe, 0x174, 0x175, 0x176, 0x17a, 0x1a0, 0x1d9, 0x200, 0x20f, 0x250, 0x277, 0x2ff, 0x400, 0x6e0, 0x802,
-  0x808, 0x80b, 0x830, 0x838, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103,
+  0x808, 0x80b, 0x830, 0x838, 0x48, 0x49, 0x10a, 0x179, 0x17b, 0x201, 0x258, 0x26f, 0x401, 0x403, 0x83f, 0xda0, 0xc0000080, 0xc0000081,
+  0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103,
 ];
 const PORTS = [
   0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x92, 0xa0, 0x3f8, 0x3f9, 0x3fd, 0x600, 0x608, 0xcf8, 0xcfc, 0xf4, 0xffff,
@@ -82,7 +83,11 @@ class Writer {
   #system(): void {
     const { out } = this;
     const random = this.#random;
-    switch (random.below(9)) {
+    switch (random.below(11)) {
+      case 9:
+      case 10:
+        this.#extended();
+        break;
       case 0:
         this.#load(1, random.pick(MSRS));
         out.push(0x0f, random.oneIn(2) ? 0x32 : 0x30);
@@ -95,7 +100,25 @@ class Writer {
         out.push(random.pick([0xe4, 0xe5, 0xe6, 0xe7]), random.pick(PORTS) & 0xff);
         break;
       case 3:
-        this.#load(0, random.pick([root('long'), root('pae'), root('paging32'), 0x80000011, 0x11, 0x10, 0x620, 0x20, 0xb0]));
+        this.#load(
+          0,
+          random.pick([
+            root('long'),
+            root('pae'),
+            root('paging32'),
+            0x80000011,
+            0x11,
+            0x10,
+            0x620,
+            0x20,
+            0xb0,
+            0x40620,
+            0x440620,
+            0x20620,
+            0x750620,
+            0x1620,
+          ]),
+        );
         out.push(0x0f, 0x22, 0xc0 | (random.pick([0, 3, 4, 3, 8]) << 3));
         break;
       case 4:
@@ -128,7 +151,7 @@ class Writer {
     const { out } = this;
     const random = this.#random;
     this.#prefixes();
-    const kind = random.below(20);
+    const kind = random.below(23);
     if (kind < 4) {
       out.push(random.pick(ALU_OPCODES));
       this.#modrm();
@@ -154,10 +177,56 @@ class Writer {
       out.push(0x0f, random.u32() & 0xff);
       this.#modrm();
       if (random.oneIn(4)) out.push(random.u32() & 0xff);
-    } else {
+    } else if (kind < 20) {
       out.push(0x0f, random.oneIn(2) ? 0x38 : 0x3a, random.u32() & 0xff);
       this.#modrm();
       out.push(random.u32() & 0xff);
+    } else this.#vex();
+  }
+
+  /** AVX, BMI and their like: mostly with vvvv as instructions without that operand want it. */
+  #vex(): void {
+    const { out } = this;
+    const random = this.#random;
+    const vvvv = random.oneIn(2) ? 0x78 : random.u32() & 0x78;
+    const low = random.below(8);
+    if (random.oneIn(3)) out.push(0xc5, 0x80 | vvvv | low, random.u32() & 0xff);
+    else out.push(0xc4, 0xe0 | (1 + random.below(3)), (random.u32() & 0x80) | vvvv | low, random.u32() & 0xff);
+    this.#modrm();
+    if (random.oneIn(3)) out.push(random.u32() & 0xff);
+  }
+
+  /** What extends the state: XCR0, protection keys, the state saved and restored, process-context identifiers. */
+  #extended(): void {
+    const { out } = this;
+    const random = this.#random;
+    switch (random.below(5)) {
+      case 0:
+        this.#load(0, random.pick([1, 3, 7, 7, 0x207, random.u32()]));
+        this.#load(2, 0);
+        this.#load(1, random.oneIn(8) ? 1 : 0);
+        out.push(0x0f, 0x01, random.pick([0xd0, 0xd1, 0xd1]));
+        break;
+      case 1:
+        this.#load(0, random.u32());
+        this.#load(2, 0);
+        this.#load(1, 0);
+        out.push(0x0f, 0x01, random.pick([0xee, 0xef, 0xef]));
+        break;
+      case 2:
+        // XSAVE and the others of group 15 and 9, and segment bases, with and without their prefixes.
+        if (random.oneIn(3)) out.push(random.pick([0x66, 0xf3, 0xf2]));
+        if (this.#mode === 'long') out.push(0x48);
+        out.push(0x0f, random.pick([0xae, 0xae, 0xc7]));
+        this.#modrm();
+        break;
+      case 3:
+        out.push(0x66, 0x0f, 0x38, random.pick([0x82, 0x82, random.u32() & 0xff]));
+        this.#modrm();
+        break;
+      default:
+        // SMAP's and SWAPGS, XGETBV, RDTSCP and their neighbours.
+        out.push(0x0f, 0x01, 0xc0 | random.below(64));
     }
   }
 }

@@ -387,9 +387,11 @@ function special(random: Random, mode: Mode, user: boolean): SpecialRegisters {
   // MP EM TS NE, WP, AM.
   cr0 |= random.pick([0n, 0x20n, 0x22n, 0x22n, 0x22n, 0x4n, 0x8n]) | (random.oneIn(2) ? 0x10000n : 0n) | (random.oneIn(2) ? 0x40000n : 0n);
   let cr4 = long || mode === 'pae' ? 0x20n : 0n;
-  // PSE, OSFXSR and OSXMMEXCPT; then VME, PVI, TSD, DE, PGE, UMIP, FSGSBASE, SMEP, SMAP.
+  // PSE, OSFXSR and OSXMMEXCPT; then VME, PVI, TSD, DE, PGE, UMIP, FSGSBASE, SMEP, SMAP, PKE; PCIDE in long mode; mostly OSXSAVE.
   cr4 |= 0x610n;
-  for (const bit of [0x1n, 0x2n, 0x4n, 0x8n, 0x80n, 0x800n, 0x10000n, 0x40000n, 0x100000n, 0x200000n]) if (random.oneIn(5)) cr4 |= bit;
+  for (const bit of [0x1n, 0x2n, 0x4n, 0x8n, 0x80n, 0x800n, 0x10000n, 0x100000n, 0x200000n, 0x400000n]) if (random.oneIn(5)) cr4 |= bit;
+  if (long && random.oneIn(5)) cr4 |= 0x20000n;
+  if (!random.oneIn(5)) cr4 |= 0x40000n;
   const wideTss = long ? 0x8b : 0x8b;
   return {
     ...segments(random, mode, user),
@@ -416,6 +418,19 @@ function table(random: Random, base: number, limit: number): { base: bigint; lim
   };
 }
 
+/** XCR0 and PKRU of a guest. */
+export function extendedState(random: Random): { xcr0: bigint; pkru: bigint } {
+  const xcr0 = random.pick([1n, 3n, 7n, 7n, 7n, 0x207n]);
+  return { xcr0, pkru: random.oneIn(2) ? 0n : BigInt(random.u32()) };
+}
+
+/** Where a guest of a seed starts: again, in memory that was composed before. */
+export function begin(seed: number, mode: Mode): Pick<Start, 'regs' | 'sregs'> {
+  const random = new Random(seed);
+  const user = random.oneIn(2);
+  return { sregs: mode === 'garbage' ? garbage(random) : special(random, mode, user), regs: registers(random, mode) };
+}
+
 /** Anything at all, with a bias to bits that mean something. */
 function garbage(random: Random): SpecialRegisters {
   const any = (): Segment => ({
@@ -425,7 +440,7 @@ function garbage(random: Random): SpecialRegisters {
     accessRights: random.pick([0x9b, 0x93, 0xc09b, 0xc093, 0xa09b, 0xfb, 0xf3, 0xc0fb, 0xa0fb, 0x10000, random.below(0x20000)]),
   });
   const cr0 = random.pick([0x10n, 0x11n, 0x80000011n, 0x80000033n, 0x80050033n, 0x80000000n, BigInt(random.u32()), random.u64()]);
-  const cr4 = random.pick([0n, 0x20n, 0x630n, 0x6b0n, 0x300620n, BigInt(random.u32()), random.u64()]);
+  const cr4 = random.pick([0n, 0x20n, 0x630n, 0x6b0n, 0x300620n, 0x740620n, 0x61620n, BigInt(random.u32()), random.u64()]);
   return {
     cs: random.oneIn(2) ? segment(SEL.code32, 0, 0xffffffff, random.pick([0xc09b, 0xa09b, 0x9b, 0xc0fb])) : any(),
     ss: any(),
