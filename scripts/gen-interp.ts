@@ -367,6 +367,9 @@ for (const [name, fn] of [
   ['BSWAP16', 'bswap16Fn'],
   ['MOFFS', 'moffsFn'],
   ['CRC32', 'crc32Fn'],
+  ['MOVBE', 'movbeFn'],
+  ['ADX', 'adxFn'],
+  ['BMI', 'bmiFn'],
 ] as const) {
   op(name, `if (!${fn}(cpu, pc)) break; ${nextOp}`);
 }
@@ -554,8 +557,9 @@ const body = cases.map((c, i) => `      case ${i}: { // ${c.name}\n      ${c.bod
 const slowBody = cases
   .flatMap((c, i) => (c.slow === undefined ? [] : [`    case ${i}: { // ${c.name}\n      ${c.slow}\n    }`]))
   .join('\n');
-const imports = `import { bswap16Fn, bcdFn, bitFn, boundFn, branchFn, cmovFn, cmpxchg8bFn, cmpxchgFn, convertFn, crc32Fn, enterFn, flagFn, imul16Fn, imul32, imul64, leaveFn, moffsFn, mulDivFn, popaFn, popFn, pushaFn, pushFn, scanFn, setccFn, shiftdFn, shiftFn, sseFn, unaryFn, x87Fn, xaddFn, xchgFn, xlatFn } from './operations';
+const imports = `import { bswap16Fn, bcdFn, bitFn, boundFn, branchFn, cmovFn, cmpxchg8bFn, cmpxchgFn, convertFn, crc32Fn, enterFn, flagFn, imul16Fn, imul32, imul64, leaveFn, moffsFn, movbeFn, mulDivFn, popaFn, popFn, pushaFn, pushFn, scanFn, setccFn, shiftdFn, shiftFn, sseFn, unaryFn, x87Fn, xaddFn, xchgFn, xlatFn } from './operations';
 import { avxFn } from './avx';
+import { adxFn, bmiFn } from './bmi';
 import { stringFn } from './string';
 import { sys, SYS_FAILED, SYS_LEAVE, SYS_MOVED, SYS_NEXT } from './sys';
 import { below, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modifyAt, nextOffset, nonCanonical, readAt, refresh, writeAt } from './flow';

@@ -10,7 +10,7 @@ for (const [k, v] of Object.entries(MEMORY_MAP)) lines.push(`export const ${k}: 
 for (const [k, v] of Object.entries(VCPU_AREA)) lines.push(`export const AREA_${k}: usize = ${v};`);
 for (const [k, v] of Object.entries(VM_AREA)) lines.push(`export const VM_${k}: usize = MEMORY_VM_BASE + ${v};`);
 for (const [k, v] of Object.entries(INTERCEPT)) lines.push(`export const INTERCEPT_${k.toUpperCase()}: u32 = ${v};`);
-for (const [k, v] of Object.entries(ISA)) lines.push(`export const ISA_${k.toUpperCase()}: u32 = ${v};`);
+for (const [k, v] of Object.entries(ISA)) lines.push(`export const ISA_${k.toUpperCase()}: u64 = ${v};`);
 for (const [k, v] of Object.entries(XSAVE)) lines.push(`export const XSAVE_${k}: usize = ${v};`);
 for (const [k, v] of Object.entries(PROBE)) lines.push(`export const PROBE_${k}: u32 = ${v};`);
 lines.push(`export const D_BASE_HIGH: u64 = ${D_BASE_HIGH};`);

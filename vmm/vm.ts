@@ -232,7 +232,8 @@ export class Vm implements VcpuHost {
       this.u32.set(row, word(VM_AREA.CPUID + i * CPUID_ROW));
     });
     this.u32[word(VM_AREA.CPUID_COUNT)] = entries.length;
-    this.u32[word(VM_AREA.ISA)] = isaOf(entries);
+    const isa = isaOf(entries);
+    this.u32.set([Number(isa & 0xffff_ffffn), Number(isa >> 32n)], word(VM_AREA.ISA));
   }
 
   /** Asks `run()` to return 'system-event' at the next instruction boundary. For devices: power-off, reset. */

@@ -63,5 +63,9 @@ export type Isa = keyof typeof ISA;
 
 /** Tells the decoder the extensions that CPUID has. */
 export function setIsa(names: readonly Isa[]): void {
-  view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.ISA, names.reduce((bits, name) => bits | ISA[name], 0) >>> 0, true);
+  view.setBigUint64(
+    MEMORY_MAP.VM_BASE + VM_AREA.ISA,
+    names.reduce((bits, name) => bits | BigInt(ISA[name]), 0n),
+    true,
+  );
 }

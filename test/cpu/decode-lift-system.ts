@@ -176,7 +176,14 @@ sys('SYS_LMSW', () => mnemonic('Lmsw') ?? operands(rm(size() * 8, 2)));
 sys('SYS_INVLPG', () => mnemonic('Invlpg') ?? operands(mem(0)));
 sys('SYS_SET_AC', () => mnemonic(['Clac', 'Stac'][imm16()] as string));
 sys('SYS_INVPCID', () => mnemonic('Invpcid') ?? operands(r4(wide()), mem(16)));
-sys('SYS_CLFLUSH', () => mnemonic('Clflush') ?? operands(mem(0)));
+sys('SYS_CLFLUSH', () => mnemonic(['Clflush', '', '', '', '', '', 'Clwb', 'Clflushopt'][imm16()] as string) ?? operands(mem(0)));
+sys('SYS_BASE', () => {
+  const w = size() * 8;
+  return mnemonic(['Rdfsbase', 'Rdgsbase', 'Wrfsbase', 'Wrgsbase'][imm16()] as string) ?? operands(r5(w));
+});
+// The identifier has 32 bits whatever the register.
+sys('SYS_RDPID', () => mnemonic('Rdpid') ?? operands(r5(bits === 64 ? 64 : 32)));
+sys('SYS_RANDOM', () => mnemonic(code.name === 'Rdseed' ? 'Rdseed' : 'Rdrand') ?? operands(r5(size() * 8)));
 // Only the low 16 bits of the source count; a 64-bit LAR or LSL names its source by 32 bits.
 const selectorSource: Check = (i) =>
   isRegister() ? register(() => gpr(u8(5), size() === 2 ? 16 : size() === 8 && ins.opRegister(i) >= Register.RAX ? 64 : 32))(i) : mem(2)(i);

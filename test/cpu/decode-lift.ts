@@ -208,7 +208,8 @@ special('BIT', () => {
   const names = ['Bt', 'Bts', 'Btr', 'Btc'];
   return mnemonic(names[kind() & 3] as string) ?? operands(rm(8 << size()), kind() & 4 ? immWord(8) : r4(8 << size()));
 });
-special('SCAN', () => mnemonic(kind() === 0 ? 'Bsf' : kind() === 1 ? 'Bsr' : 'Popcnt') ?? operands(r4(8 << size()), rm(8 << size())));
+const SCANS = ['Bsf', 'Bsr', 'Popcnt', 'Tzcnt', 'Lzcnt'];
+special('SCAN', () => mnemonic(SCANS[kind()] as string) ?? operands(r4(8 << size()), rm(8 << size())));
 special('SHIFTD', () => mnemonic(kind() === 0 ? 'Shld' : 'Shrd') ?? operands(rm(8 << size()), r4(8 << size()), count));
 for (const name of ['XADD', 'CMPXCHG', 'XCHG']) {
   const names = [name[0] + name.slice(1).toLowerCase()];
@@ -343,6 +344,23 @@ special('SSE', () => {
 });
 // The result fills the register either way.
 special('CRC32', () => mnemonic('Crc32') ?? operands(r4(code.operandSize === 64 ? 64 : 32), rm(8 << size())));
+
+special('MOVBE', () => {
+  const w = 8 << size();
+  return mnemonic('Movbe') ?? (kind() === 0 ? operands(r4(w), mem(w / 8)) : operands(mem(w / 8), r4(w)));
+});
+special('ADX', () => mnemonic(kind() === 0 ? 'Adcx' : 'Adox') ?? operands(r4(8 << size()), rm(8 << size())));
+const BMI = ['Andn', 'Blsr', 'Blsmsk', 'Blsi', 'Bzhi', 'Bextr', 'Pdep', 'Pext', 'Mulx', 'Shlx', 'Shrx', 'Sarx', 'Rorx'];
+special('BMI', () => {
+  const w = 8 << size();
+  const name = BMI[kind()] as string;
+  const wrong = mnemonic(name);
+  if (wrong !== undefined) return wrong;
+  const vvvv = register(() => gpr(imm16(), w));
+  if (name === 'Rorx') return operands(r4(w), rm(w), immWord(8));
+  if (name.startsWith('Bls')) return operands(r4(w), rm(w));
+  return ['Andn', 'Pdep', 'Pext', 'Mulx'].includes(name) ? operands(r4(w), vvvv, rm(w)) : operands(r4(w), rm(w), vvvv);
+});
 
 special('SYS', () => (sysRules[kind()] ?? (() => `system operation ${kind()} has no rule`))());
 

@@ -75,6 +75,7 @@ const ADDS: Record<Isa, readonly F[]> = {
   rdtscp: [F.RDTSCP],
   cx16: [F.CMPXCHG16B],
   smap: [F.SMAP],
+  lahf_lm: [],
 };
 /** Extensions that are nothing without another. */
 const NEEDS: Partial<Record<Isa, Isa>> = { avx: 'xsave', avx2: 'avx', fma: 'avx', f16c: 'avx', xsaveopt: 'xsave', xsavec: 'xsave' };
@@ -85,7 +86,7 @@ export const isaIn = (features: readonly string[]): Isa[] => ISA_NAMES.filter((n
 /** All that the core executes. */
 export const SHOWN: readonly Isa[] = isaIn(CORE_FEATURES);
 /** What cannot be hidden. */
-export const ALWAYS: readonly Isa[] = ['sse2', 'cx16'];
+export const ALWAYS: readonly Isa[] = ['sse2'];
 
 /** Which extensions both decoders have. */
 export interface Extensions {
@@ -131,6 +132,11 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     why: 'reserved x87 opcodes of registers are refused by the instruction, which knows them (x87.ts); compared in a test of its own',
     applies: (c) => c.uop === 'X87' && c.encoding === undefined,
+    seen: 0,
+  },
+  {
+    why: 'LAHF and SAHF are #UD in 64-bit code without lahf_lm, for which iced has no feature',
+    applies: (c) => c.uop === 'UD' && c.bits === 64 && called(c, 'Lahf', 'Sahf'),
     seen: 0,
   },
   {

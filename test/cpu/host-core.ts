@@ -93,7 +93,7 @@ export class HostCore {
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOT_COUNT, 1, true);
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOTS + 8, RAM_BYTES >> 12, true);
     view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.SLOTS + 12, RAM, true);
-    view.setUint32(MEMORY_MAP.VM_BASE + VM_AREA.ISA, isaOf(defaultCpuid()), true);
+    view.setBigUint64(MEMORY_MAP.VM_BASE + VM_AREA.ISA, isaOf(defaultCpuid()), true);
     this.#core.reset(CPU);
     this.#mapMemory();
     this.#setTables();

@@ -97,7 +97,7 @@ export class WalkCore {
     view.setUint32(VM + VM_AREA.SLOT_COUNT, 1, true);
     view.setUint32(VM + VM_AREA.SLOTS + 8, RAM_BYTES >> 12, true);
     view.setUint32(VM + VM_AREA.SLOTS + 12, RAM, true);
-    view.setUint32(VM + VM_AREA.ISA, isaOf(cpuid), true);
+    view.setBigUint64(VM + VM_AREA.ISA, isaOf(cpuid), true);
     view.setUint32(VM + VM_AREA.CPUID_COUNT, cpuid.length, true);
     cpuid.forEach((e, i) => {
       const row = [e.leaf, e.subleaf ?? 0xffffffff, e.eax, e.ebx, e.ecx, e.edx];

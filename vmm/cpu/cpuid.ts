@@ -130,8 +130,25 @@ const V1: readonly Feature[] = [
 const ADDED = {
   v1: V1,
   v2: ['cx16', 'lahf_lm', 'popcnt', 'sse3', 'ssse3', 'sse4_1', 'sse4_2'],
-  v3: ['aes', 'invpcid', 'pcid', 'pclmulqdq', 'smap', 'smep', 'umip', 'xsave', 'xsaveopt'],
-  max: ['la57', 'pku', 'sha_ni', 'xgetbv1', 'xsavec'],
+  v3: [
+    'abm',
+    'aes',
+    'bmi1',
+    'bmi2',
+    'erms',
+    'fsgsbase',
+    'invpcid',
+    'movbe',
+    'pcid',
+    'pclmulqdq',
+    'rdrand',
+    'smap',
+    'smep',
+    'umip',
+    'xsave',
+    'xsaveopt',
+  ],
+  max: ['adx', 'clflushopt', 'clwb', 'fsrm', 'la57', 'pku', 'prefetchw', 'rdpid', 'rdseed', 'sha_ni', 'xgetbv1', 'xsavec'],
 } as const satisfies Record<string, readonly Feature[]>;
 
 /** A processor to be: `v1`, `v2`, `v3` are the levels of the x86-64 psABI, `max` has all that the core executes. */
@@ -147,13 +164,14 @@ export function modelFeatures(model: CpuModel): readonly Feature[] {
 export const CORE_FEATURES: readonly Feature[] = modelFeatures('max');
 
 /** VM_AREA.ISA for a table: what the decoder may take. */
-export function isaOf(table: readonly CpuidEntry[]): number {
-  let bits = 0;
+export function isaOf(table: readonly CpuidEntry[]): bigint {
+  let bits = 0n;
   for (const [name, isa] of Object.entries(ISA)) {
     const [leaf, register, bit] = FEATURES[name as keyof typeof ISA];
-    if (table.some((e) => e.leaf === leaf && (e.subleaf ?? 0) === (leaf === 0xd ? 1 : 0) && ((e[register] >>> bit) & 1) !== 0)) bits |= isa;
+    if (table.some((e) => e.leaf === leaf && (e.subleaf ?? 0) === (leaf === 0xd ? 1 : 0) && ((e[register] >>> bit) & 1) !== 0))
+      bits |= BigInt(isa);
   }
-  return bits >>> 0;
+  return bits;
 }
 
 /** TSC and crystal frequency in Hz. */

@@ -330,7 +330,7 @@ export const VM_AREA = {
   PROBES: 8192,
   /** Base of the xAPIC page of vCPU 0 (gpa, u32): accesses to it are APIC_ACCESS exits. */
   APIC_GPA: 1548,
-  /** Instruction-set extensions that the guest may use: u32 bits, see ISA. */
+  /** Instruction-set extensions that the guest may use: u64 bits, see ISA. */
   ISA: 1552,
 } as const;
 
@@ -371,6 +371,7 @@ export const ISA = {
   rdtscp: 1 << 29,
   cx16: 1 << 30,
   smap: 2 ** 31,
+  lahf_lm: 2 ** 32,
 } as const;
 
 /** Places and sizes of the components behind the header of an XSAVE area in the standard format, which CPUID leaf 0DH tells. */

@@ -147,7 +147,7 @@ export class Machine {
       const row = [e.leaf, e.subleaf ?? 0xffffffff, e.eax, e.ebx, e.ecx, e.edx];
       for (const [k, value] of row.entries()) this.view.setUint32(area + VM_AREA.CPUID + 24 * i + 4 * k, value >>> 0, true);
     });
-    this.view.setUint32(area + VM_AREA.ISA, isaOf(table), true);
+    this.view.setBigUint64(area + VM_AREA.ISA, isaOf(table), true);
   }
 
   put(gpa: number, bytes: Uint8Array | string): void {

@@ -160,8 +160,8 @@ export function badLock(): bool {
   return lock && !(lockable && mod != 3);
 }
 /** CPUID has the extension: `bit` is one of ISA_*, or 1 shifted by a LEVEL_* of sse-table.ts. */
-export function has(bit: u32): bool {
-  return (load<u32>(VM_ISA) & bit) != 0;
+export function has(bit: u64): bool {
+  return (load<u64>(VM_ISA) & bit) != 0;
 }
 /** Stack operations take 64 bits in 64-bit code, 16 with 66h, never 32. */
 export function stackSize(): void {

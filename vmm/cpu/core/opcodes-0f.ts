@@ -14,7 +14,8 @@ import {
   INFO_STORE, INFO_WIDE, sseInfo,
 } from './sse-table';
 import {
-  ISA_INVPCID, ISA_PKU, ISA_POPCNT, ISA_RDTSCP, ISA_SMAP, ISA_SSE4_2, ISA_XSAVE, ISA_XSAVEC, ISA_XSAVEOPT,
+  ISA_ABM, ISA_ADX, ISA_BMI1, ISA_CLFLUSHOPT, ISA_CLWB, ISA_CX16, ISA_FSGSBASE, ISA_INVPCID, ISA_MOVBE, ISA_PKU, ISA_POPCNT, ISA_RDPID, ISA_RDRAND,
+  ISA_RDSEED, ISA_RDTSCP, ISA_SMAP, ISA_SSE4_2, ISA_XSAVE, ISA_XSAVEC, ISA_XSAVEOPT,
 } from './state.gen';
 import * as S from './sys';
 import * as U from './uop.gen';
@@ -110,7 +111,8 @@ export function twoByte(): void {
       else scan(2);
       break;
     // F3 makes these TZCNT and LZCNT where CPUID has them.
-    case 0xbc: case 0xbd: scan(op & 1); break;
+    case 0xbc: scan(rep == 0xf3 && has(ISA_BMI1) ? 3 : 0); break;
+    case 0xbd: scan(rep == 0xf3 && has(ISA_ABM) ? 4 : 1); break;
     case 0xb9: case 0xff: modrm(); ud(); break; // UD1 UD0
     case 0xc7: group9(); break;
     case 0xc8: case 0xc9: case 0xca: case 0xcb: case 0xcc: case 0xcd: case 0xce: case 0xcf:
@@ -125,7 +127,7 @@ export function twoByte(): void {
 /** 0F 38 (1) and 0F 3A (2). */
 function threeByte(map: u32): void {
   const op = u8at();
-  if (map == 1 && op >= 0xf0) crc32(op);
+  if (map == 1 && op >= 0xf0) extended38(op);
   else if (map == 1 && op == 0x82) invpcid();
   else vector(map, op);
 }
@@ -163,7 +165,7 @@ function extend(op: u32): void {
   putRM(to, gpr(reg), r, 0);
 }
 
-/** BSF (0), BSR (1), POPCNT (2). */
+/** BSF (0), BSR (1), POPCNT (2), TZCNT (3), LZCNT (4). */
 function scan(kind: u32): void {
   modrm();
   putRM(U.SCAN, gpr(reg), gpr(rm), info(kind, sizeIndex(), 0));
@@ -214,15 +216,22 @@ function group8(): void {
   putRM(U.BIT, 0, gpr(rm), info(kind, sizeIndex(), bit));
 }
 
-/** 0F C7: CMPXCHG8B CMPXCHG16B XSAVEC. */
+/** 0F C7: CMPXCHG8B CMPXCHG16B XSAVEC, and of registers RDRAND RDSEED RDPID. */
 function group9(): void {
   modrm();
   const kind = reg & 7;
-  if (mod == 3) ud();
-  else if (kind == 1) {
+  if (mod == 3) group9Register(kind);
+  else if (kind == 1 && (osz != 8 || has(ISA_CX16))) {
     allowLock();
     putM(U.CMPXCHG8B, 0, info(0, osz == 8 ? 16 : 8, 0));
   } else if (kind == 4 && mandatory() == 0 && has(ISA_XSAVEC)) putSysRM(S.SYS_XSAVE, 0, 3);
+  else ud();
+}
+
+/** 66 is an operand size to RDRAND and RDSEED, which F2 and F3 are not for; RDPID has F3. */
+function group9Register(kind: u32): void {
+  if (kind == 7 && rep == 0xf3 && has(ISA_RDPID)) putSys(S.SYS_RDPID, 0);
+  else if (rep == 0 && kind >= 6 && has(kind == 6 ? ISA_RDRAND : ISA_RDSEED)) putSys(S.SYS_RANDOM, 0);
   else ud();
 }
 
@@ -236,9 +245,13 @@ function group15(): void {
   modrm();
   const kind = reg & 7;
   const prefix = mandatory();
-  if (mod != 3 && prefix == 0) group15Memory(kind);
+  if (mod != 3) {
+    if (prefix == 0) group15Memory(kind);
+    else if (prefix == 1 && kind >= 6 && has(kind == 6 ? ISA_CLWB : ISA_CLFLUSHOPT)) putSysRM(S.SYS_CLFLUSH, 0, kind);
+    else ud();
+  } else if (prefix == 2 && kind < 4 && mode == 2 && has(ISA_FSGSBASE)) putR(U.SYS, 0, gpr(rm), info(S.SYS_BASE, osz == 8 ? 8 : 4, kind));
   // The rm field of the fences is ignored (SDM vol. 2, LFENCE).
-  else if (mod == 3 && prefix == 0 && kind >= 5) put(U.NOP, 0, 0, 0, 0, 0, 0);
+  else if (prefix == 0 && kind >= 5) put(U.NOP, 0, 0, 0, 0, 0, 0);
   else ud();
 }
 
@@ -250,15 +263,16 @@ function group15Memory(kind: u32): void {
   else ud();
 }
 
-/** CRC32 r, r/m (F2); without F2 these are MOVBE, which CPUID does not have. */
-function crc32(op: u32): void {
+/** 0F 38 F0 to FF: CRC32 (F2), MOVBE (none, or 66 for 16 bits), ADCX (66) and ADOX (F3). */
+function extended38(op: u32): void {
   modrm();
-  if (rep != 0xf2 || op > 0xf1 || !has(ISA_SSE4_2)) {
-    ud();
-    return;
-  }
-  const index = widthOf(op);
-  putRM(U.CRC32, gpr(reg), regOf(index, rm), info(0, index, 0));
+  if (op <= 0xf1 && rep == 0xf2 && has(ISA_SSE4_2)) {
+    const index = widthOf(op);
+    putRM(U.CRC32, gpr(reg), regOf(index, rm), info(0, index, 0));
+  } else if (op <= 0xf1 && rep == 0 && mod != 3 && has(ISA_MOVBE)) putM(U.MOVBE, gpr(reg), info(op & 1, sizeIndex(), 0));
+  else if (op == 0xf6 && (mandatory() == 1 || mandatory() == 2) && has(ISA_ADX)) {
+    putRM(U.ADX, gpr(reg), gpr(rm), info(mandatory() - 1, osz == 8 ? 3 : 2, 0));
+  } else ud();
 }
 
 /** MMX, SSE: described by the operand table. */
@@ -267,7 +281,7 @@ function vector(map: u32, opcode: u32): void {
   const prefix = mandatory();
   const code = (map << 10) | (prefix << 8) | opcode;
   const d = sseInfo(code, mod != 3, reg & 7);
-  if (d == 0 || !has(1 << ((d & INFO_LEVEL) >> INFO_LEVEL_SHIFT))) {
+  if (d == 0 || !has(<u64>1 << ((d & INFO_LEVEL) >> INFO_LEVEL_SHIFT))) {
     ud();
     return;
   }

@@ -8,7 +8,7 @@ import {
   absolute, addressRbx, allowLock, asz, endLine, gpr, gpr8, i32at, i8at, has, immz, info, mod, mode, modrm, nearSize, opcodeReg, osz, peek, put, putBranch, putM,
   putR, putRM, putSys, putSysRM, REGISTER, reg, regOf, relz, rep, rex, rm, segmentOrDs, sizeIndex, stackSize, u16at, u8at, ud, widthOf,
 } from './instruction';
-import { ISA_SSE3 } from './state.gen';
+import { ISA_LAHF_LM, ISA_SSE3 } from './state.gen';
 import * as S from './sys';
 import * as U from './uop.gen';
 import { vex } from './vex';
@@ -129,7 +129,10 @@ export function oneByte(op: u32): void {
     case 0x9b: putSys(S.SYS_FWAIT, 0); break;
     case 0x9c: stackSize(); putSys(S.SYS_PUSHF, 0); break;
     case 0x9d: stackSize(); putSys(S.SYS_POPF, 0); break;
-    case 0x9e: case 0x9f: putR(U.FLAG, 0, 0, info(op & 1, 0, 0)); break; // SAHF LAHF
+    case 0x9e: case 0x9f: // SAHF LAHF
+      if (mode == 2 && !has(ISA_LAHF_LM)) ud();
+      else putR(U.FLAG, 0, 0, info(op & 1, 0, 0));
+      break;
     case 0xa0: case 0xa1: case 0xa2: case 0xa3: moveOffset(op); break;
     case 0xa8: case 0xa9: {
       const index = widthOf(op);

@@ -28,17 +28,17 @@ const RDI: usize = 56;
 
 // @ts-ignore: decorator
 @inline
-function kind(pc: usize): u32 {
+export function kind(pc: usize): u32 {
   return <u32>load<u8>(pc, 12);
 }
 // @ts-ignore: decorator
 @inline
-function size(pc: usize): u32 {
+export function size(pc: usize): u32 {
   return <u32>load<u8>(pc, 13);
 }
 // @ts-ignore: decorator
 @inline
-function imm16(pc: usize): u32 {
+export function imm16(pc: usize): u32 {
   return <u32>load<u16>(pc, 14);
 }
 // @ts-ignore: decorator
@@ -97,8 +97,12 @@ function sign(v: i64, index: u32): i64 {
 }
 // @ts-ignore: decorator
 @inline
-function zero(v: i64, index: u32): u64 {
+export function zero(v: i64, index: u32): u64 {
   return index == 3 ? <u64>v : <u64>v & ((<u64>1 << (<u64>8 << <u64>index)) - 1);
+}
+/** `get`, for other files. */
+export function valueAt(at: usize, index: u32): i64 {
+  return get(at, index);
 }
 /** Stores into the r/m operand; a 32-bit register is zero-extended. */
 function put(cpu: usize, pc: usize, at: usize, index: u32, v: i64): bool {
@@ -114,7 +118,7 @@ function put(cpu: usize, pc: usize, at: usize, index: u32, v: i64): bool {
   }
   return finish(cpu, at);
 }
-function setReg(at: usize, index: u32, v: i64): void {
+export function setReg(at: usize, index: u32, v: i64): void {
   switch (index) {
     case 0: store<u8>(at, <u8>v); break;
     case 1: store<u16>(at, <u16>v); break;
@@ -122,7 +126,7 @@ function setReg(at: usize, index: u32, v: i64): void {
     default: store<i64>(at, v);
   }
 }
-function bitsFlags(cpu: usize, result: i64, bits: u32): void {
+export function bitsFlags(cpu: usize, result: i64, bits: u32): void {
   store<u32>(cpu, FLAGS_BITS, FLAG_OP);
   store<i64>(cpu, result, FLAG_RES);
   store<u64>(cpu, <u64>bits, FLAG_A);
@@ -425,21 +429,43 @@ export function bitFn(cpu: usize, pc: usize): bool {
   return true;
 }
 
-/** BSF (0), BSR (1; F3 forms too: no BMI1 or LZCNT at this level), POPCNT (2), which clears all flags but ZF. */
+/** BSF (0), BSR (1), POPCNT (2), which clears all flags but ZF, TZCNT (3), LZCNT (4). */
 export function scanFn(cpu: usize, pc: usize): bool {
   const index = size(pc);
   const at = operand(cpu, pc, 1 << index, READ);
   if (at == 0) return false;
+  const to = cpu + <usize>load<u8>(pc, 4);
   const v = zero(get(at, index), index);
-  if (kind(pc) == 2) {
+  const k = kind(pc);
+  if (k == 2) {
     setArith(cpu, v == 0 ? ZF : 0);
-    setReg(cpu + <usize>load<u8>(pc, 4), index, <i64>popcnt<u64>(v));
-    return true;
+    setReg(to, index, <i64>popcnt<u64>(v));
+  } else if (k > 2) countZeros(cpu, to, index, v, k == 3);
+  else {
+    store<u32>(cpu, FLAGS_LOGIC, FLAG_OP);
+    store<i64>(cpu, sign(<i64>v, index), FLAG_RES);
+    if (v != 0) setReg(to, index, <i64>(k == 0 ? ctz<u64>(v) : 63 - clz<u64>(v)));
   }
-  store<u32>(cpu, FLAGS_LOGIC, FLAG_OP);
-  store<i64>(cpu, sign(<i64>v, index), FLAG_RES);
-  if (v == 0) return true;
-  setReg(cpu + <usize>load<u8>(pc, 4), index, <i64>(kind(pc) == 0 ? ctz<u64>(v) : 63 - clz<u64>(v)));
+  return true;
+}
+
+/** CF: there is no bit; ZF: the count is 0. Undefined: OF stays, SF AF PF are clear. */
+function countZeros(cpu: usize, to: usize, index: u32, v: u64, trailing: bool): void {
+  const width = <u64>(8 << index);
+  const n = v == 0 ? width : trailing ? ctz<u64>(v) : clz<u64>(v) - (64 - width);
+  setArith(cpu, (getArith(cpu) & OF) | (v == 0 ? CF : 0) | (n == 0 ? ZF : 0));
+  setReg(to, index, <i64>n);
+}
+
+/** MOVBE: load (0) and store (1) with the bytes in the other order. */
+export function movbeFn(cpu: usize, pc: usize): bool {
+  const index = size(pc);
+  const at = operand(cpu, pc, 1 << index, kind(pc) == 0 ? READ : WRITE);
+  if (at == 0) return false;
+  const reg = cpu + <usize>load<u8>(pc, 4);
+  const v = <i64>(bswap<u64>(<u64>get(kind(pc) == 0 ? at : reg, index)) >> (64 - (8 << <u64>index)));
+  if (kind(pc) != 0) return put(cpu, pc, at, index, v);
+  setReg(reg, index, v);
   return true;
 }
 

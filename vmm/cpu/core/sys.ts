@@ -4,16 +4,18 @@
  */
 import { cpuid } from './cpuid';
 import * as C from './control';
-import { EXC_STEP, failed, raise, raiseError, VEC_GP, VEC_UD } from './fault';
-import { AC, getArith, IF, IOPL, readFlags, RF, setArith, VIF, VIP, VM, writeFlags, ZF } from './flags';
+import { EXC_STEP, failed, raise, raiseError, SEG_FS, VEC_GP, VEC_UD } from './fault';
+import { AC, CF, getArith, IF, IOPL, readFlags, RF, setArith, VIF, VIP, VM, writeFlags, ZF } from './flags';
 import { iret, farCall, farJump, farReturn } from './transfer';
 import { softInt } from './interrupt';
+import { isCanonicalBase } from './canonical';
 import { EXIT_HLT, EXIT_PAUSE, EXIT_RDTSC, EXIT_VMCALL, vmentry, vmexit } from './exits';
-import { modeChanged, readMem } from './mmu';
+import { modeChanged, probeRead, readMem } from './mmu';
 import { rdmsr, wrmsr } from './msr';
 import { accessKind, finish, linearOf, MODIFY, operand, push, READ, setStackPointer, stackRead, WRITE } from './operations';
 import { portAccess } from './io';
 import { fire, watched } from './probe';
+import { nextRandom } from './random';
 import { arpl, lar, lldt, loadSegment, lsl, ltr, verr, verw } from './segment';
 import { ldmxcsr } from './sse';
 import { syscall, sysenter, sysexit, sysret } from './syscall';
@@ -21,7 +23,7 @@ import { emms, fwait, fxrstor, fxsave } from './x87state';
 import { xsaveFamily } from './xsave';
 import {
   ACTIVITY, CLOCK_OFFSET, CPL, CR0, CR4, EVENT, EXIT_GLA, ICOUNT, INTERCEPT_PAUSE, INTERCEPT_RDTSC, IO_DATA, KS_HYPERCALLS, MODE, MXCSR, NEXT_RIP,
-  PROBE_KVM_HYPERCALL, PROT, RFLAGS, RIP, SEG_SEL, SHADOW_AT, SHADOW_KIND, STEPPING, TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES,
+  PROBE_KVM_HYPERCALL, PROT, RFLAGS, RIP, SEG_BASE, SEG_SEL, SHADOW_AT, SHADOW_KIND, STEPPING, TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES,
 } from './state.gen';
 import { REGISTER } from './decode';
 
@@ -96,6 +98,11 @@ export const SYS_SET_AC: u32 = 56;
 export const SYS_INVPCID: u32 = 57;
 export const SYS_RDPKRU: u32 = 58;
 export const SYS_WRPKRU: u32 = 59;
+export const SYS_BASE: u32 = 60;
+export const SYS_RDPID: u32 = 61;
+export const SYS_RANDOM: u32 = 62;
+
+const CR4_FSGSBASE: u64 = 0x10000;
 
 const RAX: usize = 0;
 const RCX: usize = 8;
@@ -233,7 +240,9 @@ export function sys(cpu: usize, pc: usize): i32 {
     case 51: emms(cpu); return outcome(cpu, SYS_NEXT);
     case 52: return fx(cpu, pc, osz, imm);
     case 53: {
-      operand(cpu, pc, 1, READ);
+      // The checks of a byte load, but no load: there may be a device (SDM vol. 2, CLFLUSH).
+      const lin = linearOf(cpu, pc, 0, 1, 0);
+      if (!failed(cpu)) probeRead(cpu, lin, 1, accessKind(pc));
       return outcome(cpu, SYS_NEXT);
     }
     case 55: xsaveFamily(cpu, pc, osz, imm); return outcome(cpu, SYS_NEXT);
@@ -241,10 +250,36 @@ export function sys(cpu: usize, pc: usize): i32 {
     case 57: return invpcid(cpu, pc, load<u32>(cpu, MODE) == 2 ? load<u64>(cpu + <usize>reg) : <u64>load<u32>(cpu + <usize>reg));
     case 58: C.rdpkru(cpu); return outcome(cpu, SYS_NEXT);
     case 59: C.wrpkru(cpu); return outcome(cpu, SYS_NEXT);
+    case 60: return segmentBase(cpu, rm, osz, imm);
+    case 61: writeRegister(rm, 4, <u64>load<u32>(cpu, TSC_AUX)); return SYS_NEXT;
+    case 62:
+      writeRegister(rm, osz, nextRandom(cpu));
+      setArith(cpu, CF);
+      return SYS_NEXT;
     default:
       raise(cpu, VEC_UD);
       return SYS_FAILED;
   }
+}
+
+/** RDFSBASE RDGSBASE WRFSBASE WRGSBASE: 64-bit code with CR4.FSGSBASE; the new base must be canonical. */
+function segmentBase(cpu: usize, register: usize, bytes: u32, which: u32): i32 {
+  if ((load<u64>(cpu, CR4) & CR4_FSGSBASE) == 0) {
+    raise(cpu, VEC_UD);
+    return SYS_FAILED;
+  }
+  const seg = cpu + (<usize>(SEG_FS + (which & 1)) << 5);
+  if ((which & 2) == 0) {
+    writeRegister(register, bytes, load<u64>(seg, SEG_BASE));
+    return SYS_NEXT;
+  }
+  const base = bytes == 8 ? load<u64>(register) : <u64>load<u32>(register);
+  if (!isCanonicalBase(base)) {
+    raiseError(cpu, VEC_GP, 0);
+    return SYS_FAILED;
+  }
+  store<u64>(seg, base, SEG_BASE);
+  return SYS_NEXT;
 }
 
 // @ts-ignore: decorator
