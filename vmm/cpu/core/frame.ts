@@ -4,7 +4,8 @@
  * Models SDM vol. 3 sections 6.8 (stack switching), 7.7 (64-bit TSS) and 6.14 (64-bit frames), vol. 1 section 6.2 (stack address size).
  * A transfer may push on a stack that is not the current one yet and may fault half way, so the stack it works on is described here by a
  * cursor (base, limit, rights, pointer) that is committed to SS and RSP only when nothing can fail any more. The cursor lives for one
- * instruction or one delivery; it is not state of the guest. Room is checked at each push, not once for the frame.
+ * instruction or one delivery; it is not state of the guest. Room for a frame is checked before the target of the transfer and before the
+ * first push, as the pseudocode of INT n and CALL has it (vol. 2).
  */
 import { isCanonical } from './canonical';
 import { VEC_SS, VEC_TS, SEG_SS, SEG_TR, failed, raiseError } from './fault';
@@ -96,6 +97,17 @@ export function push(cpu: usize, value: u64, size: u32): void {
   if (failed(cpu)) return;
   writeMem(cpu, linear, size, value, access);
   pointer = next;
+}
+
+/** Is there room for `count` pushes of `size` bytes? Raises #SS. */
+export function room(cpu: usize, count: u32, size: u32): bool {
+  let next = pointer;
+  for (let i: u32 = 0; i < count; i++) {
+    next = movePointer(next, -(<u64>size), mask);
+    stackLinear(cpu, next & mask, size);
+    if (failed(cpu)) return false;
+  }
+  return true;
 }
 
 /** Pops `size` bytes. */

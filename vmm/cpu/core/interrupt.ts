@@ -18,7 +18,7 @@ import {
   VEC_MC, VEC_NMI, VEC_NP, VEC_OF, VEC_PF, VEC_TS, failed, raiseError,
 } from './fault';
 import { AC, IF, IOPL, NT, RF, TF, VIF, VM, readFlags, writeFlags } from './flags';
-import { framePointer, innerSP, innerSS, innerStackDescriptor, onCurrentStack, onFlatStack, onStack, push, readInnerStack } from './frame';
+import { framePointer, innerSP, innerSS, innerStackDescriptor, onCurrentStack, onFlatStack, onStack, push, readInnerStack, room } from './frame';
 import { A_SUPER, modeChanged, readMem } from './mmu';
 import { fire, watched } from './probe';
 import {
@@ -339,15 +339,15 @@ function handlerCode(cpu: usize, selector: u32): u64 {
   const d = descriptor(cpu, selector, VEC_GP);
   if (failed(cpu)) return 0;
   const cpl = load<u32>(cpu, CPL);
-  // Out of virtual-8086 mode only into nonconforming code of level 0.
-  const badVm86 = load<u32>(cpu, PROT) == 2 && (isConforming(d) || descDpl(d) != 0);
   // IA-32e mode: 64-bit code (L = 1, D = 0).
   const badLong = load<u32>(cpu, LONG) != 0 && ((d >> 53) & 3) != 1;
-  if (!isCode(d) || descDpl(d) > cpl || badVm86 || badLong) {
+  if (!isCode(d) || descDpl(d) > cpl || badLong) {
     raiseError(cpu, VEC_GP, error);
     return 0;
   }
   if (!descPresent(d)) raiseError(cpu, VEC_NP, error);
+  // Out of virtual-8086 mode only into nonconforming code of level 0.
+  else if (load<u32>(cpu, PROT) == 2 && (isConforming(d) || descDpl(d) != 0)) raiseError(cpu, VEC_GP, error);
   return d;
 }
 
@@ -361,8 +361,8 @@ function enterLong(cpu: usize, cs: u32, code: u64, target: u64, ist: u32, rip: u
     if (failed(cpu)) return;
     sp = innerSP();
   }
-  if (!checkTarget(cpu, code, target)) return;
   onFlatStack(sp & ~(<u64>15), level < cpl);
+  if (!room(cpu, 5 + errorWords(), 8) || !checkTarget(cpu, code, target)) return;
   push(cpu, selectorOf(cpu, SEG_SS), 8);
   if (failed(cpu)) return;
   push(cpu, load<u64>(cpu, RSP), 8);
@@ -387,16 +387,16 @@ function enterLegacy(cpu: usize, cs: u32, code: u64, target: u64, size: u32, rip
     ss = innerSS();
     stack = innerStackDescriptor(cpu, ss, level);
     if (failed(cpu)) return;
-    if (!checkTarget(cpu, code, target)) return;
     onStack(ss, stack, innerSP(), level);
+    if (!room(cpu, (vm86 ? 9 : 5) + errorWords(), size) || !checkTarget(cpu, code, target)) return;
     if (vm86 && !pushVm86(cpu, size)) return;
     push(cpu, selectorOf(cpu, SEG_SS), size);
     if (failed(cpu)) return;
     push(cpu, load<u64>(cpu, RSP), size);
     if (failed(cpu)) return;
   } else {
-    if (!checkTarget(cpu, code, target)) return;
     onCurrentStack(cpu);
+    if (!room(cpu, 3 + errorWords(), size) || !checkTarget(cpu, code, target)) return;
   }
   if (!pushReturn(cpu, rip, image, size)) return;
   code = setAccessed(cpu, cs, code);
@@ -420,6 +420,10 @@ function pushVm86(cpu: usize, size: u32): bool {
   if (failed(cpu)) return false;
   push(cpu, selectorOf(cpu, SEG_ES), size);
   return !failed(cpu);
+}
+
+function errorWords(): u32 {
+  return errorCode >= 0 ? 1 : 0;
 }
 
 /** Flags, CS, instruction pointer and the error code, if any. */

@@ -13,7 +13,7 @@ import {
 import { AC, ARITH, DF, ID, IF, IOPL, NT, RF, TF, VIF, VIP, VM, readFlags, writeFlags } from './flags';
 import {
   framePointer, innerSP, innerSS, innerStackDescriptor, movePointer, onCurrentStack, onFlatStack, onStack, peek, pop, push,
-  readInnerStack, release,
+  readInnerStack, release, room,
 } from './frame';
 import { A_SUPER, modeChanged, readMem } from './mmu';
 import {
@@ -110,8 +110,9 @@ export function farCall(cpu: usize, selector: u32, offset: u64, osz: u32): void 
   const rip = trim(offset, osz);
   const real = load<u32>(cpu, PROT) != 1;
   let d: u64 = 0;
+  onCurrentStack(cpu);
   if (real) {
-    if (!checkRealTarget(cpu, rip)) return;
+    if (!room(cpu, 2, osz) || !checkRealTarget(cpu, rip)) return;
   } else {
     d = fetchTarget(cpu, selector);
     if (failed(cpu)) return;
@@ -119,9 +120,8 @@ export function farCall(cpu: usize, selector: u32, offset: u64, osz: u32): void 
       throughSystem(cpu, selector, d, true);
       return;
     }
-    if (!checkDirect(cpu, selector, d) || !checkTarget(cpu, d, rip)) return;
+    if (!checkDirect(cpu, selector, d) || !room(cpu, 2, osz) || !checkTarget(cpu, d, rip)) return;
   }
-  onCurrentStack(cpu);
   push(cpu, <u64>selectorOf(cpu, SEG_CS), osz);
   if (failed(cpu)) return;
   push(cpu, load<u64>(cpu, NEXT_RIP), osz);
@@ -208,9 +208,9 @@ function throughCallGate(cpu: usize, selector: u32, gate: u64, call: bool): void
     callInward(cpu, cs, d, rip, osz, <u32>(gate >> 32) & 31);
     return;
   }
-  if (!checkTarget(cpu, d, rip)) return;
+  onCurrentStack(cpu);
+  if ((call && !room(cpu, 2, osz)) || !checkTarget(cpu, d, rip)) return;
   if (call) {
-    onCurrentStack(cpu);
     push(cpu, <u64>selectorOf(cpu, SEG_CS), osz);
     if (failed(cpu)) return;
     push(cpu, load<u64>(cpu, NEXT_RIP), osz);
@@ -238,7 +238,7 @@ function callInward(cpu: usize, cs: u32, code: u64, rip: u64, osz: u32, count: u
     if (failed(cpu)) return;
     onStack(ss, stack, innerSP(), cpl);
   }
-  if (!checkTarget(cpu, code, rip)) return;
+  if (!room(cpu, 4 + (osz == 8 ? 0 : count), osz) || !checkTarget(cpu, code, rip)) return;
   push(cpu, <u64>selectorOf(cpu, SEG_SS), osz);
   if (failed(cpu)) return;
   push(cpu, load<u64>(cpu, RSP), osz);
