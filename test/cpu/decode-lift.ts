@@ -6,9 +6,10 @@
  *
  * @module
  */
-import { Code, type Instruction, MandatoryPrefix, OpCodeTableKind, OpKind, Register } from 'iced-x86';
+import { Code, type Instruction, OpCodeTableKind, OpKind, Register } from 'iced-x86';
 import { type Bits, view } from './decode-core.ts';
 import { sysRules } from './decode-lift-system.ts';
+import { avx } from './decode-lift-vex.ts';
 import {
   ADDRESS_BITS,
   at,
@@ -33,6 +34,7 @@ import {
   kind,
   lengthOf,
   look,
+  mandatoryColumn,
   mem,
   mnemonic,
   no,
@@ -302,15 +304,12 @@ const vector =
       : no('register', ours, theirs);
   };
 const TABLES = [OpCodeTableKind.T0F, OpCodeTableKind.T0F38, OpCodeTableKind.T0F3A];
-const PREFIXES = [MandatoryPrefix.PNP, MandatoryPrefix.P66, MandatoryPrefix.PF3, MandatoryPrefix.PF2];
 special('SSE', () => {
   const word = view.getUint16(at + 12, true);
   const last = u8(15);
   const op = word & 0xfff;
   const wrong =
-    no('map', TABLES[op >> 10], code.table) ??
-    no('opcode', op & 0xff, code.opCode) ??
-    no('prefix', PREFIXES[(op >> 8) & 3], code.prefix === MandatoryPrefix.None ? MandatoryPrefix.PNP : code.prefix);
+    no('map', TABLES[op >> 10], code.table) ?? no('opcode', op & 0xff, code.opCode) ?? no('prefix', (op >> 8) & 3, mandatoryColumn());
   if (wrong !== undefined) return wrong;
   const description = view.getUint32(at + 8, true);
   const rmClass = (): number => (description >> 3) & 7;
@@ -362,6 +361,7 @@ special('BMI', () => {
   return ['Andn', 'Pdep', 'Pext', 'Mulx'].includes(name) ? operands(r4(w), vvvv, rm(w)) : operands(r4(w), rm(w), vvvv);
 });
 
+special('AVX', avx);
 special('SYS', () => (sysRules[kind()] ?? (() => `system operation ${kind()} has no rule`))());
 
 // Variants for operands of base and displacement alone, and for flags that nobody sees, stand for the same instruction.

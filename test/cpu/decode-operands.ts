@@ -7,9 +7,10 @@ import {
   CodeExt,
   type CpuidFeature,
   type Instruction,
-  type MandatoryPrefix,
+  MandatoryPrefix,
   MemorySizeExt,
   Mnemonic,
+  type OpCodeOperandKind,
   type OpCodeTableKind,
   OpKind,
   Register,
@@ -35,6 +36,15 @@ export interface Encoding {
   readonly group: number;
   readonly operandSize: number;
   readonly memoryBytes: number;
+  readonly vex: {
+    readonly l: number;
+    readonly lig: boolean;
+    readonly w: number;
+    readonly wig: boolean;
+    /** W counts in 64-bit code only. */
+    readonly wig32: boolean;
+    readonly operands: readonly OpCodeOperandKind[];
+  };
 }
 
 const encodings: Encoding[] = [];
@@ -53,6 +63,14 @@ export function encodingOf(ins: Instruction): Encoding {
     group: info.groupIndex,
     operandSize: info.operandSize,
     memoryBytes: MemorySizeExt.size(info.memorySize),
+    vex: {
+      l: info.L,
+      lig: info.isLIG,
+      w: info.W,
+      wig: info.isWIG,
+      wig32: info.isWIG32,
+      operands: Array.from({ length: info.opCount }, (_, i) => info.opKind(i)),
+    },
   };
   info.free();
   encodings[ins.code] = made;
@@ -114,7 +132,8 @@ function addressRegister(slot: number, addressBits: number): Register {
 /** Bits of the address that iced decoded. */
 function icedAddressBits(): number {
   const r = ins.memoryBase !== Register.None ? ins.memoryBase : ins.memoryIndex;
-  if (r === Register.None) return ins.memoryDisplSize * 8;
+  // A vector register as index alone has a displacement of the address size in front of it.
+  if (r === Register.None || r >= Register.XMM0) return ins.memoryDisplSize * 8;
   if (r >= Register.AX && r < Register.EAX) return 16;
   if (r === Register.EIP || (r >= Register.EAX && r < Register.RAX)) return 32;
   return 64;
@@ -132,7 +151,14 @@ export function segmentOf(field: number): Wrong {
   return no('segment', field, stack ? 2 : 3);
 }
 
-function address(): Wrong {
+/** The mandatory prefix of iced's encoding as micro-ops number it. */
+export function mandatoryColumn(): number {
+  const prefixes = [MandatoryPrefix.PNP, MandatoryPrefix.P66, MandatoryPrefix.PF3, MandatoryPrefix.PF2];
+  return code.prefix === MandatoryPrefix.None ? 0 : prefixes.indexOf(code.prefix);
+}
+
+/** `vector`: the index is a vector register, which is compared elsewhere; its scale is compared here. */
+function address(vector = false): Wrong {
   const f = u8(7);
   const addressBits = ADDRESS_BITS[f >> 6] as number;
   const seg = (f >> 3) & 7;
@@ -154,8 +180,12 @@ function address(): Wrong {
     const scale = index === Register.None ? 1 : 1 << (f & 3);
     const bad =
       no('base', Register[base], Register[ins.memoryBase]) ??
-      no('index', Register[index], Register[ins.memoryIndex]) ??
-      (index === Register.None ? no('scale without index', f & 3, 0) : no('scale', scale, ins.memoryIndexScale));
+      (vector ? no('index', index, Register.None) : no('index', Register[index], Register[ins.memoryIndex])) ??
+      (vector
+        ? no('scale', 1 << (f & 3), ins.memoryIndexScale)
+        : index === Register.None
+          ? no('scale without index', f & 3, 0)
+          : no('scale', scale, ins.memoryIndexScale));
     if (bad !== undefined) return bad;
   }
   return no('displacement', BigInt.asUintN(addressBits, d), BigInt.asUintN(addressBits, theirs));
@@ -168,6 +198,8 @@ export const mem =
     ins.opKind(i) !== OpKind.Memory
       ? `operand ${i} is not memory`
       : ((bytes === 0 ? undefined : no('memory bytes', bytes, code.memoryBytes)) ?? address());
+/** Memory operand whose index is a vector register. */
+export const memVsib: Check = (i) => (ins.opKind(i) !== OpKind.Memory ? `operand ${i} is not memory` : address(true));
 export const rm = (b: number, bytes = b / 8): Check => {
   const r = r5(b);
   const m = mem(bytes);
