@@ -177,6 +177,25 @@ export class Pci implements PortDevice, Saveable {
     );
   }
 
+  /**
+   * What firmware does for a kernel that is booted without one: gives every BAR an address in `memory` or `io`, in the order of the slots, and turns decoding
+   * and bus mastering on.
+   */
+  assign(memory: { readonly first: number; readonly last: number }, io: { readonly first: number; readonly last: number }): void {
+    let nextMemory = memory.first;
+    let nextIo = io.first;
+    for (const device of this.functions) {
+      if (!(device instanceof PciHeader)) continue;
+      device.assign((bytes, kind) => {
+        const at = Math.ceil((kind === 'io' ? nextIo : nextMemory) / bytes) * bytes;
+        if (at + bytes - 1 > (kind === 'io' ? io.last : memory.last)) throw new RangeError('no room for the BARs');
+        if (kind === 'io') nextIo = at + bytes;
+        else nextMemory = at + bytes;
+        return at;
+      });
+    }
+  }
+
   private target(): PciFunction | undefined {
     const { address } = this;
     // Only bus 0 has anything on it.
@@ -277,6 +296,19 @@ export class PciHeader implements PciFunction, Saveable {
     this.config[register] = bar.kind === 'io' ? 0x01 : (wide ? 0x04 : 0x00) | (bar.prefetchable ? 0x08 : 0x00);
     this.allow16(PCI_COMMAND, bar.kind === 'io' ? COMMAND_IO : COMMAND_MEMORY);
     this.bars.push({ ...bar, register, address: undefined });
+  }
+
+  /** Writes each BAR where `place` says and turns its decoding on. */
+  assign(place: (bytes: number, kind: PciBar['kind']) => number): void {
+    if (this.bars.length === 0) return;
+    let command = COMMAND_MASTER;
+    for (const bar of this.bars) {
+      const at = place(bar.bytes, bar.kind);
+      this.configWrite(bar.register, 4, at % 0x1_0000_0000);
+      if (bar.kind === 'memory64') this.configWrite(bar.register + 4, 4, Math.floor(at / 0x1_0000_0000));
+      command |= bar.kind === 'io' ? COMMAND_IO : COMMAND_MEMORY;
+    }
+    this.configWrite(PCI_COMMAND, 2, command);
   }
 
   /** Appends a capability: its id, then `bytes` (from offset 2 on) with the bits of `writable`. Returns where it stands. */

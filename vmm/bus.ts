@@ -63,6 +63,16 @@ export interface GuestMemory {
   write(gpa: number, bytes: Uint8Array): boolean;
 }
 
+/** Guest physical memory as a bus master uses it: in place. */
+export interface DmaMemory extends GuestMemory {
+  /** Whether one block of RAM has all these bytes. */
+  holds(gpa: number, length: number): boolean;
+  /** The bytes in place, to be read. */
+  readable(gpa: number, length: number): Uint8Array | undefined;
+  /** The bytes in place, to be written at once. */
+  writable(gpa: number, length: number): Uint8Array | undefined;
+}
+
 /** Where ports are registered. Ranges do not overlap: registering a taken port throws. */
 export interface PortBus {
   addPorts(first: number, count: number, device: PortDevice, name: string): void;
@@ -71,4 +81,8 @@ export interface PortBus {
 /** Where memory-mapped regions are registered (page-aligned). */
 export interface MmioBus {
   addMmio(gpa: number, bytes: number, device: MmioDevice, name: string): void;
+  /** Takes away the region that starts at `gpa`, if it is `device`'s. */
+  removeMmio(gpa: number, device: MmioDevice): void;
+  /** Whether a region may be put there. */
+  freeMmio(gpa: number, bytes: number): boolean;
 }

@@ -27,6 +27,7 @@
 import { buildAcpi } from '../devices/acpi/tables.ts';
 import { DebugExit } from '../devices/debug-exit.ts';
 import { FWCFG_CPUS, FWCFG_MAX_CPUS, FWCFG_RAM_SIZE, FwCfg } from '../devices/fwcfg.ts';
+import type { DiskImage } from '../devices/disk/image.ts';
 import { Dma } from '../devices/dma.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { HostBridge, Pci } from '../devices/pci.ts';
@@ -37,6 +38,8 @@ import { Post } from '../devices/post.ts';
 import { ResetControl } from '../devices/reset.ts';
 import { Rtc } from '../devices/rtc.ts';
 import { Serial } from '../devices/serial.ts';
+import { VirtioBlk } from '../devices/virtio/blk.ts';
+import { VirtioPci } from '../devices/virtio/pci.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
 import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
 import {
@@ -92,6 +95,8 @@ export interface MachineOptions {
   readonly cpu?: CpuModel;
   /** Of everything that is random in the machine, 32 bits; default 0. */
   readonly seed?: number;
+  /** Disks, in the order of their PCI slots. */
+  readonly disks?: readonly DiskImage[];
   /** Port of the debug-exit device; none without. */
   readonly debugExit?: number;
   /** RTC at time 0: seconds since 1970. */
@@ -118,6 +123,11 @@ export interface Outside {
 
 const VGA_WINDOW = { gpa: 0xa0000, bytes: 0x20000 };
 const SCI_LINE = 9;
+/** Slots 0 to 2 are a PC's own: host bridge, ISA bridge, video. */
+const FIRST_SLOT = 3;
+/** Where BARs go; the DSDT says the same (devices/acpi/tables.ts). */
+const PCI_MEMORY = { first: 0xe000_0000, last: 0xfebf_ffff };
+const PCI_IO = { first: 0xc000, last: 0xffff };
 const PCI_LINES = [16, 17, 18, 19, 20, 21, 22, 23];
 /** Port to which software writes to take the x87 error line down (PC/AT technical reference, coprocessor). */
 const FERR_RESET_PORT = 0xf0;
@@ -138,6 +148,7 @@ export class Machine {
   /** Everything that a reset reaches. */
   readonly #resettable: { reset(): void }[] = [];
   readonly #rsdp: number;
+  readonly #pci: Pci;
   /** Console input that waits for its interrupt exit. */
   readonly #input: Uint8Array[] = [];
   readonly #inputDue: Deadline;
@@ -199,7 +210,9 @@ export class Machine {
     this.#attach('testdev', test);
     const pci = new Pci({ lines: PCI_LINES.map(line) });
     pci.add(0, 0, new HostBridge());
+    this.#addDisks(pci, options.disks ?? []);
     this.#attach('pci', pci);
+    this.#pci = pci;
     vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
     if (options.debugExit !== undefined) {
       const port = options.debugExit;
@@ -220,6 +233,16 @@ export class Machine {
   #attach<D extends Saveable & { reset?(): void; attach(ports: Vm['ports']): void }>(name: string, device: D): D {
     device.attach(this.vm.ports);
     return this.#keep(name, device);
+  }
+
+  #addDisks(pci: Pci, images: readonly DiskImage[]): void {
+    const { vm } = this;
+    images.forEach((image, i) => {
+      const device = new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial: `lucid-disk${i}` });
+      const slot = FIRST_SLOT + i;
+      const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
+      pci.add(slot, 0, new VirtioPci({ device, mmio: vm.mmio, line: pci.intx(slot, 0), signalMsi, name: 'virtio-blk' }));
+    });
   }
 
   #placeAcpi(): number {
@@ -250,6 +273,7 @@ export class Machine {
     const lowBytes = Math.min(vm.ram.size, LOW_RAM_END);
     const map = e820(lowBytes, vm.ram.size - lowBytes);
     this.#firmwareData(map);
+    this.#pci.assign(PCI_MEMORY, PCI_IO);
     const scratch = new Scratch();
     const result = loadGuest({
       ...load(scratch.room),

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { GuestMemory } from './bus.ts';
+import type { DmaMemory } from './bus.ts';
 import { MAX_RAM, MEMORY_MAP, VM_AREA } from './cpu/layout.ts';
 
 /** One range of guest physical addresses that is RAM. */
@@ -71,7 +71,7 @@ export function standardSlots(bytes: number, hole?: { gpa: number; bytes: number
 }
 
 /** The RAM of one VM. */
-export class GuestRam implements GuestMemory {
+export class GuestRam implements DmaMemory {
   /** The whole memory of the VM. */
   readonly bytes: Uint8Array;
   readonly size: number;
@@ -140,6 +140,25 @@ export class GuestRam implements GuestMemory {
     return host === 0 ? undefined : this.bytes.subarray(host, host + length);
   }
 
+  holds(gpa: number, length: number): boolean {
+    return this.hostOf(gpa, length) !== 0;
+  }
+
+  readable(gpa: number, length: number): Uint8Array | undefined {
+    return this.view(gpa, length);
+  }
+
+  writable(gpa: number, length: number): Uint8Array | undefined {
+    const host = this.hostOf(gpa, length);
+    if (host === 0 || this.#isRom(host)) return undefined;
+    this.written(host, length);
+    return this.bytes.subarray(host, host + length);
+  }
+
+  #isRom(host: number): boolean {
+    return host >= MEMORY_MAP.RAM_BASE + this.size;
+  }
+
   read(gpa: number, into: Uint8Array): boolean {
     return this.#each(gpa, into.length, (host, at, length) => {
       if (host === 0) into.fill(0, at, at + length);
@@ -149,7 +168,7 @@ export class GuestRam implements GuestMemory {
 
   write(gpa: number, bytes: Uint8Array): boolean {
     return this.#each(gpa, bytes.length, (host, at, length) => {
-      if (host === 0) return;
+      if (host === 0 || this.#isRom(host)) return;
       this.bytes.set(bytes.subarray(at, at + length), host);
       this.written(host, length);
     });

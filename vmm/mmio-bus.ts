@@ -56,9 +56,22 @@ export class MmioRegions implements MmioBus {
 
   addMmio(gpa: number, bytes: number, device: MmioDevice, name: string): void {
     if (gpa % PAGE !== 0 || bytes % PAGE !== 0 || bytes <= 0) throw new RangeError(`${name}: MMIO region is not in whole pages`);
-    const other = this.#regions.find((r) => gpa < r.end && r.start < gpa + bytes);
+    const other = this.#overlapping(gpa, bytes);
     if (other !== undefined) throw new Error(`${name}: MMIO region at ${gpa.toString(16)} overlaps ${other.name}`);
     this.#regions.push(this.#region(gpa, bytes, device, name));
+  }
+
+  #overlapping(gpa: number, bytes: number): Region | undefined {
+    return this.#regions.find((r) => gpa < r.end && r.start < gpa + bytes);
+  }
+
+  freeMmio(gpa: number, bytes: number): boolean {
+    return gpa % PAGE === 0 && bytes % PAGE === 0 && this.#overlapping(gpa, bytes) === undefined;
+  }
+
+  removeMmio(gpa: number, device: MmioDevice): void {
+    this.#regions = this.#regions.filter((r) => r.start !== gpa || r.device !== device);
+    this.#last = undefined;
   }
 
   #region(gpa: number, bytes: number, device: MmioDevice, name: string): Region {

@@ -8,6 +8,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { BootKind } from './boot/index.ts';
 import type { SharedRing } from './console-ring.ts';
+import type { DiskOptions } from './disks.ts';
 import type { CpuModel } from './cpu/cpuid.ts';
 import type { ExitCosts } from './exit-cost.ts';
 import type { Intercepts } from './intercepts.ts';
@@ -29,6 +30,7 @@ export interface RunOptions {
   readonly exitCosts: ExitCosts;
   readonly intercepts: Intercepts;
   readonly cpu?: CpuModel;
+  readonly disks?: readonly DiskOptions[];
   readonly debugExit?: number;
   readonly rtcEpoch?: number;
   /** Of everything that is random in the machine. */

@@ -13,6 +13,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_
 import { checkFirmware } from './boot/index.ts';
 import { RingWriter } from './console-ring.ts';
 import { adoptCore } from './cpu/core.ts';
+import { openDisk } from './disks.ts';
 import { Extensions } from './extension.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
 import { reportOf } from './report.ts';
@@ -278,6 +279,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     exitCosts: options.exitCosts,
     intercepts: options.intercepts,
     cpu: options.cpu,
+    disks: options.disks?.map(openDisk),
     seed: options.seed,
     debugExit: options.debugExit,
     rtcEpoch: options.rtcEpoch,
@@ -319,7 +321,7 @@ if (parentPort !== null) {
   const post = (message: WorkerMessage): void => port.postMessage(message);
   port.once('message', (data: WorkerData) => {
     main(data, post).catch((error: Error) => {
-      const expected = ['Refusal', 'MemorySizeError', 'CoreError', 'DebugExitError'].includes(error.name);
+      const expected = ['Refusal', 'MemorySizeError', 'CoreError', 'DebugExitError', 'DiskOpenError'].includes(error.name);
       post(expected ? { kind: 'refused', reason: error.message } : { kind: 'failed', reason: error.stack ?? error.message });
     });
   });

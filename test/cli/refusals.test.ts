@@ -173,6 +173,14 @@ test('firmware: missing, empty, too large, with a kernel', async () => {
   await refuses(['run', '--bios', large, '--append', 'quiet'], /--append: not with --bios/);
 });
 
+test('disks: missing, a folder, empty, unknown words', async () => {
+  await refuses([...run, '--disk', at('none')], /--disk \S*none: there is no such file/);
+  await refuses([...run, '--disk', `${folder},ro`], /--disk \S*: is a directory/);
+  await refuses([...run, '--disk', file('empty', '')], /--disk \S*empty: 0 bytes; a disk has at least one sector/);
+  await refuses([...run, '--disk', 'x,rw'], /--disk x,rw: 'rw' is unknown; there is ro, snapshot/);
+  await refuses([...run, '--disk', ',ro'], /which file\?/);
+});
+
 test('a device without end is read no further than an image can be long', async () => {
   await refuses(['run', '--kernel', '/dev/zero'], /--kernel \/dev\/zero: goes on for more than 512 MB/);
 });

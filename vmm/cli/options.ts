@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { DiskOptions } from '../disks.ts';
+
 /** A bad option or file: one line for the user, exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -93,13 +95,16 @@ export function checkSwitches(args: readonly string[]): void {
   }
 }
 
+/** Options that may be given several times. */
+const LISTS: readonly string[] = ['disk'];
+
 /** Refuses options given twice, without their value, and words that are no options. */
 export function checkArguments(parsed: Readonly<Record<string, unknown>>): true {
   for (const [name, value] of Object.entries(parsed)) {
     if (name === '_') {
       const [, stray] = value as unknown[];
       if (stray !== undefined) throw new UsageError(`${stray}: not expected; options start with --, see --help`);
-    } else if (Array.isArray(value)) throw new UsageError(`--${name}: given more than once`);
+    } else if (Array.isArray(value) && !LISTS.includes(name)) throw new UsageError(`--${name}: given more than once`);
     else if (typeof value === 'boolean' && !SWITCHES.includes(name) && name !== 'h') throw new UsageError(`--${name}: needs a value`);
   }
   return true;
@@ -131,4 +136,13 @@ export function parseSeed(option: string, text: string): number {
   const seed = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
   if (!(seed >= 0 && seed <= 0xffff_ffff)) throw new UsageError(`${option} ${text}: not a number from 0 to 4294967295`);
   return seed;
+}
+
+/** `FILE[,ro][,snapshot]`: a disk. A comma that belongs to the file's name is written twice. */
+export function parseDisk(text: string): DiskOptions {
+  const [path = '', ...words] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
+  if (path === '') throw new UsageError(`--disk '${text}': which file? write FILE, FILE,ro or FILE,snapshot`);
+  for (const word of words)
+    if (!['ro', 'snapshot'].includes(word)) throw new UsageError(`--disk ${text}: '${word}' is unknown; there is ro, snapshot`);
+  return { path, readOnly: words.includes('ro'), snapshot: words.includes('snapshot') };
 }

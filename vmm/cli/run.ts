@@ -11,7 +11,7 @@ import { ExitCostError, loadExitCosts } from '../exit-cost.ts';
 import { MemorySizeError, parseMemorySize } from '../memory.ts';
 import { InterceptError, parseIntercepts } from '../intercepts.ts';
 import type { RunOptions } from '../worker-messages.ts';
-import { checkArguments, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
+import { checkArguments, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import type { TraceArguments } from './dlite-options.ts';
 import { type InlineTrace, runSession, type SessionResult } from './session.ts';
 import { exitStatus, outcomeText, summaryLines } from './summary.ts';
@@ -30,6 +30,7 @@ export interface GuestArguments {
   rtc?: string;
   seed: string;
   cpu: CpuModel;
+  disk?: string[];
   engine: string;
   name?: string;
   json: boolean;
@@ -87,6 +88,12 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       requiresArg: true,
       describe: 'processor: x86-64-v1, v2, v3, or all that there is',
     })
+    .option('disk', {
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      describe: 'a disk: FILE[,ro][,snapshot]; snapshot keeps writes in memory. May be given several times',
+    })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
     .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
     .option('json', {
@@ -132,6 +139,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'])),
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
     cpu: args.cpu,
+    disks: (args.disk ?? []).map(parseDisk),
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),
     seed,

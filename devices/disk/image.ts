@@ -1,0 +1,30 @@
+/**
+ * What stands behind a disk: bytes that can be read, written and made durable.
+ *
+ * Offsets and lengths are bytes within the image; whoever asks has checked them. Everything is synchronous: the VM's thread waits for the host, while the
+ * guest's clock counts only what the latency model says. A host error is thrown as `DiskError`; the guest gets an I/O error for that request and nothing
+ * else breaks.
+ *
+ * @module
+ */
+export interface DiskImage {
+  /** Bytes; a multiple of 512. */
+  readonly size: number;
+  readonly readOnly: boolean;
+  read(offset: number, into: Uint8Array): void;
+  write(offset: number, bytes: Uint8Array): void;
+  /** Everything written so far survives a killed process and a lost host (fsync). */
+  flush(): void;
+  /** The bytes read as zeros from now on; their room may go back to the host. */
+  zero(offset: number, length: number): void;
+  /** The bytes may read as anything from now on. */
+  discard(offset: number, length: number): void;
+  close(): void;
+}
+
+/** The host could not do what was asked; one line. */
+export class DiskError extends Error {
+  override readonly name = 'DiskError';
+}
+
+export const SECTOR = 512;
