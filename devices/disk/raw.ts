@@ -17,15 +17,15 @@ export class RawImage implements DiskImage {
   readonly readOnly: boolean;
   readonly #fd: number;
 
-  /** Throws the host's error when the file cannot be opened, RangeError when it has no whole sector. */
+  /** Throws the host's error when the file cannot be opened, RangeError when it is no disk. */
   constructor(path: string, options: { readonly readOnly?: boolean } = {}) {
     this.readOnly = options.readOnly ?? false;
     this.#fd = openSync(path, this.readOnly ? 'r' : 'r+');
-    const bytes = sizeOf(this.#fd);
-    this.size = bytes - (bytes % SECTOR);
-    if (this.size === 0) {
+    try {
+      this.size = diskSize(this.#fd);
+    } catch (error) {
       closeSync(this.#fd);
-      throw new RangeError(`${bytes} bytes; a disk has at least one sector of ${SECTOR}`);
+      throw error;
     }
   }
 
@@ -56,9 +56,16 @@ export class RawImage implements DiskImage {
   }
 }
 
-function sizeOf(fd: number): number {
-  const { size } = fstatSync(fd);
-  if (size > 0) return size;
+function diskSize(fd: number): number {
+  const stat = fstatSync(fd);
+  if (stat.isDirectory()) throw new RangeError('is a directory, not a disk image');
+  if (!stat.isFile() && !stat.isBlockDevice()) throw new RangeError('is neither a file nor a block device');
+  const bytes = stat.isFile() ? stat.size : deviceSize(fd);
+  if (bytes < SECTOR) throw new RangeError(`${bytes} bytes; a disk has at least one sector of ${SECTOR}`);
+  return bytes - (bytes % SECTOR);
+}
+
+function deviceSize(fd: number): number {
   // A block device tells its size by where reading ends: halve the distance to it.
   const one = new Uint8Array(1);
   const there = (at: number): boolean => readSync(fd, one, 0, 1, at) === 1;
