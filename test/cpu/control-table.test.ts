@@ -59,6 +59,8 @@ class Bench {
   }
 }
 
+/** 64-bit operands can be given. */
+const wide = (mode: Mode): boolean => mode === 'long' || mode === 'long5';
 const has = (f: Feature): boolean => CORE_FEATURES.includes(f);
 
 /** States to start from: every mode, and those on the way into IA-32e mode and out of it. */
@@ -89,6 +91,7 @@ const STARTS: readonly (readonly [string, Mode, (m: Machine) => void])[] = [
   ['PAE paging', 'pae', () => undefined],
   ['compatibility mode', 'compat', () => undefined],
   ['64-bit mode', 'long', () => undefined],
+  ...(has('la57') ? ([['64-bit mode, five levels', 'long5', () => undefined]] as const) : []),
   ...(has('pcid') ? ([['compatibility mode with PCIDs', 'compat', (m: Machine) => m.set('CR4', 0x2_0620)]] as const) : []),
 ];
 
@@ -117,7 +120,7 @@ test('CR0: every combination of its bits, from every mode', () => {
     }
     // Reserved bits: ignored below 32, #GP above (in 64-bit mode, where they can be given).
     for (let bit = 0n; bit < 64n; bit++)
-      checkCr0(bench, name, mode === 'long' ? bench.before.cr0 ^ (1n << bit) : BigInt.asUintN(32, bench.before.cr0 ^ (1n << bit)));
+      checkCr0(bench, name, wide(mode) ? bench.before.cr0 ^ (1n << bit) : BigInt.asUintN(32, bench.before.cr0 ^ (1n << bit)));
   }
   report(bench.cases);
 });
@@ -175,7 +178,7 @@ test('CR4: every bit, pairs of bits and random values, from every mode and for e
         assert.is(found, wanted === undefined ? 13 : undefined, what);
         assert.is(bench.m.state.get('CR4'), wanted ?? bench.before.cr4, what);
       };
-      const width = mode === 'long' ? 64n : 32n;
+      const width = wide(mode) ? 64n : 32n;
       for (let a = 0n; a < width; a++) {
         check(bench.before.cr4 ^ (1n << a));
         for (let b = a + 1n; b < 24n; b++) check(bench.before.cr4 ^ (1n << a) ^ (1n << b));
@@ -191,7 +194,7 @@ test('CR3: reserved bits in 64-bit mode, none elsewhere', () => {
   for (const [name, mode, change] of STARTS) {
     bench.choose(mode, '0f 22 d8', change);
     if ((bench.before.cr4 & CR4.PAE) !== 0n && mode === 'pae') continue;
-    for (let bit = 0n; bit < (mode === 'long' ? 64n : 32n); bit++) {
+    for (let bit = 0n; bit < (wide(mode) ? 64n : 32n); bit++) {
       const value = bench.before.cr3 | (1n << bit);
       const wanted = movCr3(bench.before, value, PHYSICAL_BITS);
       const found = bench.move(value);

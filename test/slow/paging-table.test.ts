@@ -3,6 +3,5 @@ import { test } from 'uvu';
 import { testPaging } from '../cpu/model/paging-tests.ts';
 import { FULL } from './reference.ts';
 
-testPaging({ structures: ['32-bit', 'PAE', '4-level'], step: FULL ? 1 : 61, randomCases: FULL ? 4000 : 80 });
-testPaging({ structures: ['5-level'], step: FULL ? 8 : 499, randomCases: FULL ? 4000 : 80 });
+testPaging({ structures: ['32-bit', 'PAE', '4-level', '5-level'], step: FULL ? 1 : 61, randomCases: FULL ? 4000 : 80 });
 test.run();

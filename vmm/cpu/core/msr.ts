@@ -390,7 +390,8 @@ function writeExtended(cpu: usize, index: u32, value: u64): void {
       keep(cpu, cpu + CSTAR, value, isCanonicalBase(value));
       break;
     case MSR_FMASK:
-      store<u64>(cpu, value & 0xffffffff, FMASK);
+      // Bits 63:32 are reserved (SDM vol. 3 figure 5-14).
+      keep(cpu, cpu + FMASK, value, value >> 32 == 0);
       break;
     case MSR_FS_BASE:
       keep(cpu, cpu + SEG_BASE + (<usize>SEG_FS << 5), value, isCanonicalBase(value));
