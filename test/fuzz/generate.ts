@@ -64,7 +64,7 @@ const OPCODE_REG = new Set<number>([K.r8_opcode, K.r16_opcode, K.r32_opcode, K.r
 
 /** Instructions whose operands take some care; they are not part of sequences. */
 const CAREFUL =
-  /^(Div|Idiv|Xlat|Cmpxchg|Bt[src]?$|Shld|Shrd|Maskmov|Vmaskmovdqu|Enter|Leave|Xsave|Xrstor|Fx|Ldmxcsr|Vldmxcsr|Lss|Lfs|Lgs|Lar|Lsl|Verr|Verw|Wr|Rd|Int|Popf|Fldenv|Frstor|Fnsave|Fsave|Hlt|In$|Out|Ud|Cli|Sti|Cpuid|Xgetbv|Pcmp.str|Vpcmp.str|Mov_Sreg|Lgdt|Lidt|Lldt|Ltr|Lmsw|Invlpg|Swapgs|Clts|Invd|Wbinvd|Rsm|Mov_..._[cd]r|Mov_[cd]r|Vp?gather|Clac|Stac|Xsetbv|Invpcid)/;
+  /^(Movsxd_r16|Sha|Fu?com|Fi?com|Ftst|Div|Idiv|Xlat|Cmpxchg|Bt[src]?$|Shld|Shrd|Maskmov|Vmaskmovdqu|Enter|Leave|Xsave|Xrstor|Fx|Ldmxcsr|Vldmxcsr|Lss|Lfs|Lgs|Lar|Lsl|Verr|Verw|Wr|Rd|Int|Popf|Fldenv|Frstor|Fnsave|Fsave|Hlt|In$|Out|Ud|Cli|Sti|Cpuid|Xgetbv|Pcmp.str|Vpcmp.str|Mov_Sreg|Lgdt|Lidt|Lldt|Ltr|Lmsw|Invlpg|Swapgs|Clts|Invd|Wbinvd|Rsm|Mov_..._[cd]r|Mov_[cd]r|Vp?gather|Clac|Stac|Xsetbv|Invpcid)/;
 
 interface Memory {
   mod: number;
@@ -111,7 +111,7 @@ export interface Options {
 export class Generator {
   readonly random: Random;
   readonly #forms: readonly Form[];
-  readonly #known: ReadonlySet<number>;
+  readonly #byCode: ReadonlyMap<number, Form>;
   readonly #movable: Readonly<Record<'general' | 'simd' | 'x87', readonly Form[]>>;
   readonly #jumps: readonly Form[];
   readonly #avx: boolean;
@@ -142,7 +142,7 @@ export class Generator {
     const only = options.only?.toLowerCase();
     const exact = forms.filter((f) => f.mnemonic.toLowerCase() === only || f.name.toLowerCase() === only);
     this.#forms = only === undefined ? forms : exact.length > 0 ? exact : forms.filter((f) => f.name.toLowerCase().includes(only));
-    this.#known = new Set(forms.map((f) => f.code));
+    this.#byCode = new Map(forms.map((f) => [f.code, f]));
     const movable = forms.filter(
       (f) =>
         !f.branch && !f.string && !f.stack && !f.fwait && !CAREFUL.test(f.mnemonic) && !CAREFUL.test(f.name) && looseOf(f) === undefined,
@@ -153,7 +153,7 @@ export class Generator {
       x87: movable.filter((f) => f.x87 || f.mmx),
     };
     this.#jumps = forms.filter((f) => /^J.+_rel8_64$/.test(f.name) && f.flagsRead !== 0);
-    this.#avx = forms.some((f) => f.vex);
+    this.#avx = forms.some((f) => f.features.includes('AVX'));
     const r = this.random;
     this.#pools = {
       int: new Pool(r, 'int'),
@@ -269,7 +269,7 @@ export class Generator {
       const start = this.#at + AT.CODE;
       if (r.oneIn(2)) {
         this.#bytes.copyWithin(start + 1, start, start + this.#length);
-        this.#bytes[start] = r.pick([0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x40 + r.below(16), 0x2e, 0x65, 0x0f]);
+        this.#bytes[start] = r.pick([0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x40 + r.below(16), 0x2e, 0x36, 0x0f]);
         this.#length++;
       } else {
         const where = start + r.below(Math.min(5, this.#length));
@@ -303,6 +303,8 @@ export class Generator {
     const i = decoder.decode();
     const code = i.code;
     const length = i.length;
+    // FS and GS have bases that are not for these registers, and two registers are two addresses.
+    const based = i.segmentPrefix >= iced.Register.FS || i.memoryIndex !== iced.Register.None;
     i.free();
     decoder.free();
     const strict = new iced.Decoder(64, this.#scratch, iced.DecoderOptions.None);
@@ -310,9 +312,19 @@ export class Generator {
     const valid = s.code === code;
     s.free();
     strict.free();
-    if (!valid || length > this.#length) return false;
-    const f = this.#forms.find((g) => g.code === code) ?? (this.#known.has(code) ? undefined : undefined);
-    if (f === undefined || f.branch || f.string || f.stack || CAREFUL.test(f.mnemonic) || CAREFUL.test(f.name) || looseOf(f)) return false;
+    if (!valid || based || length > this.#length) return false;
+    const f = this.#byCode.get(code);
+    if (
+      f === undefined ||
+      f.onlyMemory ||
+      f.branch ||
+      f.string ||
+      f.stack ||
+      CAREFUL.test(f.mnemonic) ||
+      CAREFUL.test(f.name) ||
+      looseOf(f)
+    )
+      return false;
     list.push(f);
     this.#length = length;
     return true;
@@ -854,8 +866,9 @@ export class Generator {
       else if (rm >= 0 && rm !== RSP) this.#set(rm, r.oneIn(16) ? r.u32() * 65536 : this.#landing(0));
     } else if (name === 'Fbld' && !r.oneIn(8)) for (let i = 0; i < 9; i++) this.#poke(target + i, 1, r.below(10) * 16 + r.below(10));
     else if (name === 'Int') {
-      const n = r.below(256);
-      return n === 0x80 || n === 3 || n === 4 || n === 1 ? 13 : n;
+      // Below 20h some kernels have gates of their own.
+      const n = 0x20 + r.below(0xe0);
+      return n === 0x80 ? 0x20 : n;
     } else if (name === 'Enter') return r.oneIn(12) ? r.u32() & 0xffffff : r.below(64) | ((r.oneIn(2) ? r.below(4) : r.below(64)) << 16);
     else if (/^Retn?f?/.test(name) && f.osz !== 0) return r.below(64);
     if (/^Sh[lr]d/.test(name) && f.osz === 16) return r.below(17);
@@ -875,7 +888,7 @@ export class Generator {
     const r = this.random;
     this.#poke(target + 24, 4, r.oneIn(30) ? 0x40000 : this.#mxcsr(true));
     for (let i = 0; i < 64; i += 4) this.#poke(target + 512 + i, 4, 0);
-    this.#poke(target + 512, 4, r.oneIn(40) ? r.below(16) : r.below(this.#avx ? 8 : 4));
+    this.#poke(target + 512, 4, r.below(this.#avx ? (r.oneIn(40) ? 16 : 8) : 4));
     if (r.oneIn(40)) this.#poke(target + 512 + r.below(32), 1, 1);
   }
 

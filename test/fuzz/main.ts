@@ -5,13 +5,15 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { CORE_FEATURES } from '../../vmm/cpu/cpuid.ts';
+import { CORE_FEATURES, type Feature } from '../../vmm/cpu/cpuid.ts';
 import { type Engine, ENGINES } from './core.ts';
 import { Fuzzer, type Result } from './fuzz.ts';
 import { findHarness } from './host.ts';
 
-/** The host has 48-bit linear addresses: what is canonical depends on it. */
-const FEATURES = CORE_FEATURES.filter((name) => name !== 'la57');
+/** The host has 48-bit linear addresses: what is canonical depends on it. LUCID_FUZZ_FEATURES=avx,... tries what CPUID does not have yet. */
+const FEATURES = [...new Set([...CORE_FEATURES, ...((process.env['LUCID_FUZZ_FEATURES']?.split(',') ?? []) as Feature[])])].filter(
+  (name) => name !== 'la57',
+);
 
 const { values } = parseArgs({
   options: {

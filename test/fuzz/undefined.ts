@@ -154,13 +154,14 @@ export function looseOf(form: { readonly name: string; readonly mnemonic: string
 export const ANY_PART = /^(F?xsave|Fn?save|Fn?stenv|Fldenv|Frstor|F?xrstor|Enter|V?p?maskmov|V?p?gather|Retf|Iret)/i;
 
 /** Outcomes that differ altogether, and may: the vectors on the host and the core, or 256 for none. */
-export function otherOutcome(mnemonic: string, host: number, core: number): string {
+export function otherOutcome({ name, mnemonic }: { readonly name: string; readonly mnemonic: string }, host: number, core: number): string {
   // SDM vol. 2, MASKMOVQ and MASKMOVDQU: with a mask of zeros, faults of the address are implementation-dependent.
   if (/^V?maskmov(q|dqu)$/i.test(mnemonic) && core === 256 && host >= 12 && host <= 14)
     return 'MASKMOVQ MASKMOVDQU: faults under a mask of zeros';
   // SDM vol. 3, table 6-7: save areas are aligned to 2 or 4 bytes under alignment checking; AMD does not check them.
   if (/^(Fn?save|Frstor|Fn?stenv|Fldenv)$/.test(mnemonic) && host !== 17 && core === 17)
     return 'x87 save areas: alignment checks (SDM vol. 3, table 6-7)';
+  if (name === 'Movsxd_r16_rm16' && core !== host) return 'MOVSXD r16: AMD reads four bytes, Intel two (SDM vol. 2, MOVSXD)';
   // SDM vol. 2, SHA1MSG1 and the others: exceptions of type 4, so operands are aligned; AMD's do not care.
   if (/^Sha(1|256)/.test(mnemonic) && core === 13 && host !== 13) return 'SHA: operands that are not aligned (SDM vol. 2, table 2-21)';
   return '';
