@@ -394,6 +394,18 @@ test('FSIN, FCOS, FSINCOS and FPTAN are correctly rounded after reduction by the
   }
 });
 
+test('a tangent next to a pole stays below the power of two that its reciprocal is', () => {
+  // 5 pi/2 and 2^-65: the tangent is just above -2^65, which is what it rounds down to.
+  view.setUint16(DATA, 0x77f, true);
+  mem(0xd9, 5);
+  loadExtended(0xfb53d14aa9c2f2c2n, 2, false);
+  reg(0xd9, 0xf2);
+  popDouble();
+  mem(0xdb, 7);
+  assert.is(view.getBigUint64(DATA, true), 0x8000000000000000n);
+  assert.is(view.getUint16(DATA + 8, true), 0xc040);
+});
+
 test('F2XM1, FYL2X, FYL2XP1 and FPATAN are correctly rounded', () => {
   for (let i = 0; i < 150; i++) {
     const negative = i % 2 === 1;

@@ -21,8 +21,8 @@ function oddSeries(x: bigint, sign: 1n | -1n): bigint {
   return sum;
 }
 
-const LN2 = 2n * oddSeries(ONE / 3n, 1n);
-const QUARTER_PI = 4n * oddSeries(ONE / 5n, -1n) - oddSeries(ONE / 239n, -1n);
+export const LN2 = 2n * oddSeries(ONE / 3n, 1n);
+export const QUARTER_PI = 4n * oddSeries(ONE / 5n, -1n) - oddSeries(ONE / 239n, -1n);
 /** 0.C90FDAA22168C234C * 2^2. */
 const PI_66 = 0xc90fdaa22168c234cn << (BITS + 2n - 68n);
 

@@ -387,13 +387,19 @@ export function tangent(): void {
   if (aCls == ZERO) return zero(aSign);
   reduce();
   if (rExp < -64) {
-    // r is its own tangent to 128 bits, or the cotangent its reciprocal; what is missing lies above (below).
+    // r is its own tangent to 128 bits, or its reciprocal the cotangent; what is missing lies above, or below.
     if ((quadrant & 1) == 0) {
       pHi = rHi;
       pLo = rLo;
       wExp = rExp;
     } else {
       divW(TOP_BIT, 0, 0, rHi, rLo, rExp);
+      // 1/r - r/3, where 1/r is a power of two: below it the binade is another.
+      if (pHi == TOP_BIT && pLo == 0) {
+        pHi = ~(<u64>0);
+        pLo = ~(<u64>0);
+        wExp--;
+      }
     }
     return finish(rSign ^ (quadrant & 1));
   }
