@@ -4,8 +4,8 @@
  * Written from the tables of the formats of CR3 and paging-structure entries (tables 5-4 to 5-6, 5-9 to 5-11, 5-14 to 5-20), section 5.6
  * "Access rights" and section 5.7 "Page-fault exceptions". Entries come as halves: numbers of 32 bits, top level first.
  *
- * Where the SDM leaves a choice: an access that faults sets no accessed bit here ("whenever the processor uses a paging-structure entry as part of
- * linear-address translation" may, but need not, include the upper entries of a translation that does not come about).
+ * An access that violates the protection sets the accessed bits above the entry that maps the page (note to interrupt 14); where the SDM leaves
+ * a choice, an access that faults sets none here (that entry's own, and those above an entry that is not present or sets reserved bits).
  *
  * @module
  */
@@ -113,7 +113,7 @@ export function access(c: Controls, kind: Access, low: ArrayLike<number>, high: 
     const forbidden = keyForbids(c, userPage, user, write, fetch, (h >>> 27) & 15);
     if (forbidden) error |= 32;
     const allowed = rights(c, kind, user, userPage, writable, executable) && !forbidden;
-    return allowed ? { error: -1, accessed: i } : { error: error | 1, accessed: -1 };
+    return allowed ? { error: -1, accessed: i } : { error: error | 1, accessed: i - 1 };
   }
   throw new Error('no entry maps a page');
 }

@@ -44,7 +44,10 @@ export const A_SUPER: u32 = 4;
 /** A non-canonical address raises #SS(0) instead of #GP(0). */
 export const A_STACK: u32 = 8;
 
-/** Physical address width; bits above are reserved in every paging structure entry. */
+/**
+ * Physical address width; bits above are reserved in every paging structure entry. It is the core's, and CPUID leaf 80000008h of every table that the
+ * monitor makes says the same (PHYSICAL_BITS).
+ */
 export const PHYS_BITS: u32 = 40;
 const PHYS_MASK: u64 = 0xfffffff000;
 const RESERVED: u64 = 0x000fff0000000000;
@@ -154,7 +157,7 @@ function entry64(cpu: usize, gpa: u64, linear: u64, qualification: u64 = EPT_REA
 
 /**
  * Walks the page tables for one access. Returns a host address, DEVICE (walkGpa holds the address) or 0 after raising #PF.
- * `user` and `access` decide the rights; A and D are set when `setBits`.
+ * `user` and `access` decide the rights; A and D are set when `setBits` (a refused access sets A above the entry that maps the page).
  */
 function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setBits: bool): usize {
   walkGlobal = false;
@@ -206,14 +209,12 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
       gpa = <u64>(entry32 & 0xfffff000) | (linear & 0xfff);
     }
     entry = <u64>entry32;
-    if (!allowed(cpu, rights, 0, access, user, smap, cr0, cr4)) return protection(cpu, linear, error);
+    const permitted = allowed(cpu, rights, 0, access, user, smap, cr0, cr4);
     if (setBits) {
-      if (h1) {
-        const pde = load<u32>(h2);
-        if ((pde & 0x20) == 0) store<u32>(h2, pde | 0x20);
-        setAccessed32(h1, write);
-      } else setAccessed32(h2, write);
+      if (h1) setAccessed32(h2, false);
+      if (permitted) setAccessed32(h1 ? h1 : h2, write);
     }
+    if (!permitted) return protection(cpu, linear, error);
   } else {
     if (load<u64>(cpu, EFER) & EFER_LMA) {
       let table = load<u64>(cpu, CR3) & PHYS_MASK;
@@ -275,16 +276,18 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
       walkKey = ENTRY_KEYED | (key << ENTRY_KEY_SHIFT);
       const denied = <u32>(load<u64>(cpu, PKRU) >> (key << 1)) & 3;
       readOnly = (denied & 2) != 0 && (user || (cr0 & CR0_WP) != 0);
-      if (access != A_EXEC && ((denied & 1) != 0 || (write && readOnly))) return protection(cpu, linear, error | 32);
+      if (access != A_EXEC && ((denied & 1) != 0 || (write && readOnly))) error |= 32;
     }
-    if (!allowed(cpu, rights, nx & PTE_NX, access, user, smap, cr0, cr4)) return protection(cpu, linear, error);
+    const permitted = (error & 32) == 0 && allowed(cpu, rights, nx & PTE_NX, access, user, smap, cr0, cr4);
+    // The entries above the one that maps the page are accessed also when the access is refused (SDM, interrupt 14, note on the accessed flag).
     if (setBits) {
       if (h5) setAccessed(h5, false);
       if (h4) setAccessed(h4, false);
-      if (h3) setAccessed(h3, write && shift == 30);
-      if (h2) setAccessed(h2, write && shift == 21);
-      if (h1) setAccessed(h1, write);
+      if (h3 && shift != 30) setAccessed(h3, false);
+      if (h2 && shift == 12) setAccessed(h2, false);
+      if (permitted) setAccessed(shift == 12 ? h1 : shift == 21 ? h2 : h3, write);
     }
+    if (!permitted) return protection(cpu, linear, error);
     const offset: u64 = (<u64>1 << shift) - 1;
     gpa = (entry & PHYS_MASK & ~offset) | (linear & offset);
   }
