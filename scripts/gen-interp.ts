@@ -387,7 +387,11 @@ op(
         ${nextOp}
       }
       left -= n + <i32>((pc - start) >> 4);
-      if (failed(cpu) || left <= MARGIN || load<u32>(cpu, STEPPING) != 0) { leave(cpu, load<u64>(cpu, RIP), left); return; }
+      if (failed(cpu) || left <= MARGIN || load<u32>(cpu, STEPPING) != 0) {
+        leave(cpu, load<u64>(cpu, RIP), left);
+        if (n > 0) store<u64>(cpu, load<u64>(cpu, ICOUNT), STRING_AT);
+        return;
+      }
       start = pc; continue;`,
 );
 op(
@@ -566,7 +570,7 @@ import { below, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modi
 import { EXC_STEP, failed, raise, raiseError, VEC_GP, VEC_UD } from './fault';
 import { CF, FLAGS_ADD, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getPF, getSF, getZF, OF, setCarries } from './flags';
 import { commit, refill } from './mmu';
-import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, OUTSIDE, RAM_BASE, RIP, RIP_BASE, STEPPING, TLB_NOW } from './state.gen';
+import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, OUTSIDE, RAM_BASE, RIP, RIP_BASE, STEPPING, STRING_AT, TLB_NOW } from './state.gen';
 import { enterGuest } from './exits';
 `;
 writeFileSync(

@@ -321,4 +321,22 @@ test('breakpoints cost nothing when they are off again', () => {
   assert.ok(steps() - before < 100, `${steps() - before} steps`);
 });
 
+test('RF is pushed for what comes between iterations of REP, not after the last one (SDM vol. 3, 17.3.1.1)', () => {
+  // The #DB handler keeps the image's RF.
+  const g = new Guest({ code: `${mov(1, 3)} ${mov(7, FREE)} f3 aa 90 90 ${END}`, rflags: 2 | TF });
+  g.put(HANDLERS + 16, hex('50 8a 44 24 1a 48 ff c2 88 04 55 00 10 02 00 58 48 cf'));
+  assert.is(g.run().reason, 'hlt');
+  const seen = Array.from({ length: 7 }, (_, i) => g.read(FREE + 0x1000 + 2 * (i + 1), 1) & 1);
+  assert.equal(seen, [0, 0, 1, 1, 0, 0, 0]);
+});
+
+test('RF that nothing is held off by costs no single steps', () => {
+  // IRETQ with RF in the image onto a long repeated instruction.
+  const g = new Guest({ code: `6a 10 68 ${le(STACK, 4)} 68 02 00 01 00 6a 08 68 ${le(CODE + 21, 4)} 48 cf ${mov(1, 4000)} ${mov(7, FREE)} f3 aa f4` });
+  g.run(6);
+  const before = g.vcpu.state.number('ENG_STEPS');
+  assert.is(g.run().reason, 'hlt');
+  assert.ok(g.vcpu.state.number('ENG_STEPS') - before < 100);
+});
+
 test.run();

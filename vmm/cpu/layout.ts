@@ -166,6 +166,7 @@ field('EXC_CR2', 'u64', 'linear address of a pending #PF, written to CR2 at deli
 field('EXC_DR6', 'u64', 'DR6 bits of a pending #DB', scratch);
 field('EVENT', 'u32', 'what asks for attention at the next boundary: EVENT_INTR EVENT_NMI EVENT_STOP ...');
 field('SHADOW_AT', 'u64', 'ICOUNT at which the STI or MOV SS shadow holds (all ones: none)');
+field('STRING_AT', 'u64', 'ICOUNT at which a repeated string instruction stands between two iterations (all ones: none)');
 field('SHADOW_KIND', 'u32', '1 = STI, 2 = MOV SS: what made the shadow');
 field('NMI_BLOCKED', 'u32', '1 between NMI delivery and IRET');
 field('ACTIVITY', 'u32', '0 active, 1 HLT, 2 shutdown, 3 wait for SIPI');

@@ -340,7 +340,10 @@ export class Vcpu {
       const value = regs[name];
       if (value !== undefined) s.set('REGS', value, i);
     });
-    if (regs.rip !== undefined) s.set('RIP', regs.rip);
+    if (regs.rip !== undefined) {
+      s.set('RIP', regs.rip);
+      s.set('STRING_AT', 0xffff_ffff_ffff_ffffn);
+    }
     if (regs.rflags !== undefined) this.#core.writeFlags(this.base, Number(regs.rflags & 0xffffffffn));
     this.#core.modeChanged(this.base);
   }

@@ -8,8 +8,7 @@
  *
  * Models SDM vol. 3 chapter 6 (6.8 flags, 6.11-6.14 gates, stacks, error codes, IST), 6.15 (#DF), 17.3 (#DB, RF), 21.1.4 (real mode),
  * 21.3 (virtual-8086), 21.3.3 (VME redirection); vol. 2 INT. Error codes of faults while an event is delivered get EXT unless the
- * event is INT n, INT3 or INTO. RF is not set in the image of an interrupt that comes between iterations of a repeated string
- * instruction. An exception whose delivery raises a benign exception for ever (#AC by an unaligned user handler stack) would hang a
+ * event is INT n, INT3 or INTO. An exception whose delivery raises a benign exception for ever (#AC by an unaligned user handler stack) would hang a
  * processor; here it shuts down. Left out: CET, FRED, user interrupts.
  */
 import { enterGuest, EXIT_EXCEPTION_NMI, EXIT_TRIPLE_FAULT, OUTSIDE_HANDLING, vmentry, vmexit } from './exits';
@@ -28,7 +27,7 @@ import {
   ACTIVITY, ANSWER_NEXT, ANSWERS, CPL, CR2, CR4, DEBUGCTL, DR, EXC, EXC_CR2, EXC_DR6, EXC_ERROR, EXIT_INTR_ERROR, EXIT_INTR_INFO, ICOUNT,
   IDTR_BASE, IDTR_LIMIT, IRQ_COUNT, KS_IRQ_INJECTIONS, KS_NMI_INJECTIONS, LONG, NEXT_RIP, NMI_BLOCKED, OUTSIDE,
   PROBE_KVM_INJ_EXCEPTION, PROBE_KVM_INJ_VIRQ, PROBE_KVM_PAGE_FAULT, PROT, REGS, RFLAGS, RIP, RUN_EXIT, SEG_AR, SEG_BASE, SEG_LIMIT,
-  SEG_SEL, SHADOW_AT, STATUS_TEXT, STEPPING, STORM, STORM_AT, VM_EXC_BITMAP,
+  SEG_SEL, SHADOW_AT, STATUS_TEXT, STEPPING, STRING_AT, STORM, STORM_AT, VM_EXC_BITMAP,
 } from './state.gen';
 import { TASK_GATE, checkTss, taskSwitch } from './task';
 import { checkTarget } from './transfer';
@@ -128,8 +127,11 @@ function deliverChain(cpu: usize, vector: u32, kind: u32, error: i64): void {
     const exc = load<u32>(cpu, EXC);
     if ((exc & EXC_VALID) == 0) {
       if (exc != 0) giveUp(cpu, INTERNAL_DELIVERY);
-      // A delivered event ends the shadow of STI and MOV SS.
-      else store<u64>(cpu, u64.MAX_VALUE, SHADOW_AT);
+      else {
+        // A delivered event ends the shadow of STI and MOV SS.
+        store<u64>(cpu, u64.MAX_VALUE, SHADOW_AT);
+        store<u64>(cpu, u64.MAX_VALUE, STRING_AT);
+      }
       break;
     }
     const second = exc & 0xff;
@@ -237,7 +239,8 @@ function deliver(cpu: usize, vector: u32, kind: u32, error: i64, rip: u64): void
   type = kind;
   errorCode = error;
   let image = readFlags(cpu);
-  if (kind == TYPE_EXCEPTION && isFault(cpu, vector)) image |= RF;
+  // Section 17.3.1.1: faults, and whatever comes between two iterations of a repeated string instruction.
+  if ((kind == TYPE_EXCEPTION && isFault(cpu, vector)) || load<u64>(cpu, STRING_AT) == load<u64>(cpu, ICOUNT)) image |= RF;
   if (load<u32>(cpu, PROT) == 0) deliverReal(cpu, vector, rip, image);
   else throughGate(cpu, vector, rip, image);
   const exc = load<u32>(cpu, EXC);

@@ -8,7 +8,7 @@ import { resetMsrs } from './msr';
 import { modeChanged, PAGE_CODE, tlbFlush, tlbInit } from './mmu';
 import {
   ACTIVITY, APIC_BASE, CR0, CR2, CR3, CR4, DR, EFER, EXIT_MIN, FCW, FSW, FTW, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, JUMP_GEN, K4096, MXCSR, NMI_BLOCKED, OUTSIDE,
-  PAGE_FLAGS, PENDING_DB, RAM_BASE, RIP, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SEL, SHADOW_AT, STATE_SIZE, VCPU_BASE, VCPU_ID, VCPU_STRIDE, WINDOW, XCR0,
+  PAGE_FLAGS, PENDING_DB, RAM_BASE, RIP, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SEL, SHADOW_AT, STATE_SIZE, STRING_AT, VCPU_BASE, VCPU_ID, VCPU_STRIDE, WINDOW, XCR0,
 } from './state.gen';
 
 export function reset(cpu: usize): void {
@@ -55,6 +55,7 @@ export function initReset(cpu: usize): void {
 /** What reset and INIT have in common: the registers that instructions name. */
 function registers(cpu: usize): void {
   store<u64>(cpu, u64.MAX_VALUE, SHADOW_AT);
+  store<u64>(cpu, u64.MAX_VALUE, STRING_AT);
   for (let seg: usize = 0; seg < 8; seg++) {
     const at = cpu + (seg << 5);
     store<u64>(at, 0, SEG_BASE);

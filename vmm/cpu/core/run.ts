@@ -98,6 +98,8 @@ export function run(cpu: usize): i32 {
     if (load<u32>(cpu, OUTSIDE) != 0 && !resumed) {
       if (enterGuest(cpu)) continue;
     }
+    // RF is cleared as the instruction starts (SDM vol. 3 section 17.3.1.1); it is kept up to its end where it still holds off a breakpoint.
+    if ((load<u32>(cpu, RFLAGS) & RF) != 0 && !breakpointsEnabled(cpu)) store<u32>(cpu, load<u32>(cpu, RFLAGS) & ~RF, RFLAGS);
     if (alone || resumed || left <= MARGIN || mustStep(cpu)) {
       alone = false;
       takeBurst(cpu);
