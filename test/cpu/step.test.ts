@@ -330,9 +330,29 @@ test('RF is pushed for what comes between iterations of REP, not after the last 
   assert.equal(seen, [0, 0, 1, 1, 0, 0, 0]);
 });
 
+test('DEBUGCTL.BTF: steps from branch to branch; each #DB ends it', () => {
+  // WRMSR 1D9h = 2, TF by POPF; the handler sets BTF again.
+  const set = 'b9 d9 01 00 00 b8 02 00 00 00 31 d2 0f 30';
+  const g = new Guest({
+    code: `${set} 68 02 01 00 00 9d 90 39 c0 75 02 74 01 90 90 eb 01 90 e8 00 00 00 00 f4`,
+    rflags: 2,
+    intercepts: parseIntercepts('db'),
+  });
+  g.put(HANDLERS + 16, `50 51 52 ${set} 5a 59 58 48 cf`);
+  assert.is(g.run().reason, 'hlt');
+  const base = CODE + hex(set).length;
+  const at = g.exits().filter((e) => e.reason === 0);
+  assert.equal(
+    at.map((e) => e.rip - base),
+    [14, 18, 23],
+  );
+});
+
 test('RF that nothing is held off by costs no single steps', () => {
   // IRETQ with RF in the image onto a long repeated instruction.
-  const g = new Guest({ code: `6a 10 68 ${le(STACK, 4)} 68 02 00 01 00 6a 08 68 ${le(CODE + 21, 4)} 48 cf ${mov(1, 4000)} ${mov(7, FREE)} f3 aa f4` });
+  const g = new Guest({
+    code: `6a 10 68 ${le(STACK, 4)} 68 02 00 01 00 6a 08 68 ${le(CODE + 21, 4)} 48 cf ${mov(1, 4000)} ${mov(7, FREE)} f3 aa f4`,
+  });
   g.run(6);
   const before = g.vcpu.state.number('ENG_STEPS');
   assert.is(g.run().reason, 'hlt');

@@ -85,8 +85,9 @@ const DR7_FIXED: u64 = 0x400;
 const DR7_GD: u64 = 0x2000;
 const DR7_ENABLES: u64 = 0xff;
 
-/** RDTSCP exits under RDTSC's control, with its own number (appendix C). */
+/** RDTSCP exits under RDTSC's control, INVPCID under INVLPG's, with their own numbers (appendix C). */
 const EXIT_RDTSCP: u32 = 51;
+const EXIT_INVPCID: u32 = 58;
 
 /** #GP(0) unless CPL is 0. */
 // @ts-ignore: decorator
@@ -483,6 +484,8 @@ export function invlpg(cpu: usize, lin: u64): void {
 
 /** INVPCID; `lin` is the linear address of the 16-byte descriptor, accessed as `kind`. Privilege has been checked. */
 export function invpcid(cpu: usize, type: u64, lin: u64, kind: u32): void {
+  // The qualification would be the displacement, which nobody asks for.
+  if (intercepts(INTERCEPT_INVLPG)) exit(cpu, EXIT_INVPCID, 0);
   const pcid = readMem(cpu, lin, 8, kind);
   if (failed(cpu)) return;
   const address = readMem(cpu, wrap(cpu, lin + 8), 8, kind);

@@ -4,7 +4,7 @@
  * Models SDM vol. 4 (architectural MSRs), vol. 3 section 10.11 (APIC), 11.11 (MTRRs), 11.12 (PAT), 15.3 (machine check), 17.17 (TSC). The local
  * APIC's MSRs (1B, 6E0, 800-8FF) and any that this file does not know are the monitor's, which answers or refuses. Those that KVM hands
  * to the guest do not exit: FS, GS and kernel GS base, SYSENTER_*, reading the TSC. MTRRs and PAT are kept and checked but change nothing:
- * guest memory is coherent. Left out: performance counters, LBR recording and branch single-stepping behind DEBUGCTL.
+ * guest memory is coherent. Left out: performance counters and LBR recording.
  */
 import { isCanonicalBase } from './canonical';
 import { tsc } from './control';

@@ -18,9 +18,9 @@ import { DEVICE_CODE } from './mmu';
 import { initReset } from './reset';
 import { takeBurst } from './string';
 import { clearTrapDropped, SYS_IRET, SYS_SYSCALL, SYS_SYSRET, trapDropped } from './sys';
-import { STRING, SYS } from './uop.gen';
+import { CALL_M, JMP_LOCAL, STRING, SYS } from './uop.gen';
 import {
-  ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, BURST, CLOCK_OFFSET, CODE_BASE, DEADLINE, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
+  ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, BURST, CLOCK_OFFSET, CODE_BASE, DEADLINE, DEBUGCTL, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
   KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NEXT_RIP, NMI_BLOCKED, OUTSIDE, PENDING_DB, PROBE_DEADLINE, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SHADOW_KIND, SLICE_END,
   STATUS_TEXT, STEPPING, STOP_AT, WINDOW,
 } from './state.gen';
@@ -49,6 +49,7 @@ export const INTERNAL_FETCH: u32 = 1;
 
 /** DR6.BS, the single-step bit. */
 const DR6_BS: u64 = 0x4000;
+const DEBUGCTL_BTF: u64 = 2;
 
 export function run(cpu: usize): i32 {
   let alone = false;
@@ -274,9 +275,20 @@ function step(cpu: usize): bool {
   if ((flags & RF) != 0 && !going && !isSystem(at, SYS_IRET)) store<u32>(cpu, load<u32>(cpu, RFLAGS) & ~RF, RFLAGS);
   let traps = takeHits();
   // TF counts as it was before the instruction (SYSCALL and SYSRET see to that themselves).
-  if ((flags & TF) != 0 && !trapDropped && !isSystem(at, SYS_SYSCALL) && !isSystem(at, SYS_SYSRET)) traps |= DR6_BS;
+  if ((flags & TF) != 0 && !trapDropped && !isSystem(at, SYS_SYSCALL) && !isSystem(at, SYS_SYSRET) && steps(cpu, at, going)) traps |= DR6_BS;
   if (traps) store<u64>(cpu, load<u64>(cpu, PENDING_DB) | traps, PENDING_DB);
   return true;
+}
+
+/**
+ * TF traps after every instruction, with IA32_DEBUGCTL.BTF after those that branched (SDM vol. 3 section 17.4.3): that went on elsewhere. A
+ * conditional branch to the next instruction counts as not taken.
+ */
+function steps(cpu: usize, at: usize, going: bool): bool {
+  if ((load<u64>(cpu, DEBUGCTL) & DEBUGCTL_BTF) == 0) return true;
+  const uop = <u32>load<u16>(at);
+  if (uop >= JMP_LOCAL && uop <= CALL_M) return true;
+  return !going && load<u64>(cpu, RIP) != load<u64>(cpu, NEXT_RIP);
 }
 
 // @ts-ignore: decorator

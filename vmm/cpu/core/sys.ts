@@ -16,7 +16,7 @@ import { accessKind, finish, linearOf, MODIFY, operand, push, READ, setStackPoin
 import { portAccess } from './io';
 import { fire, watched } from './probe';
 import { nextRandom } from './random';
-import { arpl, lar, lldt, loadSegment, lsl, ltr, verr, verw } from './segment';
+import { arpl, lar, lldt, loadSegment, lsl, ltr, verr, verw, wrap } from './segment';
 import { ldmxcsr } from './sse';
 import { syscall, sysenter, sysexit, sysret } from './syscall';
 import { emms, fwait, fxrstor, fxsave } from './x87state';
@@ -408,7 +408,7 @@ function farMemory(cpu: usize, pc: usize, osz: u32): i32 {
   const kind = accessKind(pc);
   const offset = readMem(cpu, lin, osz, kind);
   if (failed(cpu)) return SYS_FAILED;
-  const selector = <u32>readMem(cpu, lin + <u64>osz, 2, kind);
+  const selector = <u32>readMem(cpu, wrap(cpu, lin + <u64>osz), 2, kind);
   if (failed(cpu)) return SYS_FAILED;
   if (<u32>load<u8>(pc, 12) == SYS_CALL_FAR_M) farCall(cpu, selector, offset, osz);
   else farJump(cpu, selector, offset, osz);
@@ -442,7 +442,7 @@ function loadFar(cpu: usize, pc: usize, osz: u32, seg: u32): i32 {
   const kind = accessKind(pc);
   const offset = readMem(cpu, lin, osz, kind);
   if (failed(cpu)) return SYS_FAILED;
-  const selector = <u32>readMem(cpu, lin + <u64>osz, 2, kind);
+  const selector = <u32>readMem(cpu, wrap(cpu, lin + <u64>osz), 2, kind);
   if (failed(cpu)) return SYS_FAILED;
   const r = segmentLoaded(cpu, seg, selector);
   if (r == SYS_FAILED) return r;
