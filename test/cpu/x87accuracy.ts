@@ -208,7 +208,7 @@ export const FUNCTIONS: readonly Function[] = [
   { name: 'FYL2XP1', modrm: 0xf9, draw: (a) => [small(a), ordinate(a)], value: (x, y) => [product(log2p1(x), y)] },
 ];
 
-/** Distance of an extended result from the exact value, in units in the last place of the latter. */
+/** Extended result less the exact value, in units in the last place of the latter. */
 function ulps(got: Extended, value: Real): number {
   const ulp = Math.max(value.v === 0n ? -16382 : order(value), 1 - BIAS) - 63;
   const g = magnitude(got);
@@ -216,7 +216,14 @@ function ulps(got: Extended, value: Real): number {
   const base = Math.min(value.e, g.e, ulp);
   const gap = ((g.v * signOf(got)) << BigInt(g.e - base)) - (value.v << BigInt(value.e - base));
   const unit = 1n << BigInt(ulp - base);
-  return Number(((gap < 0n ? -gap : gap) << 40n) / unit) / 2 ** 40;
+  return Number((gap << 40n) / unit) / 2 ** 40;
+}
+
+/** A result that is on the wrong side of the exact value for RC `mode`: 1 down, 2 up, 3 towards 0. */
+function astray(error: number, value: Real, mode: number): boolean {
+  if (mode === 0) return false;
+  const down = mode === 1 || (mode === 3 && value.v > 0n);
+  return down ? error > 0 : error < 0;
 }
 
 export interface Worst {
@@ -225,6 +232,8 @@ export interface Worst {
   /** Largest errors in units in the last place: rounding to nearest, and in the other modes. */
   nearest: number;
   directed: number;
+  /** Results on the wrong side of the exact value. */
+  astray: number;
   /** The arguments of the largest error. */
   at: string;
 }
@@ -235,7 +244,7 @@ const DATA = BigInt(AT + 0x1000);
 export function measure(x87: X87, f: Function, count: number, seed: bigint): Worst {
   const { fn, view } = x87;
   const a = new Arguments(seed);
-  const worst: Worst = { name: f.name, cases: count, nearest: 0, directed: 0, at: '' };
+  const worst: Worst = { name: f.name, cases: count, nearest: 0, directed: 0, astray: 0, at: '' };
   const at = Number(DATA);
   const push = ({ sig, se }: Extended): void => {
     view.setBigUint64(at, sig, true);
@@ -254,7 +263,9 @@ export function measure(x87: X87, f: Function, count: number, seed: bigint): Wor
     for (const value of values) {
       fn.x87Mem(CPU, 3, 7, DATA, 3, 4);
       const got = { sig: view.getBigUint64(at, true), se: view.getUint16(at + 8, true) };
-      const error = ulps(got, value);
+      const signed = ulps(got, value);
+      const error = Math.abs(signed);
+      if (astray(signed, value, mode)) worst.astray++;
       const kind = mode === 0 ? 'nearest' : 'directed';
       if (error <= worst[kind]) continue;
       worst[kind] = error;

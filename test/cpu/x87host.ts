@@ -9,7 +9,7 @@ import { AT, CPU, type X87 } from './x87core.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** One instruction with everything it sees. `code` is opcode and ModRM (memory forms: mod 0, rm 6: [rsi]). */
+/** One instruction with everything it sees. `code` is opcode and ModRM (memory forms: mod 0, rm 6: [rsi]), perhaps behind 66 or 0F. */
 export interface Case {
   readonly code: readonly number[];
   readonly flags: number;
@@ -85,9 +85,11 @@ export function runOnCore(x87: X87, c: Case): Outcome {
   fn.setFlags(CPU, c.flags & 0x8d5);
   const operand = AT + 0x400;
   bytes.set(c.memory, operand);
-  const [opcode = 0, modrm = 0] = c.code;
-  if (modrm >= 0xc0) fn.x87Reg(CPU, opcode & 7, modrm);
-  else fn.x87Mem(CPU, opcode & 7, (modrm >> 3) & 7, BigInt(operand), 3, 4);
+  const [opcode = 0, modrm = 0] = c.code.slice(-2);
+  const op = (modrm >> 3) & 7;
+  if (opcode === 0xae) fn[op === 0 ? 'fxsave' : 'fxrstor'](CPU, BigInt(operand), 4);
+  else if (modrm >= 0xc0) fn.x87Reg(CPU, opcode & 7, modrm);
+  else fn.x87Mem(CPU, opcode & 7, op, BigInt(operand), 3, c.code[0] === 0x66 ? 2 : 4);
   const fault = x87.fault();
   const flags = fn.getFlags(CPU);
   const eax = Number(x87.get64('REGS'));

@@ -23,6 +23,7 @@ for (const f of FUNCTIONS) {
       `${f.name}: ${count} arguments, error ${worst.nearest.toFixed(6)} to nearest, ${worst.directed.toFixed(6)} directed (${worst.at})`,
     );
     assert.ok(worst.nearest <= HALF, `${worst.nearest} at ${worst.at}`);
+    assert.is(worst.astray, 0, 'results on the wrong side');
     assert.ok(worst.directed <= 1, `${worst.directed} at ${worst.at}`);
   });
 }
