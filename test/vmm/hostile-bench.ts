@@ -179,7 +179,7 @@ export class Bench implements Stand {
     this.#ended = undefined;
     const options = new Random(seed ^ 0x5bd1e995);
     vm.setIntercepts(parseIntercepts(options.oneIn(4) ? 'cr3,invlpg,rdtsc,pause,dr,cr8,pf,ud,gp,db' : ''));
-    this.#enter(start, options);
+    this.#enter(start, options, mode);
     if (options.oneIn(10)) {
       // Breakpoints on execution, on writes, and on any access.
       vcpu.setDebugRegs({
@@ -197,13 +197,11 @@ export class Bench implements Stand {
     this.#random = new Random(seed ^ 0x2545f491);
   }
 
-  #enter({ sregs, regs }: Pick<Start, 'sregs' | 'regs'>, random: Random): void {
+  #enter({ sregs, regs }: Pick<Start, 'sregs' | 'regs'>, random: Random, mode: Mode): void {
     const { vcpu } = this;
+    for (const [field, value] of extendedState(random, mode)) vcpu.state.set(field, BigInt.asUintN(64, value));
     vcpu.setSregs(sregs);
     vcpu.setRegs(regs);
-    const { xcr0, pkru } = extendedState(random);
-    vcpu.state.set('XCR0', xcr0);
-    vcpu.state.set('PKRU', pkru);
   }
 
   /**
@@ -224,7 +222,7 @@ export class Bench implements Stand {
       this.#wakeUps = 0;
       this.#ended = undefined;
       const again = seed * 64 + life;
-      this.#enter(begin(again, mode), new Random(again));
+      this.#enter(begin(again, mode), new Random(again), mode);
     }
     this.#check();
     return sum;

@@ -62,7 +62,7 @@ class Writer {
   #prefixes(): void {
     const random = this.#random;
     while (random.oneIn(7)) this.out.push(random.pick(PREFIXES));
-    if (this.#mode === 'long' && random.oneIn(2)) this.out.push(0x40 | random.below(16));
+    if (this.#mode.startsWith('long') && random.oneIn(2)) this.out.push(0x40 | random.below(16));
   }
 
   #branch(): void {
@@ -104,6 +104,7 @@ class Writer {
           0,
           random.pick([
             root('long'),
+            root('long57'),
             root('pae'),
             root('paging32'),
             0x80000011,
@@ -137,7 +138,7 @@ class Writer {
         // A store into code nearby.
         out.push(0xc7, 0x05);
         this.#immediate(0);
-        out.push(...words(4, [this.#mode === 'long' ? random.below(64) : CODE + random.below(CODE_BYTES)]));
+        out.push(...words(4, [this.#mode.startsWith('long') ? random.below(64) : CODE + random.below(CODE_BYTES)]));
         this.#immediate(4);
         break;
       default:
@@ -216,7 +217,7 @@ class Writer {
       case 2:
         // XSAVE and the others of group 15 and 9, and segment bases, with and without their prefixes.
         if (random.oneIn(3)) out.push(random.pick([0x66, 0xf3, 0xf2]));
-        if (this.#mode === 'long') out.push(0x48);
+        if (this.#mode.startsWith('long')) out.push(0x48);
         out.push(0x0f, random.pick([0xae, 0xae, 0xc7]));
         this.#modrm();
         break;

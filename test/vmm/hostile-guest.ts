@@ -73,6 +73,7 @@ export const MODES = [
   'vm86',
   'vm86-paging',
   'long',
+  'long57',
   'compat32',
   'compat16',
   'garbage',
@@ -108,7 +109,7 @@ function gate(selector: number, offset: number, access: number, count: number): 
 }
 
 function isLong(mode: Mode): boolean {
-  return mode === 'long' || mode === 'compat32' || mode === 'compat16';
+  return mode.startsWith('long') || mode === 'compat32' || mode === 'compat16';
 }
 
 /** Writes a guest and says how it starts. `level`: the privilege level that code runs at, where the mode has a choice. */
@@ -331,6 +332,11 @@ function pages(random: Random, mode: Mode, room: Room): void {
     if (i === 0 || random.oneIn(8)) entry(third + i * 8, BigInt(second) | (isLong(mode) || mode === 'garbage' ? 7n : 1n));
     else if (random.oneIn(32)) entry(third + i * 8, random.u64());
   }
+  for (let i = 0; i < 512; i++) {
+    // The fifth level, where CR4.LA57 has one.
+    if (i === 0 || random.oneIn(4)) entry(TABLES + i * 8, BigInt(TABLES + 0x1000) | (i === 0 ? 7n : rights(random, 0n)));
+    else if (random.oneIn(32)) entry(TABLES + i * 8, random.u64());
+  }
   const fourth = TABLES + 0x1000;
   for (let i = 0; i < 512; i++) {
     if (i === 0 || random.oneIn(4)) entry(fourth + i * 8, BigInt(third) | (i === 0 ? 7n : rights(random, 0n)));
@@ -372,6 +378,7 @@ function segments(random: Random, mode: Mode, user: boolean): Pick<SpecialRegist
         flat(user ? SEL.userData : SEL.data32, 0xc093 | dpl),
       );
     case 'long':
+    case 'long57':
       return all(flat(user ? SEL.user64 : SEL.code64, 0xa09b | dpl), flat(user ? SEL.userData : SEL.data32, 0xc093 | dpl));
     default:
       return all(flat(user ? SEL.user32 : SEL.code32, 0xc09b | dpl), flat(user ? SEL.userData : SEL.data32, 0xc093 | dpl));
@@ -391,6 +398,7 @@ function special(random: Random, mode: Mode, user: boolean): SpecialRegisters {
   cr4 |= 0x610n;
   for (const bit of [0x1n, 0x2n, 0x4n, 0x8n, 0x80n, 0x800n, 0x10000n, 0x100000n, 0x200000n, 0x400000n]) if (random.oneIn(5)) cr4 |= bit;
   if (long && random.oneIn(5)) cr4 |= 0x20000n;
+  if (mode === 'long57') cr4 |= 0x1000n;
   if (!random.oneIn(5)) cr4 |= 0x40000n;
   const wideTss = long ? 0x8b : 0x8b;
   return {
@@ -418,10 +426,35 @@ function table(random: Random, base: number, limit: number): { base: bigint; lim
   };
 }
 
-/** XCR0 and PKRU of a guest. */
-export function extendedState(random: Random): { xcr0: bigint; pkru: bigint } {
-  const xcr0 = random.pick([1n, 3n, 7n, 7n, 7n, 0x207n]);
-  return { xcr0, pkru: random.oneIn(2) ? 0n : BigInt(random.u32()) };
+/** MSRs with addresses in them, by their fields of the state; those of the last row may be anything. */
+const ADDRESS_FIELDS = ['LSTAR', 'CSTAR', 'KERNEL_GS_BASE', 'SYSENTER_ESP', 'SYSENTER_EIP'];
+const FREE_FIELDS = [
+  'STAR',
+  'FMASK',
+  'SYSENTER_CS',
+  'TSC_AUX',
+  'TSC_OFFSET',
+  'MISC_ENABLE',
+  'MCG_STATUS',
+  'MTRR_DEF_TYPE',
+  'PAT',
+  'DEBUGCTL',
+];
+
+/** What the state has besides the registers: XCR0, PKRU, MSRs. Fields and their values. */
+export function extendedState(random: Random, mode: Mode): [string, bigint][] {
+  const fields: [string, bigint][] = [
+    ['XCR0', random.pick([1n, 3n, 7n, 7n, 7n, 0x207n])],
+    ['PKRU', random.oneIn(2) ? 0n : BigInt(random.u32())],
+  ];
+  for (const name of ADDRESS_FIELDS)
+    if (random.oneIn(2)) fields.push([name, random.oneIn(2) ? BigInt(CODE) : BigInt.asIntN(47, address(random))]);
+  fields.push(['STAR', (BigInt(random.pick(SELECTORS)) << 48n) | (BigInt(random.pick(SELECTORS)) << 32n)]);
+  fields.push(['SYSENTER_CS', BigInt(random.pick([0, SEL.code32, SEL.code64, SEL.user64]))]);
+  // What no instruction can bring about, a monitor's state can.
+  if (mode === 'garbage') for (const name of FREE_FIELDS) if (random.oneIn(2)) fields.push([name, random.u64()]);
+  if (mode === 'garbage' && random.oneIn(2)) fields.push(['XCR0', random.u64()]);
+  return fields;
 }
 
 /** Where a guest of a seed starts: again, in memory that was composed before. */

@@ -65,6 +65,7 @@ export function words(size: 2 | 4 | 8, values: readonly (number | bigint)[]): nu
 /** CR3 of a mode. */
 export function root(mode: Mode): number {
   if (mode === 'paging32' || mode === 'vm86-paging') return TABLES + 0x3000;
+  if (mode === 'long57') return TABLES;
   return mode === 'pae' ? TABLES + 0x2000 : TABLES + 0x1000;
 }
 
