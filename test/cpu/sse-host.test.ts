@@ -11,30 +11,8 @@ import process from 'node:process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Form } from './sse-core.ts';
-import {
-  absent,
-  at,
-  below,
-  build,
-  C,
-  double,
-  encode,
-  enter,
-  execute,
-  forms,
-  fresh,
-  integer,
-  isFloat,
-  lanesOf,
-  leave,
-  memory,
-  operands,
-  random,
-  randomMxcsr,
-  RECORD,
-  root,
-  single,
-} from './sse-core.ts';
+import { absent, at, build, C, encode, enter, execute, forms, fresh, isFloat, lanesOf, leave, memory, RECORD, root } from './sse-core.ts';
+import { below, double, integer, random, randomMxcsr, single, values } from './simd-values.ts';
 
 function singles(view: DataView, offset: number): void {
   single(view, offset);
@@ -45,7 +23,7 @@ function singles(view: DataView, offset: number): void {
 function fill(view: DataView, base: number, form: Form): number {
   const lanes = lanesOf(form.op);
   const put = lanes === 'single' ? singles : lanes === 'double' ? double : integer;
-  operands.calm = below(4) === 0;
+  values.calm = below(4) === 0;
   const imm = below(4) ? random() & 0xff : random() & 0x0f;
   const code = encode(form, imm);
   for (let i = 0; i < 16; i++) view.setUint8(base + i, code[i] ?? 0);

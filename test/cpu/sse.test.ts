@@ -6,26 +6,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MEMORY_MAP, VM_AREA } from '../../vmm/cpu/layout.ts';
-import {
-  at,
-  below,
-  bytes,
-  C,
-  CPU,
-  core,
-  double,
-  enter,
-  execute,
-  forms,
-  fresh,
-  memory,
-  operands,
-  RAM,
-  random,
-  RECORD,
-  scratch,
-  text,
-} from './sse-core.ts';
+import { at, bytes, C, CPU, core, enter, execute, forms, fresh, memory, operands, RAM, RECORD, scratch, text } from './sse-core.ts';
+import { below, double, random, values } from './simd-values.ts';
 
 test.before.each(fresh);
 
@@ -63,7 +45,7 @@ test('a quotient follows each rounding mode and sets the precision flag', () => 
 
 test('the wasm instructions and the soft path agree', () => {
   for (let n = 0; n < 20000; n++) {
-    operands.calm = n % 2 === 0;
+    values.calm = n % 2 === 0;
     double(scratch, 0);
     const a = scratch.getBigUint64(0);
     double(scratch, 0);
