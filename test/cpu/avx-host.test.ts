@@ -156,7 +156,7 @@ function compareWithHost(forms: readonly VexForm[], each: number): string[] {
   return differences;
 }
 
-const AVX_FORMS = vexForms([F.AVX, F.AVX2, F.AES, F.PCLMULQDQ]);
+const AVX_FORMS = vexForms([F.AVX, F.AVX2, F.FMA, F.F16C, F.AES, F.PCLMULQDQ]);
 const compared = AVX_FORMS.filter((f) => !/^vrcp|^vrsqrt/.test(f.name));
 const isFloat = (f: VexForm): boolean => lanesOf(f.name) !== 'integer' || f.name.startsWith('vcvt');
 const against = buildOracle() ? test : test.skip;

@@ -133,9 +133,13 @@ const ADDED = {
   v3: [
     'abm',
     'aes',
+    'avx',
+    'avx2',
     'bmi1',
     'bmi2',
     'erms',
+    'f16c',
+    'fma',
     'fsgsbase',
     'invpcid',
     'movbe',
