@@ -9,7 +9,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { at, below, build, bytes, CPU, core, double, fresh, memory, operands, RAM, random, randomMxcsr, root, single } from './sse-core.ts';
+import { below, double, random, randomMxcsr, single, values } from './simd-values.ts';
+import { at, build, bytes, CPU, core, fresh, memory, RAM, root } from './sse-core.ts';
 
 const RECORD = 160;
 const YMM = (n: number): number => at('XMM') + 32 * n;
@@ -108,7 +109,7 @@ function cancel(view: DataView, base: number, width: 4 | 8): void {
 
 /** Fills one record: instruction, operands, MXCSR. */
 function fill(view: DataView, base: number, form: Form): void {
-  operands.calm = below(4) === 0;
+  values.calm = below(4) === 0;
   form.code.forEach((byte, i) => {
     view.setUint8(base + i, byte);
   });
