@@ -159,7 +159,7 @@ const T4: u32 = SHAPE_TO_GPR | B4 | LIG | WG;
 const T8: u32 = SHAPE_TO_GPR | B8 | LIG | WG;
 const F4: u32 = SHAPE_FLAGS | B4 | LIG;
 const F8: u32 = SHAPE_FLAGS | B8 | LIG;
-const SI: u32 = SHAPE_SIGNS | REG;
+const SI: u32 = SHAPE_SIGNS | REG | WG;
 const CM: u32 = SHAPE_COMPARE | N | I8;
 const O: u32 = SHAPE_OWN;
 const TS: u32 = SHAPE_TEST;
@@ -266,8 +266,8 @@ const MAP_0F: usize = memory.data<u32>([
   /* c0-c1 */ __, __, __, __, __, __, __, __,
   /* c2 VCMPPS VCMPPD VCMPSS VCMPSD */ CM, CM, CM | B4 | LIG, CM | B8 | LIG,
   /* c3 */ __, __, __, __,
-  /* c4 VPINSRW */ __, M8 & ~VEX_SIZE | B2 | G | I8, __, __,
-  /* c5 VPEXTRW */ __, TG | REG | L0 | I8, __, __,
+  /* c4 VPINSRW */ __, M8 & ~VEX_SIZE | B2 | WG | G | I8, __, __,
+  /* c5 VPEXTRW */ __, TG | REG | L0 | WG | I8, __, __,
   /* c6 VSHUFPS VSHUFPD */ B | I8, B | I8, __, __,
   /* c7-ca */ __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __,
   /* cb-ce */ __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __,
@@ -372,10 +372,10 @@ const MAP_0F3A: usize = memory.data<u32>([
   /* 08 VROUNDPS PD SS SD */ U | I8, U | I8, S4 | I8, S8 | I8,
   /* 0c VBLENDPS VBLENDPD VPBLENDW VPALIGNR */ B | I8, B | I8, BI | I8, BI | I8,
   /* 10-13 */ __, __, __, __,
-  /* 14 VPEXTRB VPEXTRW VPEXTRD/Q VEXTRACTPS */ PT | B1 | G | I8, PT | B2 | G | I8, PT | BW | WG | G | I8, PT | B4 | G | I8,
+  /* 14 VPEXTRB VPEXTRW VPEXTRD/Q VEXTRACTPS */ PT | B1 | WG | G | I8, PT | B2 | WG | G | I8, PT | BW | WG | G | I8, PT | B4 | WG | G | I8,
   /* 18 VINSERTF128 VEXTRACTF128 */ O | N | B16 | L1 | W0 | I8, SHAPE_EXTRACT | B16 | L1 | W0 | I8 | VEX_STORE, __, __,
   /* 1c, 1d VCVTPS2PH */ __, SHAPE_TO_HALF | HALF | W0 | I8 | VEX_STORE | (NEED_F16C << 19), __, __,
-  /* 20 VPINSRB VINSERTPS VPINSRD/Q */ B | B1 | L0 | G | I8, B | B4 | L0 | I8, B | BW | L0 | WG | G | I8, __,
+  /* 20 VPINSRB VINSERTPS VPINSRD/Q */ B | B1 | L0 | WG | G | I8, B | B4 | L0 | I8, B | BW | L0 | WG | G | I8, __,
   /* 24-2f */ __, __, __, __, __, __, __, __, __, __, __, __,
   /* 30-37 */ __, __, __, __, __, __, __, __,
   /* 38 VINSERTI128 VEXTRACTI128 */ O | N | B16 | L1 | W0 | I8 | A2, SHAPE_EXTRACT | B16 | L1 | W0 | I8 | VEX_STORE | A2, __, __,
