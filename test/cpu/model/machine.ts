@@ -98,6 +98,8 @@ export class Machine {
   readonly touched: number[] = [];
   /** Ports, likewise. */
   readonly ports: number[] = [];
+  /** Called during each access to a port. */
+  onPort: (() => void) | undefined;
   /** Vector that the interrupt controller hands out; -1: none. */
   interrupt = -1;
 
@@ -110,6 +112,7 @@ export class Machine {
     this.core = instantiateCore(compileCoreSync(), memory, {
       pio: (_cpu, port, _size, write) => {
         this.ports.push(port);
+        this.onPort?.();
         if (write === 0) this.state.set('IO_DATA', 0x5a5a5a5an);
         return 1;
       },
