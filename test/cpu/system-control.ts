@@ -231,6 +231,70 @@ test('bases are of 57 bits where LA57 is enumerated, whatever CR4.LA57 says', ()
   M.refused(GP, 0, () => core.sysret(CPU, 8), 'SYSRET');
 });
 
+/** Turns 64-bit mode over 4-level paging into the same over 5-level paging. */
+function fiveLevels(): void {
+  M.setCpuid(defaultCpuid());
+  M.write64(0x14000, 0x10007n);
+  M.write64(0x14008, 0x10007n);
+  state.set('CR3', 0x14000n);
+  state.set('CR4', 0x1020n);
+  core.modeChanged(CPU);
+}
+
+test('5-level paging: transfers go beyond 48 bits, and not beyond 57', () => {
+  const far = (1n << 48n) + 0x6000n;
+  const beyond = 1n << 56n;
+  for (const [target, good] of [
+    [far, true],
+    [beyond, false],
+    [-(1n << 56n), true],
+    [-(1n << 56n) - 1n, false],
+  ] as const) {
+    const rip = BigInt.asUintN(64, target);
+    const goes = (action: () => void, refusal: readonly [number, number], what: string): void => {
+      if (!good) M.refused(refusal[0], refusal[1], action, what);
+      else {
+        M.passes(action);
+        assert.is(state.get('RIP'), rip, what);
+      }
+    };
+    M.longMode(0);
+    fiveLevels();
+    state.set('REGS', rip, 1);
+    goes(() => core.sysret(CPU, 8), [GP, 0], 'SYSRET');
+    M.longMode(0);
+    fiveLevels();
+    state.set('SYSENTER_CS', 8n);
+    state.set('REGS', rip, 2);
+    state.set('REGS', 0x7000n, 1);
+    goes(() => core.sysexit(CPU, 8), [GP, 0], 'SYSEXIT');
+    M.longMode(0);
+    fiveLevels();
+    goes(() => core.farJump(CPU, M.LONG0, rip, 8), [GP, 0], 'far JMP');
+    M.longMode(0);
+    fiveLevels();
+    M.write64(M.IDT + 16 * 0x30, M.gate(0xe, M.LONG0, Number(rip & 0xffff_ffffn)));
+    M.write64(M.IDT + 16 * 0x30 + 8, rip >> 32n);
+    goes(() => core.softInt(CPU, 0x30, 0), [GP, 0], 'INT');
+    M.longMode(0);
+    fiveLevels();
+    M.lay(M.STACK0 - 40, 8, 8, [rip, M.LONG0, 2, M.STACK0, 0]);
+    state.set('REGS', BigInt(M.STACK0 - 40), 4);
+    goes(() => core.iret(CPU, 8), [GP, 0], 'IRETQ');
+  }
+});
+
+test('5-level paging: a stack in the hole is #SS(0)', () => {
+  M.longMode(0);
+  fiveLevels();
+  state.set('REGS', 1n << 56n, 4);
+  M.refused(12, 0, () => core.farReturn(CPU, 8, 0));
+  state.set('REGS', (1n << 48n) + BigInt(M.STACK0), 4);
+  M.lay(M.STACK0, 8, 8, [0x1234n, M.LONG0]);
+  M.passes(() => core.farReturn(CPU, 8, 0));
+  assert.is(state.get('RIP'), 0x1234n);
+});
+
 test('debug registers: aliases, fixed bits, general detect', () => {
   M.longMode(0);
   M.passes(() => core.movToDr(CPU, 4, 0xffff_ffffn, 0));
@@ -322,7 +386,7 @@ test('MSRs: values survive, bad ones are #GP(0)', () => {
     [0xc000_0100, 0x7fff_ffff_ffffn, 0x8000_0000_0000n],
     [0xc000_0102, 0xffff_8000_0000_0000n, 0x8000_0000_0000n],
     [0xc000_0103, 0xffff_ffffn, 0x1_0000_0000n],
-    [0x1a0, 0x1801n, 1n << 34n],
+    [0x1a0, 0x1801n, 1n << 35n],
   ];
   for (const [index, good, bad] of pairs) {
     M.passes(load(index, good));
@@ -422,6 +486,16 @@ test('CPUID: bits that follow the state', () => {
   assert.equal(cpuid(0xb, 7).slice(0, 3), [0n, 0n, 7n]);
   state.set('MISC_ENABLE', 0x401801n);
   assert.is(cpuid(0)[0], 2n);
+});
+
+test('IA32_MISC_ENABLE hides NX', () => {
+  M.longMode(0);
+  M.passes(load(0x1a0, 0x4_0000_1801n));
+  assert.is((cpuid(0x8000_0001)[3] >> 20n) & 1n, 0n);
+  M.refused(GP, 0, load(0xc000_0080, 0xd01n), 'EFER.NXE');
+  M.passes(load(0x1a0, 0x1801n));
+  assert.is((cpuid(0x8000_0001)[3] >> 20n) & 1n, 1n);
+  M.passes(load(0xc000_0080, 0xd01n));
 });
 
 test('CPUID: OSPKE, and the width of linear addresses', () => {

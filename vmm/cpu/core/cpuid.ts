@@ -6,6 +6,7 @@
  * says which control bits and MSRs exist, so that what is enumerated and what can be enabled never differ.
  */
 import { EXIT_CPUID, vmentry, vmexit } from './exits';
+import { MISC_XD_DISABLE } from './msr';
 import { fire, watched } from './probe';
 import { APIC_BASE, CR4, MISC_ENABLE, MODE, PROBE_KVM_CPUID, REGS, VCPU_BASE, VCPU_STRIDE, VM_CPUID, VM_CPUID_COUNT, XCR0 } from './state.gen';
 
@@ -29,6 +30,7 @@ const CPUID7_ECX_OSPKE: u32 = 1 << 4;
 const CPUID1_ECX_OSXSAVE: u32 = 1 << 27;
 const CPUID1_EDX_APIC: u32 = 1 << 9;
 const CPUID80000001_EDX_SYSCALL: u32 = 1 << 11;
+const CPUID80000001_EDX_NX: u32 = 1 << 20;
 const APIC_BASE_ENABLE: u64 = 0x800;
 /** IA32_MISC_ENABLE bit 22: the maximum basic leaf is 2. */
 const MISC_LIMIT_CPUID: u64 = 0x400000;
@@ -111,6 +113,7 @@ function answer(cpu: usize, leaf: u32, subleaf: u32): void {
     case 0x80000001:
       // Intel: SYSCALL is there only in 64-bit mode.
       if (load<u32>(cpu, MODE) != 2) edx &= ~CPUID80000001_EDX_SYSCALL;
+      if (load<u64>(cpu, MISC_ENABLE) & MISC_XD_DISABLE) edx &= ~CPUID80000001_EDX_NX;
       break;
     default:
       break;

@@ -74,8 +74,10 @@ const MICROCODE: u64 = 0x100000000;
 const MISC_ENABLE_RESET: u64 = 0x1801;
 /** Performance monitoring, branch trace store and PEBS (un)available: bits 7, 11, 12. */
 const MISC_ENABLE_READ_ONLY: u64 = 0x1880;
-/** Fast strings, thermal control (3), EIST (16), CPUID limit (22), xTPR disable (23). */
-const MISC_ENABLE_WRITABLE: u64 = 0xc10009;
+/** Fast strings, thermal control (3), EIST (16), MONITOR (18), CPUID limit (22), xTPR disable (23), XD disable (34): SDM vol. 4 table 2-2. */
+const MISC_ENABLE_WRITABLE: u64 = 0x400c50009;
+/** With it CPUID has no NX, and EFER no NXE. */
+export const MISC_XD_DISABLE: u64 = 0x400000000;
 const PAT_RESET: u64 = 0x0007040600070406;
 const FEATURE_CONTROL_LOCK: u64 = 1;
 
@@ -412,11 +414,11 @@ function writeExtended(cpu: usize, index: u32, value: u64): void {
 }
 
 /** EFER bits that CPUID enumerates. */
-function eferDefined(): u64 {
+function eferDefined(cpu: usize): u64 {
   const features = cpuidValue(0x80000001, 0, EDX);
   let bits: u64 = 0;
   if (features & 0x800) bits |= EFER_SCE;
-  if (features & 0x100000) bits |= EFER_NXE;
+  if ((features & 0x100000) != 0 && (load<u64>(cpu, MISC_ENABLE) & MISC_XD_DISABLE) == 0) bits |= EFER_NXE;
   if (features & 0x20000000) bits |= EFER_LME | EFER_LMA;
   return bits;
 }
@@ -425,7 +427,7 @@ function writeEfer(cpu: usize, value: u64): void {
   const old = load<u64>(cpu, EFER);
   // LME is fixed while paging is on; LMA is the processor's.
   const paging = (load<u64>(cpu, CR0) & CR0_PG) != 0;
-  if (value & ~eferDefined() || (paging && (value ^ old) & EFER_LME)) {
+  if (value & ~eferDefined(cpu) || (paging && (value ^ old) & EFER_LME)) {
     refuse(cpu);
     return;
   }
