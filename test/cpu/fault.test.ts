@@ -256,6 +256,16 @@ const PRIORITY: [string, GuestOptions & { readonly setUp?: (g: Guest) => void },
     17,
   ],
   [
+    '#AC: 16 bytes of a user with AC set, aligned to 8 only: MOVUPS',
+    {
+      code: `0f 10 04 25 ${le(FREE + 8, 4)}`,
+      cpl: 3,
+      rflags: 0x40002,
+      setUp: (g) => g.vcpu.setSregs({ cr0: g.vcpu.getSregs().cr0 | 0x40000n }),
+    },
+    17,
+  ],
+  [
     'no #AC for a supervisor',
     {
       code: `8b 04 25 ${le(FREE + 1, 4)} 0f 0b`,

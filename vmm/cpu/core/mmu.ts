@@ -484,10 +484,10 @@ function outside(cpu: usize, linear: u64, size: u32, kind: u32): bool {
   return true;
 }
 
-/** #AC at CPL 3 with CR0.AM and RFLAGS.AC (SDM 6.15, interrupt 17). */
+/** #AC at CPL 3 with CR0.AM and RFLAGS.AC (SDM 6.15, interrupt 17; table 6-7: a double quadword to 16 bytes, and what is wider as that). */
 function misaligned(cpu: usize, linear: u64, size: u32, kind: u32): bool {
   if (load<u32>(cpu, TLB_NOW) != neverFilled(cpu) || (kind & A_SUPER) != 0 || !alignmentChecked(cpu)) return false;
-  const align: u32 = size >= 8 ? 7 : size == 4 ? 3 : size == 2 ? 1 : 0;
+  const align: u32 = size == 16 || size == 32 ? 15 : size >= 8 ? 7 : size == 4 ? 3 : size == 2 ? 1 : 0;
   if ((<u32>linear & align) == 0) return false;
   raiseError(cpu, VEC_AC, 0);
   return true;
