@@ -80,6 +80,12 @@ export class VmClock implements Clock {
     this.#storeProfile(this.#profileNext);
   }
 
+  /** Goes on with a vCPU whose state, its time included, was put back. */
+  rejoin(base: number): void {
+    this.#attach(base);
+    this.refresh();
+  }
+
   now(): number {
     const u = this.#u32;
     const i = this.#icount;

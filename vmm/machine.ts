@@ -54,7 +54,7 @@ import {
   lowAlias,
 } from './boot/index.ts';
 import type { Deadline, PortDevice, Saveable } from './bus.ts';
-import { type CpuModel, PHYSICAL_BITS } from './cpu/cpuid.ts';
+import { type CpuModel, defaultCpuid, modelFeatures, PHYSICAL_BITS } from './cpu/cpuid.ts';
 import { MEMORY_MAP } from './cpu/layout.ts';
 import type { Segment } from './cpu/registers.ts';
 import { SLICE, type Vcpu } from './cpu/vcpu.ts';
@@ -63,6 +63,7 @@ import type { Irqchip } from './interrupts.ts';
 import { LOW_RAM_END } from './memory.ts';
 import type { Outcome } from './report.ts';
 import type { Intercepts } from './intercepts.ts';
+import { Turns } from './turns.ts';
 import { Vm } from './vm.ts';
 
 /** The guest's files, read anew at each boot so that they need not stay in memory. */
@@ -93,6 +94,8 @@ export interface MachineOptions {
   readonly intercepts?: Intercepts;
   /** The processor; see `VmOptions`. */
   readonly cpu?: CpuModel;
+  /** How many of them, 1 to 8; default 1. */
+  readonly cpus?: number;
   /** Of everything that is random in the machine, 32 bits; default 0. */
   readonly seed?: number;
   /** Disks, in the order of their PCI slots. */
@@ -136,10 +139,10 @@ const ELCR_HIGH = 0x4d1;
 
 type Ending = { readonly kind: 'power-off' } | { readonly kind: 'reset' } | { readonly kind: 'debug-exit'; readonly value: number };
 
-/** A PC with one vCPU. */
+/** A PC. */
 export class Machine {
   readonly vm: Vm;
-  readonly vcpu: Vcpu;
+  readonly #turns: Turns;
   readonly serial: Serial;
   readonly pm: PowerManagement;
   readonly keyboard: I8042;
@@ -172,7 +175,11 @@ export class Machine {
   private constructor(options: MachineOptions, vm: Vm) {
     this.#options = options;
     this.vm = vm;
-    this.vcpu = vm.createVcpu(0);
+    const cpus = options.cpus ?? 1;
+    for (let i = 0; i < cpus; i++) vm.createVcpu(i);
+    if (cpus > 1) vm.setCpuid(defaultCpuid(0, cpus, modelFeatures(options.cpu ?? 'max')));
+    this.#startApplicationProcessors();
+    this.#turns = new Turns(vm);
     this.#irqchip = vm.createIrqchip();
     const line = (n: number) => this.#irqchip.line(n);
     const reset = (): void => this.#end({ kind: 'reset' });
@@ -202,8 +209,8 @@ export class Machine {
     this.#attach('post', new Post());
     const config = new FwCfg();
     config.addNumber(FWCFG_RAM_SIZE, vm.ram.size, 8);
-    config.addNumber(FWCFG_CPUS, 1, 2);
-    config.addNumber(FWCFG_MAX_CPUS, 1, 2);
+    config.addNumber(FWCFG_CPUS, cpus, 2);
+    config.addNumber(FWCFG_MAX_CPUS, cpus, 2);
     this.#attach('fwcfg', config);
     const test = new TestDevice({ lines: Array.from({ length: LINES }, (_, n) => line(n)) });
     test.attachMemory(vm.mmio);
@@ -245,8 +252,21 @@ export class Machine {
     });
   }
 
+  /** The vCPU whose turn it is; the only one of most machines. */
+  get vcpu(): Vcpu {
+    return this.#turns.vcpu;
+  }
+
+  get #bootProcessor(): Vcpu {
+    return this.vm.vcpus[0] as Vcpu;
+  }
+
+  #startApplicationProcessors(): void {
+    for (const vcpu of this.vm.vcpus.slice(1)) vcpu.waitForStartup();
+  }
+
   #placeAcpi(): number {
-    const tables = buildAcpi({ cpus: 1 });
+    const tables = buildAcpi({ cpus: this.vm.vcpus.length });
     for (const { gpa, bytes } of tables.blocks) this.vm.ram.write(gpa, bytes);
     return tables.rsdpAddress;
   }
@@ -303,7 +323,10 @@ export class Machine {
    * The engine has no caches; kernels want to read this.
    */
   #memoryTypes(): void {
-    const { state } = this.vcpu;
+    for (const { state } of this.vm.vcpus) this.#memoryTypesOf(state);
+  }
+
+  #memoryTypesOf(state: Vcpu['state']): void {
     const writeBack = 0x0606_0606_0606_0606n;
     for (let i = 0; i < 11; i++) state.set('MTRR_FIXED', i === 2 ? 0n : writeBack, i);
     state.set('MTRR_VAR', BigInt(LOW_RAM_END), 0);
@@ -314,7 +337,8 @@ export class Machine {
   #enter(entry: EntryState): void {
     const segment = (s: EntryState['cs']): Segment => ({ selector: s.selector, base: BigInt(s.base), limit: s.limit, accessRights: s.ar });
     const table = (t: EntryState['gdtr']): { base: bigint; limit: number } => ({ base: BigInt(t.base), limit: t.limit });
-    this.vcpu.setSregs({
+    const vcpu = this.#bootProcessor;
+    vcpu.setSregs({
       cs: segment(entry.cs),
       ss: segment(entry.ss),
       ds: segment(entry.ds),
@@ -330,7 +354,7 @@ export class Machine {
       cr4: BigInt(entry.cr4),
       efer: BigInt(entry.efer),
     });
-    this.vcpu.setRegs({
+    vcpu.setRegs({
       rip: BigInt(entry.rip),
       rflags: BigInt(entry.rflags),
       rax: BigInt(entry.rax),
@@ -348,7 +372,9 @@ export class Machine {
   reset(): ReturnType<Machine['boot']> {
     this.#irqchip.reset();
     for (const device of this.#resettable) device.reset();
-    this.vcpu.reset();
+    for (const vcpu of this.vm.vcpus) vcpu.reset();
+    this.#startApplicationProcessors();
+    this.#turns.reset();
     if (this.#options.firmware === undefined) this.#placeAcpi();
     return this.boot();
   }
@@ -376,7 +402,8 @@ export class Machine {
 
   /** Runs the guest until it ends. May be called again after a limit or an interruption. */
   run(limits: RunLimits = {}, outside?: Outside): Outcome {
-    const { vm, vcpu } = this;
+    const { vm } = this;
+    const turns = this.#turns;
     const insns = limits.insns ?? Number.POSITIVE_INFINITY;
     const timeNs = limits.timeNs ?? Number.POSITIVE_INFINITY;
     let interrupted = false;
@@ -398,11 +425,11 @@ export class Machine {
     pace();
     for (;;) {
       if (vm.clock.now() >= timeNs) return { kind: 'limit', which: 'time' };
-      const exit = vcpu.run(insns);
+      const exit = turns.run(insns);
       switch (exit.reason) {
         case 'intr':
           if (interrupted) return { kind: 'interrupted' };
-          if (vcpu.instructions >= insns) return { kind: 'limit', which: 'insns' };
+          if (turns.instructions >= insns) return { kind: 'limit', which: 'insns' };
           continue;
         case 'system-event': {
           const outcome = this.#systemEvent();

@@ -66,34 +66,33 @@ const ENGINE = {
 
 const NONE_YET = 0xffff_ffff_ffff_ffffn;
 
-/** The report of a VM's first vCPU. */
+/** The report of a VM: the sums over its vCPUs. */
 export function reportOf(vm: Vm): VmReport {
-  const vcpu = vm.vcpus[0];
-  if (vcpu === undefined) throw new Error('a VM without vCPUs has nothing to report');
-  const words = new BigUint64Array(vm.memory.buffer, vcpu.base, 2048);
-  const word = (field: string, index = 0): bigint => words[offsetOf(field, index) / 8] ?? 0n;
+  if (vm.vcpus.length === 0) throw new Error('a VM without vCPUs has nothing to report');
+  const views = vm.vcpus.map((vcpu) => new BigUint64Array(vm.memory.buffer, vcpu.base, 2048));
+  const words = (field: string, index = 0): bigint[] => views.map((view) => view[offsetOf(field, index) / 8] ?? 0n);
+  const sum = (field: string, index = 0): number => words(field, index).reduce((total, n) => total + Number(n), 0);
   const exits: ExitRow[] = [];
   for (let reason = 0; reason < EXIT_REASON_LIMIT; reason++) {
-    const count = Number(word('EXIT_COUNT', reason));
+    const count = sum('EXIT_COUNT', reason);
     if (count === 0) continue;
-    const min = word('EXIT_MIN', reason);
     exits.push({
       reason,
       name: exitReasonName(reason),
       count,
-      timeNs: Number(word('EXIT_TIME', reason)),
-      minNs: min === NONE_YET ? 0 : Number(min),
-      maxNs: Number(word('EXIT_MAX', reason)),
+      timeNs: sum('EXIT_TIME', reason),
+      minNs: Math.min(...words('EXIT_MIN', reason).map((min) => (min === NONE_YET ? Number.MAX_SAFE_INTEGER : Number(min)))),
+      maxNs: Math.max(...words('EXIT_MAX', reason).map(Number)),
     });
   }
   exits.sort((a, b) => b.count - a.count || a.reason - b.reason);
   const interrupts = [];
   for (let vector = 0; vector < 256; vector++) {
-    const count = Number(word('IRQ_COUNT', vector));
+    const count = sum('IRQ_COUNT', vector);
     if (count > 0) interrupts.push({ vector, count });
   }
   const exitTimeNs = exits.reduce((sum, e) => sum + e.timeNs, 0);
-  const instructions = Number(word('ICOUNT'));
+  const instructions = sum('ICOUNT');
   const clockNs = vm.clock.now();
   return {
     instructions,
@@ -102,9 +101,14 @@ export function reportOf(vm: Vm): VmReport {
     exits,
     exitsTotal: exits.reduce((sum, e) => sum + e.count, 0),
     exitTimeNs,
-    exitHash: word('EXIT_HASH').toString(16).padStart(16, '0'),
+    exitHash: joined(words('EXIT_HASH')).toString(16).padStart(16, '0'),
     interrupts,
-    pagesTouched: Number(word('KS_PF_FIXED')),
-    engine: Object.fromEntries(Object.entries(ENGINE).map(([name, field]) => [name, Number(word(field))])),
+    pagesTouched: sum('KS_PF_FIXED'),
+    engine: Object.fromEntries(Object.entries(ENGINE).map(([name, field]) => [name, sum(field)])),
   };
+}
+
+/** One hash of the vCPUs' hashes; that of a single one is its own (FNV-1a over the others). */
+function joined(hashes: readonly bigint[]): bigint {
+  return hashes.reduce((all, hash) => ((all ^ hash) * 0x100_0000_01b3n) & NONE_YET);
 }

@@ -16,7 +16,7 @@ import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';
 import { ARCH_CAPABILITIES, type CpuModel, defaultCpuid, type Feature, isaOf, modelFeatures } from './cpu/cpuid.ts';
 import { ProbeGate } from './cpu/probe-gate.ts';
-import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, VM_AREA } from './cpu/layout.ts';
+import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, VM_AREA, VCPUS_MAX } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
 import { SLICE, Vcpu, type VcpuHost } from './cpu/vcpu.ts';
 import { costsByReason, DEFAULT_EXIT_COSTS, type ExitCosts } from './exit-cost.ts';
@@ -28,9 +28,6 @@ import { GuestRam, HIGH_RAM_BASE, type MemorySlot, parseMemorySize, standardSlot
 import { MmioRegions } from './mmio-bus.ts';
 import { IoPorts, type Unclaimed } from './port-bus.ts';
 import { captureVcpu, capturePages, restorePages, restoreVcpu, type SavedPages, type SavedVcpu } from './snapshot.ts';
-
-/** vCPUs that the memory map has room for. */
-export const VCPUS_MAX = 8;
 
 /** What a VM is made of. */
 export interface VmOptions {
@@ -105,6 +102,8 @@ export class Vm implements VcpuHost {
    * now, at most that; -1 = leave `run()` with 'intr'; NaN = nothing will ever come from outside. Without it idle time is skipped.
    */
   onIdle: ((until: number) => number) | undefined;
+  /** Several vCPUs run on this thread (`turns.ts`): one that halts leaves `run()` at once. */
+  takesTurns = false;
   /** `onSlice` or `onIdle` asked to leave. */
   stopping = false;
   /** Why a halted vCPU will never run again. */
@@ -262,10 +261,24 @@ export class Vm implements VcpuHost {
    * the outside asked (`stopping`) or because nothing can wake it (`haltDetail`).
    */
   waitForEvent(vcpu: Vcpu): boolean {
+    if (this.takesTurns) {
+      this.stopping = false;
+      return false;
+    }
+    return this.#wait([vcpu]);
+  }
+
+  /** The same when all of several vCPUs are halted. */
+  waitForAny(): boolean {
+    return this.#wait(this.vcpus);
+  }
+
+  #wait(vcpus: readonly Vcpu[]): boolean {
     this.stopping = false;
     for (let quiet = 0; ; quiet++) {
-      if (vcpu.runnable()) return true;
-      const reason = this.#neverWakes(vcpu, quiet);
+      if (vcpus.some((v) => v.ready)) return true;
+      const listening = vcpus.some((v) => v.interruptsEnabled);
+      const reason = neverWakes(listening, quiet);
       if (reason !== undefined) {
         this.haltDetail = reason;
         return false;
@@ -276,7 +289,7 @@ export class Vm implements VcpuHost {
       }
       const until = this.onIdle === undefined ? this.clock.next : this.onIdle(this.clock.next);
       if (Number.isNaN(until) || until === Number.POSITIVE_INFINITY) {
-        this.haltDetail = vcpu.interruptsEnabled ? 'halted, with no timer armed and no input attached' : DEAF;
+        this.haltDetail = listening ? 'halted, with no timer armed and no input attached' : DEAF;
         return false;
       }
       if (until < 0) {
@@ -286,12 +299,6 @@ export class Vm implements VcpuHost {
       this.clock.advance(until);
       if (this.clock.fireDue() === 0 && this.onIdle !== undefined) quiet = Math.min(quiet, IDLE_LOOK);
     }
-  }
-
-  #neverWakes(vcpu: Vcpu, quiet: number): string | undefined {
-    if (!vcpu.interruptsEnabled && quiet >= DEAF_MAX) return DEAF;
-    if (quiet >= QUIET_MAX) return `halted: ${QUIET_MAX} timer events passed and none of them is an interrupt that it would take`;
-    return undefined;
   }
 
   /** The core's `msr` import: what it does not keep itself. */
@@ -369,6 +376,13 @@ export class Vm implements VcpuHost {
     }
     this.irqchip?.restored();
   }
+}
+
+/** Why vCPUs that have been halted over `quiet` deadlines will never run again. */
+function neverWakes(listening: boolean, quiet: number): string | undefined {
+  if (!listening && quiet >= DEAF_MAX) return DEAF;
+  if (quiet >= QUIET_MAX) return `halted: ${QUIET_MAX} timer events passed and none of them is an interrupt that it would take`;
+  return undefined;
 }
 
 const PAGE = 4096;

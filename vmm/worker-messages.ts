@@ -30,6 +30,7 @@ export interface RunOptions {
   readonly exitCosts: ExitCosts;
   readonly intercepts: Intercepts;
   readonly cpu?: CpuModel;
+  readonly cpus?: number;
   readonly disks?: readonly DiskOptions[];
   readonly debugExit?: number;
   readonly rtcEpoch?: number;

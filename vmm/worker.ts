@@ -279,6 +279,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     exitCosts: options.exitCosts,
     intercepts: options.intercepts,
     cpu: options.cpu,
+    cpus: options.cpus,
     disks: options.disks?.map(openDisk),
     seed: options.seed,
     debugExit: options.debugExit,

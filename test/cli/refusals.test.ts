@@ -181,6 +181,11 @@ test('disks: missing, a folder, empty, unknown words', async () => {
   await refuses([...run, '--disk', ',ro'], /which file\?/);
 });
 
+test('processors: no number, none, too many, an unknown model', async () => {
+  for (const cpus of ['0', '9', 'two', '-1', '1.5']) await refuses([...run, `--cpus=${cpus}`], /--cpus \S+: not a number from 1 to 8/);
+  await refuses([...run, '--cpu', 'v4'], /--cpu v4: unknown; there is v1, v2, v3, max/);
+});
+
 test('a device without end is read no further than an image can be long', async () => {
   await refuses(['run', '--kernel', '/dev/zero'], /--kernel \/dev\/zero: goes on for more than 512 MB/);
 });

@@ -5,6 +5,7 @@
  */
 
 import type { DiskOptions } from '../disks.ts';
+import { VCPUS_MAX } from '../cpu/layout.ts';
 
 /** A bad option or file: one line for the user, exit status 2. */
 export class UsageError extends Error {
@@ -145,4 +146,11 @@ export function parseDisk(text: string): DiskOptions {
   for (const word of words)
     if (!['ro', 'snapshot'].includes(word)) throw new UsageError(`--disk ${text}: '${word}' is unknown; there is ro, snapshot`);
   return { path, readOnly: words.includes('ro'), snapshot: words.includes('snapshot') };
+}
+
+/** `1` to `8`: how many processors. */
+export function parseCpus(text: string): number {
+  const cpus = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(cpus >= 1 && cpus <= VCPUS_MAX)) throw new UsageError(`--cpus ${text}: not a number from 1 to ${VCPUS_MAX}`);
+  return cpus;
 }

@@ -11,7 +11,7 @@ import { ExitCostError, loadExitCosts } from '../exit-cost.ts';
 import { MemorySizeError, parseMemorySize } from '../memory.ts';
 import { InterceptError, parseIntercepts } from '../intercepts.ts';
 import type { RunOptions } from '../worker-messages.ts';
-import { checkArguments, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
+import { checkArguments, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import type { TraceArguments } from './dlite-options.ts';
 import { type InlineTrace, runSession, type SessionResult } from './session.ts';
 import { exitStatus, outcomeText, summaryLines } from './summary.ts';
@@ -30,6 +30,7 @@ export interface GuestArguments {
   rtc?: string;
   seed: string;
   cpu: CpuModel;
+  cpus: string;
   disk?: string[];
   engine: string;
   name?: string;
@@ -88,6 +89,7 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       requiresArg: true,
       describe: 'processor: x86-64-v1, v2, v3, or all that there is',
     })
+    .option('cpus', { type: 'string', default: '1', requiresArg: true, describe: 'how many processors, 1 to 8; they take turns' })
     .option('disk', {
       type: 'string',
       array: true,
@@ -139,6 +141,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'])),
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
     cpu: args.cpu,
+    cpus: parseCpus(args.cpus),
     disks: (args.disk ?? []).map(parseDisk),
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),

@@ -175,6 +175,7 @@ field(
   'u32',
   '0 = the guest runs; 1 = it exited and what follows is the handler; 2 = the same, and its instruction is run again',
 );
+field('SIPI', 'u32', '1 + vector of a start-up IPI that waits for the INIT before it, 0 = none');
 field('WINDOW', 'u32', '1 when an interrupt window exit was requested');
 field('BURST', 'u64', 'string I/O that a slice end cut: bit 0 = there is one, bit 1 = its exit is still open, above them its linear page');
 field('STORM', 'u32', 'events delivered since an instruction last retired');
@@ -392,3 +393,6 @@ export const MAX_RAM = 3584 * 1024 * 1024;
 
 /** Room for a ROM behind it. */
 export const MAX_ROM = 16 * 1024 * 1024;
+
+/** vCPUs that a VM can have: what the memory map has room for. */
+export const VCPUS_MAX = 8;

@@ -225,6 +225,7 @@ export class Vcpu {
           if (vm.onSlice?.() === true) return this.#leave('intr');
           continue;
         case RUN.HLT:
+          if (this.#lateStartup()) continue;
           if (vm.irqchip === undefined) return this.#leave('hlt');
           if (vm.waitForEvent(this)) continue;
           return this.#leave(vm.stopping ? 'intr' : 'hlt');
@@ -299,6 +300,32 @@ export class Vcpu {
     return (event & EVENT.INTR) !== 0 && this.interruptsEnabled;
   }
 
+  /** Can go on: it is active, or has something to wake for. */
+  get ready(): boolean {
+    const activity = this.#u32[this.#field.activity] as number;
+    if (activity === 0 || this.runnable())
+      return activity !== WAIT_FOR_SIPI || ((this.#u32[this.#field.event] as number) & EVENT.STOP) !== 0;
+    return ((this.#u32[this.#field.event] as number) & EVENT.INIT) !== 0;
+  }
+
+  /** The start-up IPI that came while INIT was pending; true when there was one. */
+  #lateStartup(): boolean {
+    const vector = this.state.number('SIPI') - 1;
+    if (vector < 0 || this.state.number('ACTIVITY') !== WAIT_FOR_SIPI) return false;
+    this.startup(vector);
+    return true;
+  }
+
+  /** An application processor after power-on: it waits for INIT and a start-up IPI. */
+  waitForStartup(): void {
+    this.state.setNumber('ACTIVITY', WAIT_FOR_SIPI);
+  }
+
+  /** Of several vCPUs that are all halted: 'intr' when time has passed or the outside asked, else 'hlt' for ever. */
+  halted(goesOn: boolean): RunExit {
+    return this.#leave(goesOn ? 'intr' : 'hlt');
+  }
+
   /** RFLAGS.IF. */
   get interruptsEnabled(): boolean {
     return ((this.#u32[this.#field.rflags] as number) & 0x200) !== 0;
@@ -307,7 +334,13 @@ export class Vcpu {
   /** A start-up IPI (SDM vol. 3, 9.4.3): taken only after INIT; execution starts at vector * 4 KiB in real mode. */
   startup(vector: number): void {
     const s = this.state;
+    // INIT comes first, which the vCPU takes when it runs next.
+    if (((this.#u32[this.#field.event] as number) & EVENT.INIT) !== 0) {
+      s.setNumber('SIPI', vector + 1);
+      return;
+    }
     if (s.number('ACTIVITY') !== WAIT_FOR_SIPI) return;
+    s.setNumber('SIPI', 0);
     s.setNumber('SEG_SEL', vector << 8, CS);
     s.setNumber('SEG_BASE', vector << 12, CS);
     s.setNumber('RIP', 0);

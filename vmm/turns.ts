@@ -1,0 +1,95 @@
+/**
+ * Several vCPUs on one thread: they take turns.
+ *
+ * In the order of their numbers, each for `QUANTUM` retired instructions, or until it halts. The VM's clock is the sum of all their instructions, so
+ * nothing depends on the host: the same guest takes the same turns in every run. An instruction is never divided, so each one with LOCK, and each
+ * one without, is atomic; a store is seen by the others at once, which is stronger than the SDM asks for (vol. 3, 9.2) and never weaker.
+ *
+ * A halted vCPU has no turn until it has something to wake for; when all are halted, idle time passes. An application processor waits for INIT and a start-up IPI
+ * (SDM vol. 3, 9.4).
+ *
+ * @module
+ */
+import type { DeviceState, Saveable } from './bus.ts';
+import type { RunExit, Vcpu } from './cpu/vcpu.ts';
+import { savedInt } from '../devices/saved.ts';
+import type { Vm } from './vm.ts';
+
+/** Instructions of a turn: 20 us of the VM's clock, less than any guest waits for another processor. */
+export const QUANTUM = 20_000;
+
+export class Turns implements Saveable {
+  readonly #vm: Vm;
+  #turn = 0;
+  #left = QUANTUM;
+
+  /** After all vCPUs were made. */
+  constructor(vm: Vm) {
+    this.#vm = vm;
+    vm.takesTurns = vm.vcpus.length > 1;
+    vm.addSaveable('turns', this);
+  }
+
+  /** The vCPU whose turn it is. */
+  get vcpu(): Vcpu {
+    return this.#vm.vcpus[this.#turn] as Vcpu;
+  }
+
+  /** Retired instructions of all. */
+  get instructions(): number {
+    let sum = 0;
+    for (const vcpu of this.#vm.vcpus) sum += vcpu.instructions;
+    return sum;
+  }
+
+  /** Runs the guest until one vCPU has an exit, a turn is over, or all have retired `limit` instructions: the last two are 'intr'. */
+  run(limit = Number.POSITIVE_INFINITY): RunExit {
+    const vm = this.#vm;
+    if (vm.vcpus.length === 1) return this.vcpu.run(limit);
+    const rest = limit - this.instructions;
+    const vcpu = this.#next();
+    if (vcpu === undefined) return this.vcpu.halted(vm.waitForAny() || vm.stopping);
+    if (vm.clock.base !== vcpu.base) vm.clock.follow(vcpu.base);
+    const before = vcpu.instructions;
+    const exit = vcpu.run(before + Math.min(this.#left, rest));
+    this.#left -= vcpu.instructions - before;
+    if (exit.reason === 'hlt') {
+      this.#pass();
+      exit.reason = 'intr';
+    } else if (this.#left <= 0) this.#pass();
+    return exit;
+  }
+
+  /** The next vCPU that can go on, from the one whose turn it is. */
+  #next(): Vcpu | undefined {
+    const { vcpus } = this.#vm;
+    for (let i = 0; i < vcpus.length; i++) {
+      if (this.vcpu.ready) return this.vcpu;
+      this.#pass();
+    }
+    return undefined;
+  }
+
+  #pass(): void {
+    this.#turn = (this.#turn + 1) % this.#vm.vcpus.length;
+    this.#left = QUANTUM;
+  }
+
+  /** A board's reset: the first one begins. */
+  reset(): void {
+    this.#turn = 0;
+    this.#left = QUANTUM;
+    this.#vm.clock.follow(this.vcpu.base);
+  }
+
+  save(): DeviceState {
+    return { turn: this.#turn, left: this.#left };
+  }
+
+  restore(state: DeviceState): void {
+    const turn = savedInt(state, 'turn', 0, this.#vm.vcpus.length - 1);
+    this.#left = savedInt(state, 'left', 1, QUANTUM);
+    this.#turn = turn;
+    this.#vm.clock.rejoin(this.vcpu.base);
+  }
+}
