@@ -68,6 +68,8 @@ export interface Instruction {
   /** Address size for instructions without ModRM. */
   readonly asz?: 2 | 4 | 8;
   readonly override?: number;
+  /** Encoded by VEX: the opcode's map and prefix as VEX numbers them, and the register in vvvv (0 when it names none). */
+  readonly vex?: { readonly map: 1 | 2 | 3; readonly pp: 0 | 1 | 2 | 3; readonly vvvv: number };
 }
 
 const mask = (bytes: number): bigint => (1n << BigInt(8 * bytes)) - 1n;
@@ -365,7 +367,7 @@ export class Writer {
     const osz = i.osz ?? 1;
     const native = long ? 4 : this.word;
     const wanted = i.wide && long ? (osz === 8 ? 4 : osz) : osz;
-    if (wanted === 2 ? native === 4 : wanted === 4 && native === 2) prefixes.push(0x66);
+    if (!i.vex && (wanted === 2 ? native === 4 : wanted === 4 && native === 2)) prefixes.push(0x66);
     const asz = address?.size ?? i.asz ?? this.word;
     if (asz !== this.word) prefixes.push(0x67);
     const override = address?.override ?? i.override ?? -1;
@@ -377,7 +379,8 @@ export class Writer {
       [prefixes[k], prefixes[other]] = [prefixes[other] as number, prefixes[k] as number];
     }
     this.byte(...prefixes);
-    if (long) this.#rex(i, address, osz === 8 && (!i.wide || r.oneIn(4)));
+    if (i.vex) this.#vex(i.vex, this.#extensions(i, address), osz === 8);
+    else if (long) this.#rex(i, address, osz === 8 && (!i.wide || r.oneIn(4)));
     const opcode = [...i.opcode];
     if (i.low !== undefined) (opcode[opcode.length - 1] as number) |= i.low & 7;
     this.byte(...opcode);
@@ -386,13 +389,23 @@ export class Writer {
     if (immBytes > 0) this.immediate(i.imm ?? 0n, immBytes);
   }
 
-  #rex(i: Instruction, address: Address | undefined, w: boolean): void {
-    let rex = w ? 8 : 0;
-    if ((i.reg ?? 0) & 8) rex |= 4;
+  /** R X B. */
+  #extensions(i: Instruction, address: Address | undefined): number {
+    let rxb = 0;
+    if ((i.reg ?? 0) & 8) rxb |= 4;
     if (address) {
-      if (address.index >= 8) rex |= 2;
-      if (address.base >= 8) rex |= 1;
-    } else if (((typeof i.rm === 'number' ? i.rm : 0) | (i.low ?? 0)) & 8) rex |= 1;
+      if (address.index >= 8) rxb |= 2;
+      if (address.base >= 8) rxb |= 1;
+    } else if (((typeof i.rm === 'number' ? i.rm : 0) | (i.low ?? 0)) & 8) rxb |= 1;
+    return rxb;
+  }
+
+  #vex({ map, pp, vvvv }: NonNullable<Instruction['vex']>, rxb: number, w: boolean): void {
+    this.byte(0xc4, ((~rxb & 7) << 5) | map, (w ? 0x80 : 0) | ((~vvvv & 15) << 3) | pp);
+  }
+
+  #rex(i: Instruction, address: Address | undefined, w: boolean): void {
+    const rex = (w ? 8 : 0) | this.#extensions(i, address);
     // Without REX the registers 4 to 7 of 8 bits are AH CH DH BH.
     if (rex !== 0 || this.random.oneIn(6)) this.byte(0x40 | rex);
   }

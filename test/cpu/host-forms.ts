@@ -2,10 +2,11 @@
  * The general instructions of host.test.ts with ordinary operands: one line for each encoding.
  *
  * Operand patterns are those of the SDM's opcode map: E = ModRM.rm (register or memory), M = memory only, G = ModRM.reg, Z = register in the
- * opcode, I = immediate, O = absolute address; b w d q = 8 16 32 64 bits, v = the operand size, z = 16 or 32 bits, x = 8 or 16 bytes.
+ * opcode, I = immediate, O = absolute address; b w d q = 8 16 32 64 bits, v = the operand size, y = 32 or 64 bits, z = 16 or 32 bits, x = 8 or 16 bytes.
  *
  * @module
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { ALL, C, O, P, S, type UndefinedClass, Z, A } from './host-undefined.ts';
 
 export interface Form {
@@ -24,9 +25,18 @@ export interface Form {
   readonly only: 64 | 32 | undefined;
   /** What the registers must hold for it to be interesting. */
   readonly setup: Setup | undefined;
+  /** Encoded by VEX: map and prefix as VEX numbers them; whether vvvv names a register. */
+  readonly vex: Vex | undefined;
+  /** What CPUID must enumerate of the processor compared with, by Linux's name. */
+  readonly needs: string | undefined;
+}
+export interface Vex {
+  readonly map: 2 | 3;
+  readonly pp: 0 | 1 | 2 | 3;
+  readonly register: boolean;
 }
 
-export type Setup = 'count' | 'divide' | 'bit' | 'compare' | 'compare8' | 'table' | 'bcd' | 'scan';
+export type Setup = 'count' | 'divide' | 'bit' | 'compare' | 'compare8' | 'table' | 'bcd' | 'scan' | 'control';
 
 interface Options {
   group?: number;
@@ -37,9 +47,11 @@ interface Options {
   prefix?: number;
   only?: 64 | 32;
   setup?: Setup;
+  vex?: Vex;
+  needs?: string;
 }
 
-export const FORMS: Form[] = [];
+const FORMS: Form[] = [];
 
 function form(opcode: number | readonly number[], operands: string, o: Options = {}): void {
   FORMS.push({
@@ -53,6 +65,8 @@ function form(opcode: number | readonly number[], operands: string, o: Options =
     prefix: o.prefix ?? 0,
     only: o.only,
     setup: o.setup,
+    vex: o.vex,
+    needs: o.needs,
   });
 }
 
@@ -155,6 +169,31 @@ function bits(): void {
   form([0x0f, 0x38, 0xf1], 'Gd,Ev', { prefix: 0xf2 });
 }
 
+/** LZCNT came with BMI1 on every processor that has both, and not every kernel tells of it. */
+function extensions(): void {
+  const counting: Options = { undefined: 'zeroCount', prefix: 0xf3, writes: C | Z, setup: 'scan', needs: 'bmi1' };
+  form([0x0f, 0xbc], 'Gv,Ev', counting);
+  form([0x0f, 0xbd], 'Gv,Ev', counting);
+  form([0x0f, 0x38, 0xf0], 'Gv,Mv', { needs: 'movbe' });
+  form([0x0f, 0x38, 0xf1], 'Gv,Mv', { needs: 'movbe' });
+  form([0x0f, 0x38, 0xf6], 'Gy,Ey', { prefix: 0x66, reads: C, writes: C, needs: 'adx' });
+  form([0x0f, 0x38, 0xf6], 'Gy,Ey', { prefix: 0xf3, reads: O, writes: O, needs: 'adx' });
+  form([0x0f, 0xae], 'Mb', { group: 7 });
+  form([0x0f, 0xae], 'Mb', { group: 7, prefix: 0x66, needs: 'clflushopt' });
+  form([0x0f, 0xae], 'Mb', { group: 6, prefix: 0x66, needs: 'clwb' });
+  const vex = (opcode: number, operands: string, pp: Vex['pp'], o: Options): void =>
+    form(opcode, operands, { ...o, vex: { map: opcode === 0xf0 ? 3 : 2, pp, register: opcode !== 0xf0 } });
+  const field: Options = { undefined: 'bitField', writes: C | Z | S | O, needs: 'bmi1' };
+  vex(0xf2, 'Gy,Ey', 0, field);
+  for (const group of [1, 2, 3]) vex(0xf3, 'Ey', 0, { ...field, group, setup: 'scan' });
+  vex(0xf7, 'Gy,Ey', 0, { undefined: 'bitExtract', writes: C | Z | O, setup: 'control', needs: 'bmi1' });
+  vex(0xf5, 'Gy,Ey', 0, { ...field, setup: 'control', needs: 'bmi2' });
+  for (const pp of [2, 3] as const) vex(0xf5, 'Gy,Ey', pp, { needs: 'bmi2' });
+  vex(0xf6, 'Gy,Ey', 3, { needs: 'bmi2' });
+  for (const pp of [1, 2, 3] as const) vex(0xf7, 'Gy,Ey', pp, { setup: 'control', needs: 'bmi2' });
+  vex(0xf0, 'Gy,Ey,Ib', 3, { needs: 'bmi2' });
+}
+
 function moves(): void {
   form(0x88, 'Eb,Gb');
   form(0x89, 'Ev,Gv');
@@ -224,6 +263,17 @@ arithmetic();
 multiplication();
 shifts();
 bits();
+extensions();
 moves();
 flagsAndDecimal();
 others();
+
+const FLAGS = new Set(
+  existsSync('/proc/cpuinfo')
+    ? readFileSync('/proc/cpuinfo', 'utf8')
+        .match(/^flags.*$/m)?.[0]
+        .split(' ')
+    : [],
+);
+/** Those that this machine's processor has. */
+export const PRESENT: readonly Form[] = FORMS.filter((f) => f.needs === undefined || FLAGS.has(f.needs));

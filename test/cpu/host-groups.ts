@@ -6,7 +6,7 @@
 import { Writer } from './host-code.ts';
 import { compare, describe } from './host-compare.ts';
 import { HostCore, type Road } from './host-core.ts';
-import { FORMS } from './host-forms.ts';
+import { PRESENT } from './host-forms.ts';
 import { CODE_PAGES, FLAT32, FRAMES, LONG, LONG_STRINGS, type Mode, MODES, OPERANDS, shape, STRINGS, type Window } from './host-layout.ts';
 import { runOnHost } from './host-oracle.ts';
 import { Random } from './host-random.ts';
@@ -34,7 +34,7 @@ const SEVERAL = 256;
 const TWO_ROADS: readonly Road[] = ['step', 'line'];
 const THREE_ROADS: readonly Road[] = ['step', 'line', 'again'];
 
-const FORMS_OF = new Map(MODES.map((m) => [m, FORMS.filter((f) => f.only === undefined || (f.only === 64) === (m.bits === 64))]));
+const FORMS_OF = new Map(MODES.map((m) => [m, PRESENT.filter((f) => f.only === undefined || (f.only === 64) === (m.bits === 64))]));
 const KINDS_OF = new Map(MODES.map((m) => [m, STACK_KINDS(m.bits)]));
 
 function nth<T>(list: readonly T[] | undefined, n: number): T {

@@ -8,7 +8,7 @@
  * @module
  */
 import { type Address, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, SS, type Writer } from './host-code.ts';
-import { CONDITION_READS, type Form, FORMS } from './host-forms.ts';
+import { CONDITION_READS, type Form, PRESENT } from './host-forms.ts';
 import { STACK } from './host-layout.ts';
 import { interesting } from './host-random.ts';
 import { type Supply, write, type Written } from './host-singles.ts';
@@ -51,7 +51,7 @@ function movable(f: Form): boolean {
 }
 
 function formsFor(bits: number): readonly Form[] {
-  return FORMS.filter((f) => movable(f) && (f.only === undefined || (f.only === 64) === (bits === 64)));
+  return PRESENT.filter((f) => movable(f) && (f.only === undefined || (f.only === 64) === (bits === 64)));
 }
 const MOVABLE = { 64: formsFor(64), 32: formsFor(32), 16: formsFor(16) };
 
@@ -207,7 +207,7 @@ export function pairCase(w: Writer, n: number): void {
 }
 
 /** CMP and TEST with every condition behind them, on operands that are often equal or next to each other. */
-const COMPARISONS = FORMS.filter(isCompare);
+const COMPARISONS = PRESENT.filter(isCompare);
 function isCompare(f: Form): boolean {
   const op = f.opcode[0] as number;
   if (f.opcode.length > 1) return false;

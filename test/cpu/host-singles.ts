@@ -36,6 +36,7 @@ function operandSize(w: Writer, f: Form): Size {
   const long = w.mode.bits === 64;
   // MOVSXD with a 16-bit destination reads 16 bits (Intel) or 32 (AMD).
   if (f.opcode[0] === 0x63) return r.pick([4, 8]);
+  if (/[EGM]y/.test(f.operands)) return long ? r.pick([4, 8]) : 4;
   if (f.operands.includes('x')) return long ? r.pick([4, 8]) : 4;
   if (/[EGZOM]v|^v$|z/.test(f.operands)) return long ? r.pick([2, 4, 4, 8, 8]) : r.pick([2, 4]);
   return 1;
@@ -167,7 +168,8 @@ function lookUp(w: Writer, rep: number): void {
 /** Prefixes that change nothing here: REPNE and REP before what is no string, except where they choose another instruction. */
 function idlePrefix(w: Writer, f: Form): number {
   const op = f.opcode.at(-1) as number;
-  const other = f.opcode[0] === 0x0f ? [0xbc, 0xbd, 0xb8, 0xc7, 0x0d, 0x18, 0x1f, 0x0b].includes(op) : op === 0x90;
+  const other =
+    f.opcode[0] === 0x0f ? f.opcode[1] === 0x38 || [0xbc, 0xbd, 0xb8, 0xc7, 0x0d, 0x18, 0x1f, 0x0b, 0xae].includes(op) : op === 0x90;
   return !other && w.random.oneIn(40) ? w.random.pick([0xf2, 0xf3]) : 0;
 }
 
@@ -197,6 +199,9 @@ export function write(w: Writer, f: Form, supply?: Supply): Written {
   const z = patterns.find((p) => p[0] === 'Z');
   const choose = (pattern: string) => (supply ? supply.register(operandBytes(pattern, osz)) : w.register());
   let reg = g ? choose(g) : f.group;
+  const vvvv = f.vex?.register ? (supply ? supply.register(osz) : w.register()) : 0;
+  // A position and perhaps a length, or a count.
+  if (f.setup === 'control' && !supply && r.oneIn(2)) w.set(vvvv, BigInt(r.below(70) | (r.below(70) << 8)), 2);
   let rm: number | Address | undefined;
   if (e) {
     const bytes = memoryBytes(f, e, osz);
@@ -211,7 +216,16 @@ export function write(w: Writer, f: Form, supply?: Supply): Written {
     }
   }
   const lock = typeof rm === 'object' && f.lock ? r.oneIn(6) : !supply && r.oneIn(100);
-  const i: Instruction = { opcode: f.opcode, osz, imm: immediate, immBytes, lock, rep, ...(z ? { low: choose(z) } : {}) };
+  const i: Instruction = {
+    opcode: f.opcode,
+    osz,
+    imm: immediate,
+    immBytes,
+    lock,
+    rep,
+    ...(z ? { low: choose(z) } : {}),
+    ...(f.vex && { vex: { ...f.vex, vvvv } }),
+  };
   w.instruction(reg === undefined ? i : { ...i, reg, rm: rm ?? 0 });
   return done;
 }
