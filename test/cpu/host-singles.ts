@@ -182,8 +182,8 @@ export function write(w: Writer, f: Form, supply?: Supply): Written {
   const immPattern = patterns.find((p) => p[0] === 'I');
   const immBytes = immediateBytes(immPattern, osz);
   let immediate = f.setup === 'count' && !r.oneIn(4) ? BigInt(r.pick([0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64])) : interesting(r);
-  // INT 80h is Linux's: it would be a system call.
-  if (f.opcode[0] === 0xcd && Number(immediate & 0xffn) === 0x80) immediate = 3n;
+  // INT 80h is Linux's: it would be a system call. Paravirtual kernels have gates of their own among the processor's reserved vectors.
+  if (f.opcode[0] === 0xcd && [0x17, 0x19, 0x1a, 0x1b, 0x80].includes(Number(immediate & 0xffn))) immediate = 3n;
   const done: Written = { form: f, osz, immediate };
   if (!supply || supply.prepares) prepare(w, f, osz);
   if (f.operands[0] === 'O') {
