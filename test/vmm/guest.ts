@@ -77,6 +77,7 @@ export interface GuestOptions {
   readonly costs?: ExitCosts;
   readonly intercepts?: Intercepts;
   readonly unclaimed?: VmOptions['unclaimed'];
+  readonly cpu?: VmOptions['cpu'];
   readonly rflags?: number;
 }
 
@@ -109,8 +110,14 @@ export class Guest {
 
   constructor(options: GuestOptions) {
     this.mode = options.mode ?? 'long';
-    const { memory = 0x40_0000, costs = NO_EXIT_COSTS, intercepts, unclaimed } = options;
-    this.vm = Vm.createSync({ memory, exitCosts: costs, ...(intercepts && { intercepts }), ...(unclaimed && { unclaimed }) });
+    const { memory = 0x40_0000, costs = NO_EXIT_COSTS, intercepts, unclaimed, cpu } = options;
+    this.vm = Vm.createSync({
+      memory,
+      exitCosts: costs,
+      ...(intercepts && { intercepts }),
+      ...(unclaimed && { unclaimed }),
+      ...(cpu && { cpu }),
+    });
     this.vcpu = this.vm.createVcpu(0);
     this.#view = new DataView(this.vm.memory.buffer, this.vm.ram.hostOf(0));
     this.tables();
