@@ -15,6 +15,7 @@ const RAM_BYTES = 2 << 20;
 /** Guest physical addresses, which are also linear but for OPERAND. */
 const GDT = 0x1000;
 const IDT = 0x2000;
+const TSS = 0x3000;
 const STACK_TOP = 0x5000;
 const HANDLERS = 0x6000;
 const CODE = 0x8000;
@@ -28,8 +29,15 @@ const HLT = 0xf4;
 /** Bytes of a record, and its fields. */
 export const RECORD = 704;
 export const AT = { LENGTH: 15, MXCSR: 16, FLAGS: 20, VECTOR: 24, GPR: 32, MEM: 64, YMM: 192 } as const;
-/** The memory operand's place in MEM. */
+/** The memory operand's place in MEM; of the byte at which the second page begins. */
 export const MIDDLE = 64;
+export const SECOND = MIDDLE + 0x1000 - (OPERAND & 0xfff);
+
+/** How a record is run, where not as 64-bit code at level 0. */
+export interface Way {
+  readonly bits?: 64 | 32;
+  readonly level?: 0 | 3;
+}
 
 export class AvxCore {
   readonly #core: CoreExports;
@@ -72,12 +80,19 @@ export class AvxCore {
     for (let page = 0; page < 512; page++) this.#entry(TABLES + 0x3000 + 8 * page, page << 12);
     this.#entry(TABLES + 0x3000 + 8 * (OPERAND >> 12), FIRST_HALF);
     this.#entry(TABLES + 0x3000 + 8 * ((OPERAND >> 12) + 1), SECOND_HALF);
-    view.setBigUint64(RAM + GDT + 8, 0x00af9b000000ffffn, true);
+    // Kernel and user code and data.
+    [0x00af9b000000ffffn, 0x00cf93000000ffffn, 0x00affb000000ffffn, 0x00cff3000000ffffn].forEach((d, i) => {
+      view.setBigUint64(RAM + GDT + 8 * (i + 1), d, true);
+    });
+    view.setBigUint64(RAM + TSS + 4, BigInt(STACK_TOP), true);
+    this.field('SEG_BASE', BigInt(TSS), 7);
+    this.small('SEG_LIMIT', 0x67, 7);
+    this.small('SEG_AR', 0x8b, 7);
     for (let vector = 0; vector < 32; vector++) {
       this.#bytes[RAM + HANDLERS + 2 * vector] = HLT;
       view.setBigUint64(RAM + IDT + 16 * vector, BigInt(HANDLERS + 2 * vector) | (8n << 16n) | (0x8en << 40n), true);
     }
-    this.small('GDTR_LIMIT', 0xf);
+    this.small('GDTR_LIMIT', 0x27);
     this.field('GDTR_BASE', BigInt(GDT));
     this.small('IDTR_LIMIT', 0x1ff);
     this.field('IDTR_BASE', BigInt(IDT));
@@ -88,23 +103,33 @@ export class AvxCore {
     this.field('EFER', 0xd01n);
     this.field('CR0', 0x80010033n);
     this.field('DEADLINE', 1n << 62n);
-    this.#code(64);
     this.extensions(0xffff_ffff);
     this.#core.tlbFlush(CPU, 1);
   }
 
   #entry(at: number, gpa: number): void {
-    this.#view.setBigUint64(RAM + at, BigInt(gpa) | 3n, true);
+    this.#view.setBigUint64(RAM + at, BigInt(gpa) | 7n, true);
   }
 
-  /** CS and SS for code of 64 or 32 bits. */
-  #code(bits: 64 | 32): void {
-    this.small('SEG_AR', bits === 64 ? 0xa09b : 0xc09b, 1);
-    for (const i of [0, 2, 3]) this.small('SEG_AR', 0xc093, i);
+  /** The second page of the operand is there or not. */
+  present(second: boolean): void {
+    const at = RAM + TABLES + 0x3000 + 8 * ((OPERAND >> 12) + 1);
+    this.#view.setBigUint64(at, (this.#view.getBigUint64(at, true) & ~1n) | BigInt(second), true);
+    this.#core.tlbFlush(CPU, 1);
+  }
+  /** Where the last page fault was, as a place in MEM. */
+  get faulted(): number {
+    return this.#view.getUint32(CPU + offsetOf('CR2'), true) - OPERAND + MIDDLE;
+  }
+
+  #segments({ bits = 64, level = 0 }: Way): void {
+    const dpl = level << 5;
+    this.small('SEG_AR', (bits === 64 ? 0xa09b : 0xc09b) | dpl, 1);
+    for (const i of [0, 2, 3]) this.small('SEG_AR', 0xc093 | dpl, i);
     for (let i = 0; i < 4; i++) {
       this.small('SEG_LIMIT', 0xffff_ffff, i);
       this.field('SEG_BASE', 0n, i);
-      this.#view.setUint16(CPU + offsetOf('SEG_SEL', i), 8, true);
+      this.#view.setUint16(CPU + offsetOf('SEG_SEL', i), 16 * (level & 1) + (i === 1 ? 8 : 16) + level, true);
     }
     this.changed();
   }
@@ -116,17 +141,17 @@ export class AvxCore {
   }
 
   /** Runs the record at `at` of `cases`; the record that results goes to `results`. */
-  run(cases: Uint8Array, results: Uint8Array, at: number, bits: 64 | 32 = 64): void {
+  run(cases: Uint8Array, results: Uint8Array, at: number, way: Way = {}): void {
     const bytes = this.#bytes;
     const record = cases.subarray(at, at + RECORD);
     const length = record[AT.LENGTH] as number;
-    this.#code(bits);
     bytes.set(record.subarray(0, length), RAM + CODE);
     bytes[RAM + CODE + length] = HLT;
     this.#core.dmaWritten(RAM + CODE, 16);
     bytes.set(record.subarray(AT.MXCSR, AT.MXCSR + 4), CPU + offsetOf('MXCSR'));
     bytes.set(record.subarray(AT.FLAGS, AT.FLAGS + 4), CPU + offsetOf('RFLAGS'));
     this.small('FLAG_OP', 0);
+    this.#segments(way);
     [0, 1, 2, 3].forEach((n) => {
       bytes.set(record.subarray(AT.GPR + 8 * n, AT.GPR + 8 * n + 8), CPU + offsetOf('REGS', n));
     });
@@ -146,7 +171,9 @@ export class AvxCore {
     const bytes = this.#bytes;
     const view = new DataView(out.buffer, out.byteOffset, RECORD);
     const rip = this.#view.getUint32(CPU + offsetOf('RIP'), true);
-    const vector = why !== RUN.HLT ? 255 : rip === CODE + length + 1 ? 0 : (rip - 1 - HANDLERS) >> 1;
+    let vector = why !== RUN.HLT ? 255 : rip === CODE + length + 1 ? 0 : (rip - 1 - HANDLERS) >> 1;
+    // At level 3 the HLT behind the instruction is #GP: its frame tells.
+    if (vector === 13 && this.#view.getUint32(RAM + STACK_TOP - 40, true) === CODE + length) vector = 0;
     view.setUint32(AT.VECTOR, vector, true);
     out.set(bytes.subarray(CPU + offsetOf('MXCSR'), CPU + offsetOf('MXCSR') + 4), AT.MXCSR);
     view.setUint32(AT.FLAGS, this.#core.readFlags(CPU), true);

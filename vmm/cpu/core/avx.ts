@@ -19,7 +19,7 @@ import { cvtph2ps, cvtps2ph } from './f16c';
 import { eaFix } from './flow';
 import { fmaExec } from './fma';
 import { REGISTER } from './instruction';
-import { hostRead, hostWrite, probeWrite, readMem, writeMem } from './mmu';
+import { A_ELEMENT, hostRead, hostWrite, probeWrite, readMem, writeMem } from './mmu';
 import { accessKind, finish, linearOf } from './operations';
 import { softAdd, softMul } from './softfloat';
 import { AREA_LANES, CR0, CR4, EXC, MODE, MXCSR, PROT, REGS, XCR0, XMM } from './state.gen';
@@ -444,7 +444,7 @@ function selected(mask: usize, i: usize, size: u32): bool {
 /** VMASKMOVPS, VMASKMOVPD, VPMASKMOVD, VPMASKMOVQ loads: what is not selected is zero and not looked at. */
 function maskLoad(cpu: usize, pc: usize, d: usize, mask: usize, bytes: usize, size: u32): bool {
   const t = cpu + AREA_LANES;
-  const kind = accessKind(pc);
+  const kind = accessKind(pc) | A_ELEMENT;
   v128.store(t, zero());
   v128.store(t, zero(), 16);
   for (let i: usize = 0; i < bytes; i += size) {
@@ -462,7 +462,7 @@ function maskLoad(cpu: usize, pc: usize, d: usize, mask: usize, bytes: usize, si
 
 /** Their stores: nothing is written before every selected element is known to be writable. */
 function maskStore(cpu: usize, pc: usize, d: usize, mask: usize, bytes: usize, size: u32): bool {
-  const kind = accessKind(pc);
+  const kind = accessKind(pc) | A_ELEMENT;
   for (let i: usize = 0; i < bytes; i += size) {
     if (!selected(mask, i, size)) continue;
     const lin = linearOf(cpu, pc, <u64>i, size, 1);
@@ -493,7 +493,7 @@ function maskBytes(cpu: usize, pc: usize, d: usize, mask: usize): bool {
 function gather(cpu: usize, pc: usize, word: u32, d: usize, mask: usize): bool {
   const t = cpu + AREA_LANES;
   const m = t + 32;
-  const kind = accessKind(pc);
+  const kind = accessKind(pc) | A_ELEMENT;
   const size: u32 = word & AVX_W ? 8 : 4;
   const wideIndex = (word & 1) != 0;
   const index = ymm(cpu, (word >> 16) & 15);

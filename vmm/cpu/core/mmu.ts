@@ -43,6 +43,8 @@ export const A_EXEC: u32 = 2;
 export const A_SUPER: u32 = 4;
 /** A non-canonical address raises #SS(0) instead of #GP(0). */
 export const A_STACK: u32 = 8;
+/** Never #AC: elements of masked moves and gathers. */
+export const A_ELEMENT: u32 = 16;
 
 /**
  * Physical address width; bits above are reserved in every paging structure entry. It is the core's, and CPUID leaf 80000008h of every table that the
@@ -486,7 +488,7 @@ function outside(cpu: usize, linear: u64, size: u32, kind: u32): bool {
 
 /** #AC at CPL 3 with CR0.AM and RFLAGS.AC (SDM 6.15, interrupt 17; table 6-7: a double quadword to 16 bytes, and what is wider as that). */
 function misaligned(cpu: usize, linear: u64, size: u32, kind: u32): bool {
-  if (load<u32>(cpu, TLB_NOW) != neverFilled(cpu) || (kind & A_SUPER) != 0 || !alignmentChecked(cpu)) return false;
+  if (load<u32>(cpu, TLB_NOW) != neverFilled(cpu) || (kind & (A_SUPER | A_ELEMENT)) != 0 || !alignmentChecked(cpu)) return false;
   const align: u32 = size == 16 || size == 32 ? 15 : size >= 8 ? 7 : size == 4 ? 3 : size == 2 ? 1 : 0;
   if ((<u32>linear & align) == 0) return false;
   raiseError(cpu, VEC_AC, 0);
