@@ -4,5 +4,6 @@ import './system-segments.ts';
 import './system-transfers.ts';
 import './system-events.ts';
 import './system-control.ts';
+import './system-tasks.ts';
 
 test.run();

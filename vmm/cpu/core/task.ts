@@ -109,7 +109,7 @@ function switchTo(cpu: usize, selector: u32, kind: u32, rip: u64, flags: u32, ha
   if (failed(cpu)) return;
   probeWrite(cpu, old + (oldWide ? 0x20 : 0x0e), oldWide ? 0x40 : 0x1c, A_SUPER | A_WRITE);
   if (failed(cpu)) return;
-  probeBusy(cpu, selector);
+  if (kind != TASK_IRET) probeBusy(cpu, selector);
   if (failed(cpu)) return;
   if (!nested) probeBusy(cpu, oldSelector);
   if (failed(cpu)) return;
