@@ -54,13 +54,15 @@ const CR4_PAE = 0x20;
 const CR4_OSFXSR = 0x600;
 const CR4_LA57 = 0x1000;
 
-/** A case of `environment` at `level` with 64-bit, 32-bit or 16-bit code, flat and without patches. */
-export function plainCase(kind: string, environment: Environment, level: number, bits: 16 | 32 | 64): Case {
+export type Bits = 16 | 32 | 64;
+
+/** A case of `environment` at `level` with 64-bit, 32-bit or 16-bit code, flat and without patches; or 16-bit code in virtual-8086 mode. */
+export function plainCase(kind: string, environment: Environment, level: number, bits: Bits, vm86 = false): Case {
   const long = isLong(environment);
   const paging = environment !== 'real' && environment !== 'flat';
   const protect = environment !== 'real';
   const cr4 = CR4_OSFXSR | (long || environment === 'pae' ? CR4_PAE : 0) | (environment === 'long5' ? CR4_LA57 : 0);
-  const { cs, ss, base } = start(environment, level, bits);
+  const { cs, ss, base } = start(environment, level, bits, vm86);
   return {
     kind,
     tags: new Set(),
@@ -79,7 +81,7 @@ export function plainCase(kind: string, environment: Environment, level: number,
     regs: Array.from({ length: 16 }, () => 0n),
     rip: BigInt((level === 0 ? L.CODE_OTHER : L.CODE) - base),
     cs,
-    rflags: 2n,
+    rflags: vm86 ? 0x20002n : 2n,
     rsp: BigInt([L.STACK0 - 0x200, L.STACK1 - 0x80, L.STACK2 - 0x80, L.STACK3][level] as number) - BigInt(base),
     ss,
     es: ss,
@@ -91,18 +93,18 @@ export function plainCase(kind: string, environment: Environment, level: number,
     dr7: 0x400,
     fsBase: 0n,
     gsBase: 0n,
-    msrs: [[0x176, BigInt(long ? 0 : 0)]],
+    msrs: [],
     patches: [],
     code: new Uint8Array(),
   };
 }
 
-function start(environment: Environment, level: number, bits: 16 | 32 | 64): { cs: number; ss: number; base: number } {
+function start(environment: Environment, level: number, bits: Bits, vm86: boolean): { cs: number; ss: number; base: number } {
   const S = L.SEL;
-  if (environment === 'real') return { cs: L.ARENA >> 4, ss: L.ARENA >> 4, base: L.ARENA };
+  if (environment === 'real' || vm86) return { cs: L.ARENA >> 4, ss: L.ARENA >> 4, base: L.ARENA };
   if (bits === 16) {
     if (level === 3) return { cs: S.user16 | 3, ss: S.userData16 | 3, base: L.ARENA };
-    return { cs: S.code16, ss: S.data32, base: L.ARENA };
+    return { cs: S.code16, ss: S.kernelData16, base: L.ARENA };
   }
   const data = [S.data32, S.data1 | 1, S.data2 | 2, S.userData | 3][level] as number;
   const code32 = [S.code32, S.code32of1 | 1, S.code32of2 | 2, S.user32 | 3][level] as number;

@@ -74,7 +74,7 @@ export class Result {
 
   /** 8, 10 to 14, 17 and 21 push an error code (SDM vol. 3, table 6-1). */
   get hasError(): boolean {
-    return (0x0022_7d00 >>> this.vector) % 2 === 1 && this.vector < 32;
+    return this.vector < 32 && (0x0022_7d00 >>> this.vector) % 2 === 1 && this.u32(S.MODE) !== 16;
   }
 
   get error(): number {
@@ -109,6 +109,8 @@ export class Result {
     const status = this.status;
     if (status === L.STATUS.SHUTDOWN) return 'shutdown';
     if (status === L.STATUS.HANG) return 'hang';
+    if (status === L.STATUS.OUTSIDE) return 'outside';
+    if (status === L.STATUS.CRASH) return 'crash';
     if (status === L.STATUS.HOME) return `home:${this.vector}`;
     const nested = this.u32(S.NESTED);
     return `${this.vector}${this.hasError ? `(${this.error.toString(16)})` : ''}${nested === 0 ? '' : ` nested ${nested - 1}`}`;
@@ -117,6 +119,7 @@ export class Result {
 
 /** What differs; empty when nothing does. */
 export function differences(_case: Case, ours: Result, theirs: Result): Difference[] {
+  if (ours.status === L.STATUS.OUTSIDE) return [];
   if (ours.end !== theirs.end) return [{ field: 'end', ours: ours.end, theirs: theirs.end }];
   if (ours.status !== L.STATUS.ENDED) return [];
   const found: Difference[] = [];

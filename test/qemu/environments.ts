@@ -60,7 +60,8 @@ class Arena {
 
 function segments(arena: Arena, long: boolean): void {
   const put = (selector: number, value: bigint): void => arena.u64(L.GDT + (selector & ~7), value);
-  const code = (level: number, flags: number): bigint => descriptor(0, 0xfffff, rights(CODE_TYPE, level), flags);
+  // Code that IRET enters is accessed from the start.
+  const code = (level: number, flags: number): bigint => descriptor(0, 0xfffff, rights(CODE_TYPE | 1, level), flags);
   const data = (level: number): bigint => descriptor(0, 0xfffff, rights(DATA_TYPE, level), FLAG.G | FLAG.D);
   // Accessed from the start: the harness's own.
   put(SEL.code32, descriptor(0, 0xfffff, rights(CODE_TYPE | 1), FLAG.G | FLAG.D));
@@ -73,16 +74,17 @@ function segments(arena: Arena, long: boolean): void {
   put(SEL.userData, data(3));
   put(SEL.user64, code(3, FLAG.G | FLAG.L));
   // 16-bit segments start at the arena.
-  put(SEL.code16, descriptor(L.ARENA, 0xffff, rights(CODE_TYPE), 0));
-  put(SEL.user16, descriptor(L.ARENA, 0xffff, rights(CODE_TYPE, 3), 0));
+  put(SEL.code16, descriptor(L.ARENA, 0xffff, rights(CODE_TYPE | 1), 0));
+  put(SEL.user16, descriptor(L.ARENA, 0xffff, rights(CODE_TYPE | 1, 3), 0));
   put(SEL.userData16, descriptor(L.ARENA, 0xffff, rights(DATA_TYPE, 3), 0));
+  put(SEL.kernelData16, descriptor(L.ARENA, 0xffff, rights(DATA_TYPE), 0));
   put(SEL.code32of1, code(1, FLAG.G | FLAG.D));
   put(SEL.data1, data(1));
   put(SEL.code32of2, code(2, FLAG.G | FLAG.D));
   put(SEL.data2, data(2));
   put(SEL.code64of1, code(1, FLAG.G | FLAG.L));
   put(SEL.code64of2, code(2, FLAG.G | FLAG.L));
-  put(SEL.tss, descriptor(L.TSS, 0x3ff, rights(long ? 9 : 9), 0));
+  put(SEL.tss, descriptor(L.TSS, 0x3ff, rights(9), 0));
   put(SEL.ldt, descriptor(L.LDT, L.LDT_LIMIT, rights(2), 0));
   put(SEL.tssOther, descriptor(L.TSS_OTHER, 0x67, rights(9), 0));
   put(SEL.tssDouble, descriptor(L.TSS_DOUBLE, 0x67, rights(9), 0));
@@ -155,8 +157,8 @@ const U = 4;
 const A = 0x20;
 const D = 0x40;
 /** Pages of the arena that users may use. */
-const USER_PAGES: readonly number[] = [L.CODE, L.STACK3, L.DATA, L.DATA + PAGE, L.DATA + 3 * PAGE];
-const FRESH_PAGES: readonly number[] = [L.CODE, L.CODE_OTHER, L.STACK3, ...[0, 1, 2, 3].map((i) => L.DATA + i * PAGE)];
+const USER_PAGES: readonly number[] = [L.CODE, L.STACK3 & -PAGE, L.DATA, L.DATA + PAGE, L.DATA + 3 * PAGE];
+const FRESH_PAGES: readonly number[] = [L.CODE, L.CODE_OTHER, L.STACK3 & -PAGE, ...[0, 1, 2, 3].map((i) => L.DATA + i * PAGE)];
 
 function pages(arena: Arena, environment: Environment): void {
   const entry = (at: number, value: number): void => {

@@ -49,6 +49,17 @@ here:   lgdt    home_gdtr
         movl    %eax, %gs
         movl    $HARNESS_STACK, %esp
         call    note_cpuid
+        /* No interrupts but the cases' own; INT3 wherever a case may stray. */
+        movb    $0xff, %al
+        outb    %al, $0x21
+        outb    %al, $0xa1
+        movl    $0xcccccccc, %eax
+        xorl    %edi, %edi
+        movl    $HARNESS / 4, %ecx
+        rep stosl
+        movl    $ARENA + ARENA_BYTES, %edi
+        movl    $(0x9f000 - ARENA - ARENA_BYTES) / 4, %ecx
+        rep stosl
         cmpl    $0, CONTROL + CTL_BUSY
         je      next_case
         /* The machine was reset by the case at hand. */
@@ -120,6 +131,8 @@ run_case:
         movl    $CASE_BYTES / 4, %ecx
         rep movsl
         movl    $0, in_handler
+        xorl    %eax, %eax
+        movl    %eax, %cr2
 
         /* The machine-wide state that earlier cases may have changed. */
         movl    $OSFXSR, %eax

@@ -81,8 +81,10 @@ export const SEL = {
   data2: 0xc0,
   code64of1: 0xc8,
   code64of2: 0xd0,
+  /** 16-bit data at level 0 whose base is the arena. */
+  kernelData16: 0xd8,
   /** From here on cases write their own. */
-  free: 0xd8,
+  free: 0xe0,
 } as const;
 /** The GDT's limit: 64 entries. */
 export const GDT_LIMIT = 0x1ff;
@@ -184,7 +186,7 @@ export const DIFFS_MAX = 126;
 
 /** Vectors past 255: entries of the harness that no exception leads to. */
 export const END = { SYSCALL: 0x100, SYSENTER: 0x101, GATE: 0x102, TASK: 0x103 } as const;
-export const STATUS = { ENDED: 1, SHUTDOWN: 2, HANG: 3, HOME: 4 } as const;
+export const STATUS = { ENDED: 1, SHUTDOWN: 2, HANG: 3, HOME: 4, OUTSIDE: 5, CRASH: 6 } as const;
 
 /** All constants as the assembler takes them. */
 export function definitions(): string[] {
