@@ -135,7 +135,7 @@ function write(view: DataView, at: number, c: Case): void {
   u16(C.IDT_LIMIT, c.idt.limit);
   u64(C.IDT_BASE, c.idt.base);
   u32(C.NMSR, c.msrs.length);
-  c.regs.forEach((value, i) => u64(C.REGS + 8 * i, value));
+  for (const [i, value] of c.regs.entries()) u64(C.REGS + 8 * i, value);
   u64(C.RIP, c.rip);
   u64(C.CS, BigInt(c.cs));
   u64(C.RFLAGS, c.rflags);
@@ -145,7 +145,7 @@ function write(view: DataView, at: number, c: Case): void {
   u16(C.DS, c.ds);
   u16(C.FS, c.fs);
   u16(C.GS, c.gs);
-  c.dr.forEach((value, i) => u64(C.DR + 8 * i, value));
+  for (const [i, value] of c.dr.entries()) u64(C.DR + 8 * i, value);
   u32(C.DR6, c.dr6);
   u32(C.DR7, c.dr7);
   u64(C.FS_BASE, c.fsBase);

@@ -58,7 +58,7 @@ class Arena {
   }
 }
 
-function segments(arena: Arena, long: boolean): void {
+function segments(arena: Arena): void {
   const put = (selector: number, value: bigint): void => arena.u64(L.GDT + (selector & ~7), value);
   // Code that IRET enters is accessed from the start.
   const code = (level: number, flags: number): bigint => descriptor(0, 0xfffff, rights(CODE_TYPE | 1, level), flags);
@@ -205,7 +205,7 @@ export function template(environment: Environment, harness: Harness): Uint8Array
   const arena = new Arena();
   for (let at = L.STACK0 & ~0xfff; at < L.ARENA + L.ARENA_BYTES; at += 4) arena.u32(at, Math.imul(at, 0x9e3779b1) ^ 0x5a5a5a5a);
   arena.bytes.fill(0xcc, L.CODE - L.ARENA, L.CODE_OTHER + PAGE - L.ARENA);
-  segments(arena, isLong(environment));
+  segments(arena);
   interrupts(arena, environment, harness);
   if (environment !== 'real') tasks(arena, environment, harness);
   if (environment !== 'real' && environment !== 'flat') pages(arena, environment);

@@ -91,7 +91,10 @@ export function generate(seed: number, n: number, harness: Harness, supported: c
   const { environment, level, bits, vm86 } = kind.where(r);
   const c = plainCase(kind.name, environment, level, bits, vm86);
   for (let i = 0; i < c.regs.length; i++) c.regs[i] = r.oneIn(2) ? r.edge64() : r.u64();
-  if (environment !== 'real' && !vm86 && bits !== 64 && r.oneIn(4)) c.es = c.fs = c.gs = 0;
+  if (environment !== 'real' && !vm86 && bits !== 64 && r.oneIn(4)) {
+    c.es = c.fs = c.gs = 0;
+    c.tags.add('null');
+  }
   const draft = new Draft(c, r, harness, level, bits, vm86);
   kind.make(draft);
   // Bits of EFER and CR4 that one of the two has not.

@@ -169,6 +169,8 @@ run_case:
         movl    %eax, %dr3
         movl    cur + CASE_DR6, %eax
         movl    %eax, %dr6
+        movl    cur + CASE_CR3, %eax
+        movl    %eax, %cr3
         testl   $CASE_REAL, cur + CASE_FLAGS
         jnz     launch_real
 

@@ -5,8 +5,8 @@
  */
 import type { Draft } from './assemble.ts';
 import { dataSelector } from './descriptors.ts';
-import { isLong } from './environments.ts';
 import { flags } from './kinds-transfer.ts';
+import { PHYSICAL_BITS } from '../../vmm/cpu/cpuid.ts';
 import * as L from './layout.ts';
 
 /** CR0: what may change without leaving the mode, and the rest. */
@@ -18,12 +18,13 @@ export interface Supported {
   readonly cr4: number;
 }
 
+/** Bits of CR4 that some processor of this level has (SDM vol. 3, 2.5). */
+const CR4_DEFINED = 0x777fffn;
 const VMXE_AND_BEYOND = 0xfe486000;
 
 function moveToCr(d: Draft, supported: Supported): void {
   const { r, c } = d;
-  const cr = r.of([0, 0, 2, 3, 4, 4, 8]);
-  if (cr === 8 && d.bits !== 64) return moveToCr(d, supported);
+  const cr = r.of(d.bits === 64 ? [0, 0, 2, 3, 4, 4, 8] : [0, 0, 2, 3, 4, 4]);
   let value: bigint;
   switch (cr) {
     case 0:
@@ -33,6 +34,8 @@ function moveToCr(d: Draft, supported: Supported): void {
         c.tags.add('reserved');
         value ^= r.edge64() & 0xffffffff1ffaffc0n;
       }
+      if (((value >> 29n) & 3n) === 1n || (value & BigInt(CR0_PE_PG)) === 0x80000000n || (d.bits === 64 && value >> 32n !== 0n))
+        c.tags.add('CR0 invalid');
       break;
     case 3:
       value = BigInt(c.cr3) | BigInt(r.below(0x20) & 0x18);
@@ -40,6 +43,7 @@ function moveToCr(d: Draft, supported: Supported): void {
         c.tags.add('reserved');
         value |= r.edge64() & 0xfffffffffffe0000n & ~0x3ffffn;
       }
+      if (value >> BigInt(PHYSICAL_BITS) !== 0n) c.tags.add('CR reserved');
       break;
     case 4:
       value = BigInt((c.cr4 ^ (r.u32() & r.u32() & supported.cr4 & ~0x1020)) >>> 0);
@@ -47,6 +51,7 @@ function moveToCr(d: Draft, supported: Supported): void {
         c.tags.add('reserved');
         value ^= r.edge64() & BigInt.asUintN(64, ~BigInt(supported.cr4 | VMXE_AND_BEYOND) | 0x3000n);
       }
+      if ((value & ~CR4_DEFINED) !== 0n) c.tags.add('CR reserved');
       break;
     case 8:
       value = r.oneIn(6) ? r.edge64() : BigInt(r.below(16));
@@ -72,8 +77,10 @@ export function controlRegisters(supported: Supported): (d: Draft) => void {
     for (let n = 1 + r.below(3); n > 0; n--) {
       switch (r.below(8)) {
         case 0:
-          // LMSW: PE cannot be cleared.
-          d.load(0, r.below(0x10000) | (d.protected ? 1 : 0) & (d.protected ? 1 : 0)).emit(0x0f, 0x01).direct(6, 0);
+          // LMSW: PE cannot be cleared, and is not to be set.
+          d.load(0, r.below(0x10000) & ~1)
+            .emit(0x0f, 0x01)
+            .direct(6, 0);
           break;
         case 1:
           d.emit(0x0f, 0x01).direct(4, d.register());
@@ -109,7 +116,10 @@ export function debugRegisters(d: Draft): void {
       value = r.edge64();
       if (register === 7) value &= ~0x20ffn;
     }
-    if (r.oneIn(2)) d.load(0, d.bits === 64 ? value : value & 0xffffffffn).emit(0x0f, 0x23).direct(register, 0);
+    if (r.oneIn(2))
+      d.load(0, d.bits === 64 ? value : value & 0xffffffffn)
+        .emit(0x0f, 0x23)
+        .direct(register, 0);
     else d.emit(0x0f, 0x21).direct(register, d.register());
   }
 }
@@ -119,7 +129,8 @@ export function breakpoints(d: Draft): void {
   const { r, c } = d;
   for (let i = 0; i < 4; i++) {
     if (r.oneIn(2)) continue;
-    const kind = r.of([0, 1, 3, 3]);
+    // QEMU shuts down at most breakpoints of code whose segment does not start at 0.
+    const kind = r.of(d.bits === 16 && !r.oneIn(20) ? [1, 3, 3] : [0, 1, 3, 3]);
     const length = kind === 0 ? 0 : r.of([0, 1, 3]);
     const bytes = [1, 2, 8, 4][length] as number;
     const at = kind === 0 ? d.here + r.below(12) : (L.DATA + r.below(32)) & -bytes;
@@ -129,7 +140,8 @@ export function breakpoints(d: Draft): void {
   c.dr7 >>>= 0;
   if (r.oneIn(3)) c.rflags |= 0x10000n;
   for (let n = 1 + r.below(4); n > 0; n--) {
-    const at = L.DATA + r.below(32);
+    // Aligned: QEMU finds other accesses anywhere.
+    const at = L.DATA + 4 * r.below(8);
     switch (r.below(4)) {
       case 0:
         d.emit(0x90);
@@ -159,7 +171,7 @@ export function msrs(d: Draft): void {
     const index = r.oneIn(40) ? r.u32() : r.of(MSRS);
     if (index === 0xc0000080) {
       const value = c.efer ^ (r.below(0x1000) & 0x801) ^ (r.oneIn(8) ? r.below(0x10000) & 0xf6fe & ~0x5000 : 0);
-      if ((value & ~0xd01) !== 0) c.tags.add('reserved');
+      if ((value & ~0xd01) !== 0) c.tags.add('MSR reserved');
       d.load(1, index).load(0, value).load(2, 0).emit(0x0f, 0x30);
     } else if (!OWN.includes(index) || r.oneIn(4)) {
       if (OWN.includes(index)) {
@@ -172,11 +184,27 @@ export function msrs(d: Draft): void {
       // Bits 31:16 of IA32_SYSENTER_CS are "not used" (SDM vol. 4, table 2-2).
       if (index === 0x174) value &= 0xffffn;
       if (index >= 0xc0000082 && r.oneIn(2)) value = BigInt.asUintN(64, BigInt.asIntN(47, value));
-      c.tags.add('msr');
-      d.load(1, index).load(0, value & 0xffffffffn).load(2, value >> 32n).emit(0x0f, 0x30);
+      if (!MSRS.includes(index as (typeof MSRS)[number])) c.tags.add('no such MSR');
+      // Nothing is said of the upper half of IA32_FMASK.
+      if (index === 0xc0000084) value &= 0xffffffffn;
+      if (msrReserved(index, value)) c.tags.add('MSR reserved');
+      d.load(1, index)
+        .load(0, value & 0xffffffffn)
+        .load(2, value >> 32n)
+        .emit(0x0f, 0x30);
       if (r.oneIn(2)) d.load(0, 0).load(2, 0).emit(0x0f, 0x32);
     }
   }
+}
+
+/** WRMSR must refuse this (SDM vol. 4, table 2-2). */
+function msrReserved(index: number, value: bigint): boolean {
+  const canonical = BigInt.asUintN(64, BigInt.asIntN(48, value)) === value;
+  if ([0x175, 0x176, 0xc0000082, 0xc0000083, 0xc0000100, 0xc0000101, 0xc0000102].includes(index)) return !canonical;
+  if (index === 0xc0000103) return value >> 32n !== 0n;
+  if (index !== 0x277) return false;
+  for (let i = 0n; i < 8n; i++) if (![0n, 1n, 4n, 5n, 6n, 7n].includes((value >> (8n * i)) & 0xffn)) return true;
+  return false;
 }
 
 /** A pointer for LGDT and LIDT, the table as it is. */
@@ -249,9 +277,14 @@ function systemInstruction(d: Draft): void {
       if (d.bits === 16 && r.oneIn(2)) d.emit(0x66);
       d.emit(0x0f, 0x01).absolute(3, POINTER);
       break;
-    case 11:
-      d.load(0, d.protected ? dataSelector(d) : r.below(0x10000)).emit(0x0f, 0x00).direct(r.of([2, 3]), 0);
+    case 11: {
+      const selector = d.protected ? dataSelector(d) : r.below(0x10000);
+      if (selector < 4) d.c.tags.add('null LTR');
+      d.load(0, selector)
+        .emit(0x0f, 0x00)
+        .direct(r.of([2, 3]), 0);
       break;
+    }
     case 12:
       d.emit(0x0f, 0x01).absolute(7, at);
       break;
@@ -266,11 +299,14 @@ function systemInstruction(d: Draft): void {
         if (r.oneIn(3)) d.load(reg, r.edge64());
         d.emit(0xf3);
         if (r.oneIn(2)) d.emit(0x48);
+        d.c.tags.add('WRFSBASE');
         d.emit(0x0f, 0xae).direct(r.below(4), reg);
       }
       break;
     case 15:
-      d.load(1, 0xc0000102).emit(0x0f, r.of([0x30, 0x32]));
+      d.load(2, 0x1234)
+        .load(1, 0xc0000102)
+        .emit(0x0f, r.of([0x30, 0x32]));
       break;
     case 16:
       d.emit(0x0f, 0x31).load(0, 0).load(2, 0);
@@ -284,12 +320,18 @@ function systemInstruction(d: Draft): void {
       break;
     case 19:
       if (r.oneIn(2)) d.c.cr4 |= 0x800;
+      // SLDT, STR, SMSW; with 0F 01 also VMCALL and its kin.
+      d.c.tags.add('VMCALL');
       d.emit(0x0f, r.of([0, 1])).direct(r.of([0, 1, 4]), d.register());
       break;
     case 20:
-      d.load(1, r.oneIn(3) ? r.below(4) : 0).load(2, 0).load(0, r.of([1, 3, 7, 0, 2, 5]));
+      d.load(1, r.oneIn(3) ? r.below(4) : 0)
+        .load(2, 0)
+        .load(0, r.of([1, 3, 0, 2, 5]));
       if (!r.oneIn(3)) d.c.cr4 |= 0x40000;
-      d.emit(0x0f, 0x01, r.of([0xd0, 0xd1]));
+      d.c.tags.add('XCR');
+      // What XCR0 starts with is the processor's.
+      d.emit(0x0f, 0x01, r.of([0xd0, 0xd1])).load(0, 0);
       break;
     default:
       port(d);
@@ -319,7 +361,10 @@ export function ports(d: Draft): void {
   }
   const at = L.DATA + r.below(0x100);
   const times = r.below(5);
-  d.load(2, FREE_PORT + r.below(32)).load(1, times).load(6, at - d.base).load(7, at - d.base);
+  d.load(2, FREE_PORT + r.below(32))
+    .load(1, times)
+    .load(6, at - d.base)
+    .load(7, at - d.base);
   if (r.oneIn(6)) c.rflags |= 0x100n;
   if (r.oneIn(2)) c.rflags |= 0x400n;
   if (r.oneIn(2)) {
@@ -340,7 +385,7 @@ export function paging(supported: Supported): (d: Draft) => void {
     const narrow = environment === 'paged32';
     const width = narrow ? 4 : 8;
     if (r.oneIn(2)) c.cr0 = (c.cr0 ^ 0x10000) >>> 0;
-    c.cr4 ^= r.u32() & supported.cr4 & 0x3000b0 & (isLong(environment) || environment === 'pae' ? ~0x20 : -1);
+    c.cr4 ^= r.u32() & supported.cr4 & 0x3000b0 & ~0x20;
     if (r.oneIn(3)) c.cr4 &= ~0x300000;
     if (r.oneIn(2)) c.efer ^= 0x800;
     if (r.oneIn(3)) c.rflags |= 0x40000n;
@@ -372,12 +417,12 @@ export function paging(supported: Supported): (d: Draft) => void {
     if (d.bits === 64 && r.oneIn(2)) {
       const slot = 1 + r.below(255);
       put(L.PML4 + 8 * slot, BigInt(L.PDPT) | (rights() & (r.oneIn(8) ? -1n : ~0x80n)));
-      access(d, BigInt(linear) + (BigInt(slot) << 39n));
-    } else access(d, BigInt(linear));
+      access(d, BigInt(linear) + (BigInt(slot) << 39n), page);
+    } else access(d, BigInt(linear), page);
   };
 }
 
-function access(d: Draft, page: bigint): void {
+function access(d: Draft, page: bigint, physical: number): void {
   const { r } = d;
   const width = d.bits === 64 ? 8 : 4;
   const at = page + BigInt(r.oneIn(4) ? 0x1000 - r.below(width) : r.below(0xf00));
@@ -394,7 +439,11 @@ function access(d: Draft, page: bigint): void {
       d.emit(0x01, 0x0b);
       break;
     case 3:
-      // Execute.
+      // Execute: what stands there ends the case.
+      d.patch(
+        physical + (Number(at - page) & ~15),
+        Array.from({ length: 32 }, () => 0xcc),
+      );
       d.emit(0xff, 0xe3);
       break;
     case 4:
@@ -404,14 +453,16 @@ function access(d: Draft, page: bigint): void {
       d.emit(0x0f, 0x01, 0x3b).emit(0x8b, 0x0b);
       break;
     default:
-      d.load(1, 2 + r.below(6)).load(7, at).emit(0xf3, r.of([0xaa, 0xab]));
+      d.load(1, 2 + r.below(6))
+        .load(7, at)
+        .emit(0xf3, r.of([0xaa, 0xab]));
   }
 }
 
 /** Addresses at the ends of the canonical halves. */
 export function canonical(d: Draft): void {
   const { r, c } = d;
-  const edge = r.of([0x7fffffffffffn, 0x8000000000000n, 0x800000000000n, 0xffff800000000000n, 0xffff7fffffffffffn, 0xffffffffffffffffn, 0n]);
+  const edge = r.of([0x7fffffffffffn, 0x8000000000000n, 0x800000000000n, 0xffff800000000000n, 0xffff7fffffffffffn, 0xffffffffffffff00n]);
   const at = BigInt.asUintN(64, edge + BigInt(r.below(17)) - 8n);
   const register = r.of([3, 4, 5]);
   if (r.oneIn(4)) c.fsBase = r.oneIn(2) ? 0n : BigInt.asUintN(64, BigInt.asIntN(47, r.edge64()));
@@ -438,8 +489,11 @@ export function canonical(d: Draft): void {
     case 6:
       d.emit(0xc8, 8, 0, r.below(4));
       break;
-    default:
-      d.emit(r.of([0xc9, 0xcb, 0xcf]));
+    default: {
+      const opcode = r.of([0xc9, 0xcb, 0xcf]);
+      if (opcode !== 0xc9) c.tags.add('far return');
+      d.emit(opcode);
+    }
   }
 }
 
@@ -452,9 +506,12 @@ export function steps(d: Draft): void {
         d.emit(0x90);
         break;
       case 1:
-        d.load(1, r.below(4)).load(7, L.DATA - d.base).emit(0xf3, 0xaa);
+        d.load(1, r.below(4))
+          .load(7, L.DATA - d.base)
+          .emit(0xf3, 0xaa);
         break;
       case 2:
+        c.tags.add('MOV SS');
         d.emit(0x8e).direct(2, 0);
         break;
       case 3:
@@ -470,6 +527,7 @@ export function steps(d: Draft): void {
         d.emit(0x9c, 0x58);
         break;
       case 7:
+        c.tags.add('STI');
         d.emit(0xfb);
         break;
       case 8:
@@ -490,7 +548,7 @@ const LOCKABLE_0F = [0xab, 0xa3, 0xb3, 0xba, 0xbb, 0xb0, 0xc0, 0xc7, 0xaf, 0x05]
 
 /** LOCK before everything. */
 export function locks(d: Draft): void {
-  const { r } = d;
+  const { r, c } = d;
   const at = L.DATA + r.below(0x20) * 8;
   for (let n = 1 + r.below(2); n > 0; n--) {
     d.emit(0xf0);
@@ -499,11 +557,17 @@ export function locks(d: Draft): void {
     const opcode = two ? r.of(LOCKABLE_0F) : r.of(LOCKABLE) | r.below(2);
     d.emit(opcode);
     const reg = r.below(8);
-    if (r.oneIn(4)) d.direct(reg, r.below(8));
+    const bitTest = two && (opcode === 0xba || opcode === 0xbb || (opcode & 0xe7) === 0xa3);
+    // Two-byte opcodes with LOCK and a register make QEMU give up ("tcg fatal error"), which costs a start.
+    if (r.oneIn(two ? 60 : 4)) d.direct(reg, r.below(8));
     else d.absolute(reg, at);
+    // A bit's offset from a register reaches far.
+    if (bitTest && opcode !== 0xba && reg !== 4) c.regs[reg] = BigInt(r.below(512));
     if ((!two && (opcode === 0x80 || (opcode & 0xfe) === 0xc6 || ((opcode & 0xfe) === 0xf6 && reg < 2))) || (two && opcode === 0xba))
       d.imm(r.below(256), opcode === 0xc7 || opcode === 0xf7 || opcode === 0x81 ? (d.bits === 16 ? 2 : 4) : 1);
     else if (!two && opcode === 0x81) d.imm(r.u32(), d.bits === 16 ? 2 : 4);
+    // BT and its kin leave flags undefined: CMP sets them all.
+    if (bitTest) d.emit(0x39, 0xdb);
     d.keepFlags();
   }
 }

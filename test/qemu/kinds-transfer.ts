@@ -23,6 +23,7 @@ function loadSegment(d: Draft): void {
   const { r } = d;
   const sreg = r.of(LOADED);
   const selector = anyData(d);
+  if (sreg === SREG.ss && selector < 4) d.c.tags.add('null SS');
   switch (r.below(d.bits === 64 ? 3 : 4)) {
     case 0: {
       // LSS, LFS, LGS; LES and LDS outside of 64-bit mode.
@@ -94,7 +95,9 @@ export function segments(d: Draft): void {
 function target(d: Draft): { selector: number; offset: number } {
   const { r } = d;
   if (!d.protected) return { selector: r.oneIn(8) ? plainSelector(d) : L.ARENA >> 4, offset: landing(d) & 0xffff };
-  const offset = r.oneIn(16) ? r.u32() : landing(d);
+  const far = r.oneIn(16);
+  if (far) d.c.tags.add('limit');
+  const offset = far ? r.u32() : landing(d);
   if (r.oneIn(4)) return { selector: callGate(d), offset };
   if (r.oneIn(12)) return { selector: dataSelector(d), offset };
   return { selector: codeSelector(d), offset };
@@ -107,8 +110,13 @@ export function far(d: Draft): void {
   switch (r.below(3)) {
     case 0:
       // JMP, CALL ptr: not in 64-bit mode.
-      if (d.bits === 64 && !r.oneIn(16)) return far(d);
-      d.emit(r.of([0xea, 0x9a])).imm(offset & (wide === 2 ? 0xffff : -1), wide).imm(selector, 2);
+      if (d.bits === 64 && !r.oneIn(16)) {
+        far(d);
+        return;
+      }
+      d.emit(r.of([0xea, 0x9a]))
+        .imm(offset & (wide === 2 ? 0xffff : -1), wide)
+        .imm(selector, 2);
       break;
     case 1: {
       // In 64-bit mode without REX.W the offset has 32 bits, as in 32-bit mode.
@@ -145,7 +153,8 @@ export function flags(d: Draft): number {
   if (r.oneIn(10)) value |= 0x100;
   if (r.oneIn(12)) value |= 0x20000;
   if (r.oneIn(40)) value |= r.u32();
-  return value >>> 0;
+  // VIF and VIP belong to VME, which QEMU has not.
+  return (value & ~0x180000) >>> 0;
 }
 
 export function iret(d: Draft): void {
@@ -157,7 +166,9 @@ export function iret(d: Draft): void {
   if ((value & 0x20000) !== 0 && d.protected && !d.long) {
     for (let i = 0; i < 4; i++) d.push(r.below(0x10000));
   }
-  d.push(r.oneIn(4) ? dataSelectorIn(d) : stackSelector(d, selector & 3));
+  const stack = r.oneIn(4) ? dataSelectorIn(d) : stackSelector(d, selector & 3);
+  if (stack < 4) d.c.tags.add('null SS');
+  d.push(stack);
   d.push(r.oneIn(8) ? r.u32() & limit & 0x7fffffff : L.STACK3 - 0x100 - d.base);
   d.push(value & limit);
   d.push(selector);
@@ -176,7 +187,7 @@ export function interrupts(d: Draft): void {
   const { r } = d;
   const vector = r.oneIn(4) ? r.of([0, 1, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 16, 17]) : 0x20 + r.below(0x60);
   if (d.c.environment === 'real') {
-    if (r.oneIn(2)) d.word(L.IDT + 4 * vector, ((L.ARENA >> 4) << 16) | (L.CODE_OTHER + 0x800 - L.ARENA), 4);
+    if (vector !== 3 && r.oneIn(2)) d.word(L.IDT + 4 * vector, ((L.ARENA >> 4) << 16) | (L.CODE_OTHER + 0x800 - L.ARENA), 4);
   } else if (!r.oneIn(3)) {
     interruptGate(d, vector);
   }
@@ -196,7 +207,10 @@ export function interrupts(d: Draft): void {
       break;
     case 4:
       // INTO after an overflow.
-      d.load(0, 0x7fffffff).emit(0x05).imm(0x7fffffff, d.bits === 16 ? 2 : 4).emit(0xce);
+      d.load(0, 0x7fffffff)
+        .emit(0x05)
+        .imm(0x7fffffff, d.bits === 16 ? 2 : 4)
+        .emit(0xce);
       break;
     case 5:
       d.emit(0x62).absolute(1, L.DATA + 4 * r.below(64));
@@ -227,27 +241,43 @@ export function tasks(d: Draft): void {
     d.word(tss + 56, [L.STACK0 - 0x300, L.STACK1, L.STACK2, L.STACK3][level] as number, 4);
   }
   if (r.oneIn(2)) d.word(tss + 36, flags(d) & ~0x20100, 4);
-  if (r.oneIn(4)) d.word(tss + 72 + 4 * r.below(6), r.oneIn(3) ? codeSelector(d) : dataSelector(d), 2);
-  if (r.oneIn(6)) d.word(tss + 96, r.oneIn(2) ? SEL.ldt : dataSelector(d), 2);
-  if (r.oneIn(8)) d.word(tss + 100, 1, 2);
+  if (r.oneIn(4)) {
+    c.tags.add('bad task');
+    d.word(tss + 72 + 4 * r.below(6), r.oneIn(3) ? codeSelector(d) : dataSelector(d), 2);
+  }
+  if (r.oneIn(6)) {
+    c.tags.add('bad task');
+    d.word(tss + 96, r.oneIn(2) ? SEL.ldt : dataSelector(d), 2);
+  }
+  if (r.oneIn(8)) {
+    c.tags.add('T flag');
+    d.word(tss + 100, 1, 2);
+  }
   let selector: number = SEL.tssOther;
   if (r.oneIn(4)) {
     const type = r.of([9, 9, 11, 1, 3, 2]);
     const limit = r.of([0x67, 0x67, 0x66, 0x2b, 0x2a, 0x400]);
+    // A 16-bit TSS would be read from the middle of the 32-bit one.
+    if (type < 8) c.tags.add('bad task');
     selector = place(d, descriptor(tss, limit, (r.oneIn(8) ? 0 : 0x80) | (r.of([0, d.level, 3]) << 5) | type, 0)) & ~4;
   } else if (d.level > 0 || r.oneIn(2)) {
     d.word(L.GDT + SEL.tssOther, descriptor(tss, 0x67, 0x80 | (3 << 5) | 9, 0), 8);
   }
   selector = r.oneIn(4) ? withRpl(d, selector) : selector;
+  if ((selector & ~7) === SEL.tss) c.tags.add('own task');
   const wide = d.bits === 16 ? 2 : 4;
   switch (r.below(4)) {
     case 0:
-      d.emit(r.of([0xea, 0x9a])).imm(landing(d), wide).imm(selector, 2);
+      d.emit(r.of([0xea, 0x9a]))
+        .imm(landing(d), wide)
+        .imm(selector, 2);
       break;
     case 1: {
       const access = (r.oneIn(8) ? 0 : 0x80) | (3 << 5) | 5;
       const gate = place(d, (BigInt(access << 8) << 32n) | (BigInt(selector) << 16n));
-      d.emit(r.of([0xea, 0x9a])).imm(landing(d), wide).imm(gate | d.level, 2);
+      d.emit(r.of([0xea, 0x9a]))
+        .imm(landing(d), wide)
+        .imm(gate | d.level, 2);
       break;
     }
     case 2: {
@@ -273,7 +303,11 @@ export function systemCalls(d: Draft): void {
   c.msrs.push([0xc0000083, BigInt(d.harness.stub(64, L.END.SYSCALL))]);
   c.msrs.push([0x176, BigInt(d.harness.stub(wide, L.END.SYSENTER))]);
   c.msrs.push([0x175, BigInt(L.STACK0 - 0x400)]);
-  if (r.oneIn(2)) c.msrs.push([0x174, BigInt(r.oneIn(2) ? r.below(4) : r.below(0x10000))]);
+  if (r.oneIn(2)) {
+    const selector = r.oneIn(2) ? r.below(4) : r.below(0x10000);
+    if (selector < 4) c.tags.add('null SYSENTER_CS');
+    c.msrs.push([0x174, BigInt(selector)]);
+  }
   if (r.oneIn(2)) c.msrs.push([0xc0000084, BigInt(r.u32() & 0x3f7fd7)]);
   if (r.oneIn(3)) c.msrs.push([0xc0000081, (BigInt(r.u32()) << 32n) | 0n]);
   if (r.oneIn(5)) c.efer &= ~1;
@@ -283,6 +317,7 @@ export function systemCalls(d: Draft): void {
   d.load(2, d.bits === 64 && r.oneIn(8) ? r.edge64() : BigInt(L.CODE + 0x800));
   if (d.bits === 64) d.emit(0x49, 0xbb).imm(BigInt(r.oneIn(8) ? r.u32() : r.u32() & 0x247fd7), 8);
   const opcode = r.of([0x05, 0x07, 0x34, 0x35]);
+  if (opcode < 0x10) c.tags.add('SYSCALL');
   // SYSEXIT takes the stack pointer from ECX.
   if (opcode === 0x35 && !r.oneIn(12)) d.load(1, L.STACK3 - 0x40);
   if (d.bits === 64 && r.oneIn(2)) d.emit(0x48);

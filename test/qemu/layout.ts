@@ -195,6 +195,7 @@ export function definitions(): string[] {
   const plain = { HARNESS, HARNESS_STACK, ARENA, ARENA_BYTES, CONTROL, TEMPLATES, CASES, RESULTS, RESULT_BYTES, DONE_MAGIC };
   for (const [name, value] of Object.entries({ ...plain, FXSAVE, DIFF_COUNT, DIFFS, DIFFS_MAX, CASE_LONG, CASE_REAL })) put(name, value);
   const tables = { SEL, CTL, CASE, SAVE, END, STATUS };
-  for (const [table, entries] of Object.entries(tables)) for (const [name, value] of Object.entries(entries)) put(`${table}_${name}`, value);
+  for (const [table, entries] of Object.entries(tables))
+    for (const [name, value] of Object.entries(entries)) put(`${table}_${name}`, value);
   return out;
 }

@@ -20,7 +20,7 @@ import * as L from './layout.ts';
 const QEMU = 'qemu-system-x86_64';
 const DEBUG_EXIT = 0xf4;
 /** All that QEMU has, as an Intel processor, without what only AMD's have. */
-const MODEL = 'max,vendor=GenuineIntel,-svm,-3dnow,-3dnowext,-sse4a,-mmxext';
+const MODEL = 'max,vendor=GenuineIntel,-svm,-monitor,-3dnow,-3dnowext,-sse4a,-mmxext';
 
 /** Guest memory of one of the two. */
 interface Memory {
@@ -50,7 +50,7 @@ function putWord(memory: Memory, at: number, value: number): void {
 
 function place(memory: Memory, harness: Harness, cases: readonly Case[]): void {
   memory.write(L.CONTROL, new Uint8Array(0x1000));
-  ENVIRONMENTS.forEach((environment, i) => memory.write(L.TEMPLATES + i * L.ARENA_BYTES, template(environment, harness)));
+  for (const [i, environment] of ENVIRONMENTS.entries()) memory.write(L.TEMPLATES + i * L.ARENA_BYTES, template(environment, harness));
   memory.write(L.CASES, encode(cases));
   memory.write(L.RESULTS, new Uint8Array(cases.length * L.RESULT_BYTES));
   putWord(memory, L.CONTROL + L.CTL.COUNT, cases.length);

@@ -78,8 +78,14 @@ function describe({ n, c, differences: list, ours, theirs }: Found): string {
   }
   decoder.free();
   formatter.free();
-  for (const p of c.patches.slice(0, -1)) out += `  patch ${p.at.toString(16)}: ${[...p.bytes].reverse().map((b) => b.toString(16).padStart(2, '0')).join('')}\n`;
+  for (const p of c.patches.slice(0, -1))
+    out += `  patch ${p.at.toString(16)}: ${[...p.bytes]
+      .reverse()
+      .map((b) => b.toString(16).padStart(2, '0'))
+      .join('')}\n`;
   for (const [index, value] of c.msrs) out += `  msr ${index.toString(16)} = ${value.toString(16)}\n`;
+  out += `  registers ${c.regs.map((value) => value.toString(16)).join(' ')}\n`;
+  if (c.dr7 !== 0x400) out += `  dr0-3 ${c.dr.map((value) => value.toString(16)).join(' ')} dr7 ${c.dr7.toString(16)}\n`;
   out += `  ends: ours ${ours.end} at ${ours.rip.toString(16)}, QEMU ${theirs.end} at ${theirs.rip.toString(16)} cr2 ${ours.text(L.SAVE.CR2, 8)} / ${theirs.text(L.SAVE.CR2, 8)}\n`;
   for (const d of list.slice(0, 12)) out += `  ${d.field}: ours ${d.ours}, QEMU ${d.theirs}\n`;
   return out;
@@ -155,7 +161,9 @@ export class Session {
     const report = new Report(seed, this.version);
     const seconds = [0, 0];
     for (let from = 0; from < cases; from += L.BATCH) {
-      const batch = Array.from({ length: Math.min(L.BATCH, cases - from) }, (_, i) => generate(seed, from + i, this.#harness, features, only));
+      const batch = Array.from({ length: Math.min(L.BATCH, cases - from) }, (_, i) =>
+        generate(seed, from + i, this.#harness, features, only),
+      );
       const timed = async (runner: Runner, i: number): Promise<Uint8Array> => {
         const start = performance.now();
         const results = await runner.run(batch);
