@@ -153,6 +153,7 @@ export function flags(d: Draft): number {
   if (r.oneIn(10)) value |= 0x100;
   if (r.oneIn(12)) value |= 0x20000;
   if (r.oneIn(40)) value |= r.u32();
+  if ((value & 0x10000) !== 0) d.c.tags.add('RF');
   // VIF and VIP belong to VME, which QEMU has not.
   return (value & ~0x180000) >>> 0;
 }

@@ -451,7 +451,7 @@ export const KNOWN: readonly Entry[] = [
     name: 'RF stays set after the instruction behind IRET',
     clause: 'vol. 3, 17.3.1.1: the processor clears RF after the successful execution of the instruction at which IRET arrived',
     excuses: (d, c, ours, theirs) =>
-      (c.rflags & 0x10000n) !== 0n &&
+      ((c.rflags & 0x10000n) !== 0n || c.tags.has('RF')) &&
       d.field !== 'end' &&
       onlyRf({ ...d, ours: d.theirs, theirs: d.ours }) &&
       ours.vector === theirs.vector,
