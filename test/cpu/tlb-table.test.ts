@@ -101,17 +101,21 @@ class Tlb {
     return this.pcids ? space : 0;
   }
 
+  #ownOf(space: number, page: number): Set<number> {
+    return this.own[this.#pcid(space)]?.[page] as Set<number>;
+  }
+
   /** The present entry of a space joins what may be used. */
   #remember(space: number, page: number): void {
     const entry = this.now[space]?.[page] as { frame: number; global: boolean };
     // An entry can be used only under its own CR3: without PCIDs what another space's says has not been seen.
-    if (this.pcids || space === this.space) (this.own[this.#pcid(space)]?.[page] as Set<number>).add(entry.frame);
+    if (this.pcids || space === this.space) this.#ownOf(space, page).add(entry.frame);
     if (entry.global && entry.frame !== NONE && (this.cr4 & PGE) !== 0n) (this.global[page] as Set<number>).add(entry.frame);
   }
 
   #forget(spaces: readonly number[], pages: readonly number[], globals: boolean): void {
     for (const page of pages) {
-      for (const s of spaces) (this.own[this.#pcid(s)]?.[page] as Set<number>).clear();
+      for (const s of spaces) this.#ownOf(s, page).clear();
       if (globals) (this.global[page] as Set<number>).clear();
     }
     for (let s = 0; s < SPACES; s++) for (let page = 0; page < PAGES; page++) this.#remember(s, page);
@@ -141,7 +145,7 @@ class Tlb {
     const vector = this.#go(fetch ? CALL : READ, 0x77n, linear(page));
     assert.ok(vector === NONE || vector === 14, `vector ${vector}`);
     const found = vector === 14 ? NONE : this.m.get('REGS', REG.ax) & 0xff;
-    const own = this.own[this.#pcid(this.space)]?.[page] as Set<number>;
+    const own = this.#ownOf(this.space, page);
     const global = this.global[page] as Set<number>;
     if (own.has(found) || global.has(found)) return;
     assert.unreachable(`space ${this.space} page ${page}: frame ${found} is gone; ${[...own]} and global ${[...global]} may be there`);
