@@ -96,16 +96,15 @@ function operand(kind: K): Check {
   return () => `an operand ${name}`;
 }
 
-/** W only names the register wider than what is taken of it. */
-const NAMED_BY_W = ['Vpinsrb', 'Vpinsrw', 'Vpextrb', 'Vpextrw', 'Vextractps'];
+/** W is the size of a general operand: in 64-bit code. With the others that iced calls so it only names the register wider than what is taken of it. */
+const SIZED_BY_W = /^V(mov[dq]|cvtt?s[sd]2si|cvtsi2s[sd]|pinsr[dq]|pextr[dq]|pcmpestr[im])(64)?$/;
 
 /** L and W as they count. */
 function lengths(): Wrong {
   const { vex } = code;
-  return (
-    no('L', Number(flag('AVX_L')), vex.lig ? 0 : vex.l) ??
-    (vex.wig || NAMED_BY_W.includes(code.name) ? undefined : no('W', Number(flag('AVX_W')), vex.wig32 && bits !== 64 ? 0 : vex.w))
-  );
+  const w = !vex.wig32 || bits === 64 ? vex.w : 0;
+  const free = vex.wig || (vex.wig32 && bits !== 64 && !SIZED_BY_W.test(code.name));
+  return no('L', Number(flag('AVX_L')), vex.lig ? 0 : vex.l) ?? (free ? undefined : no('W', Number(flag('AVX_W')), w));
 }
 
 /** What memory is for: whether it is written, and must be aligned. */

@@ -26,6 +26,17 @@ export const MAPS: readonly (readonly number[])[] = [[], [0x0f], [0x0f, 0x38], [
 /** Opcodes of a map that lead to others. */
 export const ESCAPES: readonly (readonly number[])[] = [[0x0f], [0x38, 0x3a], [], []];
 
+/** VEX prefixes: every map with every pp, L, W; vvvv free and taken; misplaced and reserved ones. */
+export function vexSets(): number[][] {
+  const sets: number[][] = [];
+  for (const map of [0, 1, 2, 3, 4]) {
+    for (let low = 0; low < 8; low++) for (const high of [0x78, 0xf8, 0x70]) sets.push([0xc4, 0xe0 | map, high | low]);
+  }
+  for (let low = 0; low < 8; low++) sets.push([0xc5, 0xf8 | low]);
+  for (const before of [0x66, 0xf2, 0xf3, 0xf0]) sets.push([before, 0xc4, 0xe2, 0x79], [before, 0xc5, 0xf8]);
+  return sets;
+}
+
 const PREFIXES = [0x66, 0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 /** How many prefixes, by a random nibble; a VEX prefix wants fewer, as most are #UD before it. */
 const COUNTS = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 3, 4, 6, 13];

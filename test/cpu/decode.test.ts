@@ -18,7 +18,7 @@ import {
   type Tally,
   tally,
 } from './decode-oracle.ts';
-import { compareRandom, ESCAPES, generator, MAPS, randomSlot } from './decode-random.ts';
+import { compareRandom, ESCAPES, generator, MAPS, randomSlot, vexSets } from './decode-random.ts';
 import { lengthOf, UOP, UOP_NAMES } from './decode-operands.ts';
 import { AT, CPU as X87_CPU, loadX87 } from './x87core.ts';
 
@@ -27,20 +27,21 @@ const x87 = await loadX87();
 const ALL = extensions(SHOWN);
 const REX = [0x48, 0x45, 0x4f];
 
-/** Every opcode of a map behind a prefix, with every `step`th ModRM byte. */
+/** Every opcode of a map behind a prefix, with every `step`th ModRM byte. Without a map the prefix is VEX. */
 function everyOpcode(
   prefix: readonly number[],
-  map: number,
+  map: number | undefined,
   mode: (typeof MODES)[number],
   have: Extensions,
   step: number,
   sum: Tally,
 ): void {
-  const random = generator(prefix.length * 256 + map);
+  const random = generator(prefix.length * 256 + (map ?? 4));
+  const before = [...prefix, ...(map === undefined ? [] : (MAPS[map] as number[]))];
   for (let op = 0; op < 256; op++) {
-    if (ESCAPES[map]?.includes(op)) continue;
+    if (map !== undefined && ESCAPES[map]?.includes(op)) continue;
     let n = 0;
-    for (let modrm = op % step; modrm < 256; modrm += step) place(n++, [...prefix, ...(MAPS[map] as number[]), op, modrm], random);
+    for (let modrm = op % step; modrm < 256; modrm += step) place(n++, [...before, op, modrm], random);
     compare(n, mode, have, sum);
   }
 }
@@ -65,6 +66,7 @@ test('every opcode with every ModRM byte is what iced-x86 says, in all code size
       for (const map of [0, 1, 2, 3]) everyOpcode([...prefix, rex], map, MODES[2], ALL, 5, sum);
     }
   }
+  for (const vex of vexSets()) for (const mode of MODES) everyOpcode(vex, undefined, mode, ALL, 41, sum);
   report(sum);
   assert.ok(sum.valid > 800_000, `${sum.valid} valid of ${sum.compared}`);
 });

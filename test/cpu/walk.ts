@@ -10,7 +10,7 @@ import { CpuidFeature, Code, Decoder, EncodingKind, FlowControl, Instruction } f
 import type { Feature } from '../../vmm/cpu/cpuid.ts';
 import { type Extensions, extensions, isaIn } from './decode-oracle.ts';
 import { encodingOf } from './decode-operands.ts';
-import { ESCAPES, MAPS } from './decode-random.ts';
+import { ESCAPES, MAPS, vexSets } from './decode-random.ts';
 import { WALK_MODES, WalkCore, type WalkMode } from './walk-core.ts';
 
 const SLOT = 16;
@@ -47,17 +47,6 @@ export const PREFIX_SETS: readonly (readonly number[])[] = [
   [0xf0, 0xf2],
 ];
 const REX_SETS: readonly (readonly number[])[] = [[0x48], [0x45], [0x66, 0x4f], [0xf3, 0x48], [0xf2, 0x41], [0x48, 0x66]];
-
-/** VEX prefixes: every map with every pp, L, W; vvvv free and taken; misplaced and reserved ones. */
-function vexSets(): number[][] {
-  const sets: number[][] = [];
-  for (const map of [0, 1, 2, 3, 4]) {
-    for (let low = 0; low < 8; low++) for (const high of [0x78, 0xf8, 0x70]) sets.push([0xc4, 0xe0 | map, high | low]);
-  }
-  for (let low = 0; low < 8; low++) sets.push([0xc5, 0xf8 | low]);
-  for (const before of [0x66, 0xf2, 0xf3, 0xf0]) sets.push([before, 0xc4, 0xe2, 0x79], [before, 0xc5, 0xf8]);
-  return sets;
-}
 
 export interface Walked {
   executed: number;

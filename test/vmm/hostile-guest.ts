@@ -114,7 +114,7 @@ function isLong(mode: Mode): boolean {
 
 /** Writes a guest and says how it starts. `level`: the privilege level that code runs at, where the mode has a choice. */
 export function compose(seed: number, mode: Mode, style: Style, room: Room): Start {
-  const random = new Random(seed);
+  const random = new Random(seed + Math.imul(MODES.indexOf(mode), 0x9e3779b1));
   const user = random.oneIn(2);
   const data = new Uint8Array(0x1000);
   for (const [from, to] of [
@@ -459,7 +459,7 @@ export function extendedState(random: Random, mode: Mode): [string, bigint][] {
 
 /** Where a guest of a seed starts: again, in memory that was composed before. */
 export function begin(seed: number, mode: Mode): Pick<Start, 'regs' | 'sregs'> {
-  const random = new Random(seed);
+  const random = new Random(seed + Math.imul(MODES.indexOf(mode), 0x9e3779b1));
   const user = random.oneIn(2);
   return { sregs: mode === 'garbage' ? garbage(random) : special(random, mode, user), regs: registers(random, mode) };
 }
