@@ -22,7 +22,7 @@ import { CALL_M, JMP_LOCAL, STRING, SYS } from './uop.gen';
 import {
   ACTIVITY, ANSWER_NEXT, ANSWERS, AREA_STEP_BYTES, AREA_STEP_LINE, BURST, CLOCK_OFFSET, CODE_BASE, DEADLINE, DEBUGCTL, ENG_STEPS, ENTRY_CLOCK, EVENT, EXC, ICOUNT,
   KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NEXT_RIP, NMI_BLOCKED, OUTSIDE, PENDING_DB, PROBE_DEADLINE, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SHADOW_KIND, SLICE_END,
-  STATUS_TEXT, STEPPING, STOP_AT, WINDOW,
+  STATUS_TEXT, STEPPING, STOP_AT, STRING_AT, WINDOW,
 } from './state.gen';
 
 export const RUN_DEADLINE: i32 = 1;
@@ -54,6 +54,8 @@ const DEBUGCTL_BTF: u64 = 2;
 export function run(cpu: usize): i32 {
   let alone = false;
   while (true) {
+    // What is past is forgotten, so that the state says the same however the run is cut.
+    if (load<u64>(cpu, STRING_AT) != load<u64>(cpu, ICOUNT)) store<u64>(cpu, u64.MAX_VALUE, STRING_AT);
     const exc = load<u32>(cpu, EXC);
     if (exc != 0) {
       if (exc & EXC_VALID) {
