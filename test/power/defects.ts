@@ -120,11 +120,10 @@ export const DEFECTS: readonly Defect[] = [
     bad: 'index == 1 ? 0 : (bit >> <i64>(index + 3)) << <i64>index',
   },
   {
-    what: 'BSF of zero clears its destination',
+    what: 'LZCNT of 16 bits counts as of 32',
     file: OPERATIONS,
-    after: 'function scanFn',
-    good: 'if (v == 0) return true;',
-    bad: 'if (v == 0) { setReg(cpu + <usize>load<u8>(pc, 4), index, 0); return true; }',
+    good: 'clz<u64>(v) - (64 - width)',
+    bad: 'clz<u64>(v) - (width == 16 ? 32 : 64 - width)',
   },
   {
     what: 'IMUL of 16 bits reports no overflow of negative products',
