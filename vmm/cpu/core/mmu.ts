@@ -981,6 +981,9 @@ function badPdpte(e: u64): bool {
   return (e & 1) != 0 && (e & 0xffffff00000001e6) != 0;
 }
 
+/** segAddr's `write` of an operand that is neither read nor written: the segment need only be there. */
+export const NO_ACCESS: u32 = 2;
+
 /** Effective address to linear address, with the checks of the current mode (SDM vol. 3 5.3, 5.5; vol. 1 3.3). Check failed(). */
 export function segAddr(cpu: usize, seg: u32, offset: u64, size: u32, write: u32): u64 {
   const at = cpu + (<usize>seg << 5);
@@ -990,8 +993,8 @@ export function segAddr(cpu: usize, seg: u32, offset: u64, size: u32, write: u32
   let bad = false;
   if (load<u32>(cpu, PROT) == 1) {
     if (ar & 0x10000) bad = true;
-    else if (ar & 8) bad = write != 0 || (ar & 2) == 0;
-    else bad = write != 0 && (ar & 2) == 0;
+    else if (ar & 8) bad = write == 1 || (write == 0 && (ar & 2) == 0);
+    else bad = write == 1 && (ar & 2) == 0;
   }
   const last = offset + <u64>(size - 1);
   if ((ar & 0xc) == 4 && load<u32>(cpu, PROT) != 2) {

@@ -13,7 +13,7 @@ import { crc32c, maskmov, sseExec } from './sse';
 import { x87Mem, x87Reg } from './x87';
 import { mmxEnter, reportPending, usable } from './x87state';
 import {
-  AREA_SCRATCH, CR0, CR4, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, FPR, MODE, RFLAGS, RIP, RIP_BASE, SEG_BASE, SEG_SEL, STACK_MASK, STEPPING, XMM,
+  AREA_SCRATCH, CR0, CR4, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, FPR, MODE, PROT, RFLAGS, RIP, RIP_BASE, SEG_BASE, SEG_SEL, STACK_MASK, STEPPING, XMM,
 } from './state.gen';
 
 const RAX: usize = 0;
@@ -683,6 +683,12 @@ export function popFn(cpu: usize, pc: usize): bool {
 
 export function pushaFn(cpu: usize, pc: usize): bool {
   const bytes = size(pc);
+  // In real and virtual-8086 mode these stack pointers are #GP, not #SS (SDM vol. 2, PUSHA); 1, 3 and 5 shut down by themselves.
+  const low = stackPointer(cpu);
+  if (load<u32>(cpu, PROT) != 1 && (low & 1) != 0 && low >= 7 && low <= 15) {
+    raiseError(cpu, VEC_GP, 0);
+    return false;
+  }
   // One after the other, for the address that a fault reports: what it leaves behind lies below the stack pointer, which has not moved.
   for (let i: u32 = 0; i < 8; i++) {
     stackWrite(cpu, <u64>(bytes * (i + 1)), load<u64>(cpu + (<usize>i << 3)), bytes);

@@ -10,7 +10,7 @@ import { iret, farCall, farJump, farReturn } from './transfer';
 import { softInt } from './interrupt';
 import { isCanonicalBase } from './canonical';
 import { EXIT_HLT, EXIT_PAUSE, EXIT_RDTSC, EXIT_VMCALL, vmentry, vmexit } from './exits';
-import { modeChanged, probeRead, readMem } from './mmu';
+import { modeChanged, NO_ACCESS, probeRead, readMem } from './mmu';
 import { rdmsr, wrmsr } from './msr';
 import { accessKind, finish, linearOf, MODIFY, operand, push, READ, setStackPointer, stackRead, WRITE } from './operations';
 import { portAccess } from './io';
@@ -240,8 +240,8 @@ export function sys(cpu: usize, pc: usize): i32 {
     case 51: emms(cpu); return outcome(cpu, SYS_NEXT);
     case 52: return fx(cpu, pc, osz, imm);
     case 53: {
-      // The checks of a byte load, but no load: there may be a device (SDM vol. 2, CLFLUSH).
-      const lin = linearOf(cpu, pc, 0, 1, 0);
+      // The checks of a byte load, but for an execute-only segment, and no load: there may be a device (SDM vol. 2, CLFLUSH).
+      const lin = linearOf(cpu, pc, 0, 1, NO_ACCESS);
       if (!failed(cpu)) probeRead(cpu, lin, 1, accessKind(pc));
       return outcome(cpu, SYS_NEXT);
     }
@@ -582,8 +582,9 @@ function vmcall(cpu: usize): i32 {
 function fx(cpu: usize, pc: usize, osz: u32, which: u32): i32 {
   const cr0 = load<u64>(cpu, CR0);
   if (which < 2) {
+    // EM is #UD, TS #NM.
     if (cr0 & 0xc) {
-      raise(cpu, 7);
+      raise(cpu, cr0 & 4 ? VEC_UD : 7);
       return SYS_FAILED;
     }
     const lin = linearOf(cpu, pc, 0, 512, which == 0 ? 1 : 0);

@@ -47,11 +47,12 @@ function stepOver(cpu: usize): void {
 export function syscall(cpu: usize): void {
   if (!fastCallsEnabled(cpu)) return;
   const flags = readFlags(cpu) & ~RF;
-  const selector = <u32>(load<u64>(cpu, STAR) >> 32) & 0xfffc;
+  // The requested privilege level is taken from CS alone.
+  const star = <u32>(load<u64>(cpu, STAR) >> 32) & 0xffff;
   store<u64>(cpu, load<u64>(cpu, NEXT_RIP), RCX);
   store<u64>(cpu, <u64>flags, R11);
   store<u64>(cpu, load<u64>(cpu, LSTAR), RIP);
-  setSegments(cpu, selector, CODE64, selector + 8, 0);
+  setSegments(cpu, star & 0xfffc, CODE64, star + 8, 0);
   writeFlags(cpu, flags & ~(<u32>load<u64>(cpu, FMASK)));
   modeChanged(cpu);
   stepOver(cpu);
