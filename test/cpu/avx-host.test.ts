@@ -47,6 +47,7 @@ function consult(cases: Uint8Array): Uint8Array {
 }
 
 type Lanes = 'single' | 'double' | 'integer';
+const PUT = { single: singles, double, integer } as const;
 
 /** What an instruction's operands hold; of a conversion its source. */
 function lanesOf(name: string): Lanes {
@@ -61,10 +62,41 @@ function singles(view: DataView, offset: number): void {
   single(view, offset + 4);
 }
 
+/** Binary16 in a quadword. */
+const HALVES = [0, 0x8000, 0x7c00, 0xfc00, 0x7e00, 0x7d01, 0xfe12, 1, 0x3ff, 0x400, 0x7bff, 0x8001, 0x3c00];
+function halves(view: DataView, offset: number): void {
+  for (let i = 0; i < 8; i += 2) view.setUint16(offset + i, below(3) ? random() & 0xffff : (HALVES[below(HALVES.length)] as number), true);
+}
+
+/** Binary32 that are often in or about the range of binary16, and about halfway between two of it. */
+function narrowSingles(view: DataView, offset: number): void {
+  for (let i = 0; i < 8; i += 4) {
+    single(view, offset + i);
+    if (below(3)) continue;
+    const fraction = below(2) ? random() & 0x7fffff : ((random() & 0x3ff) << 13) | ([0, 0x1000, 0x1001, 0xfff, 1][below(5)] as number);
+    view.setUint32(offset + i, ((below(2) << 31) | ((100 + below(48)) << 23) | fraction) >>> 0, true);
+  }
+}
+
+/** Makes one operand of some lanes the product of the others, or almost, so that a fused sum cancels. `places`: where the operands stand. */
+function cancel(view: DataView, places: readonly number[], width: 4 | 8): void {
+  const get = (at: number): number => (width === 8 ? view.getFloat64(at, true) : view.getFloat32(at, true));
+  for (let lane = 0; lane < 32; lane += width) {
+    if (below(3)) continue;
+    const z = below(3);
+    const [x, y] = places.filter((_, n) => n !== z).map((at) => get(at + lane)) as [number, number];
+    const at = (places[z] as number) + lane;
+    const product = (below(2) ? 1 : -1) * x * y;
+    if (width === 8) view.setFloat64(at, product, true);
+    else view.setFloat32(at, product, true);
+    if (below(3) === 0) view.setUint32(at, view.getUint32(at, true) ^ (1 << below(4)), true);
+  }
+}
+
 /** A record of a form with random operands. */
 function fill(view: DataView, base: number, form: VexForm): Encoded {
   const lanes = lanesOf(form.name);
-  const put = lanes === 'single' ? singles : lanes === 'double' ? double : integer;
+  const put = form.name === 'vcvtph2ps' ? halves : form.name === 'vcvtps2ph' ? narrowSingles : PUT[lanes];
   values.calm = below(4) === 0;
   const scale = 1 << below(4);
   const displacement = form.gather ? 0 : below(3) === 0 ? below(33) : 0;
@@ -83,6 +115,11 @@ function fill(view: DataView, base: number, form: VexForm): Encoded {
     // Explicit string lengths: about the size of a register. Elements that are often equal.
     for (const n of [0, 2]) view.setBigUint64(base + AT.GPR + 8 * n, BigInt.asUintN(64, BigInt(below(40) - 20)), true);
     for (let i = AT.MEM; i < RECORD; i++) if (below(2)) view.setUint8(base + i, below(4));
+  }
+  if (/^vfn?m/.test(form.name)) {
+    const places = encoded.vectors.map((n) => base + AT.YMM + 32 * n);
+    if (form.mem) places.push(base + AT.MEM + MIDDLE + displacement);
+    cancel(view, places, lanes === 'double' ? 8 : 4);
   }
   if (form.gather) indices(view, base, form, encoded, scale);
   if (/mask|blendv|v[sr]lv|vpsravd|vperm/.test(form.name))
