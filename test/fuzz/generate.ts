@@ -223,6 +223,8 @@ export class Generator {
     const some = this.#movable[family];
     const first = r.pick(some);
     this.#begin(first.domain, first);
+    // Alignment checks of SIMD operands are implementation-specific.
+    if (family === 'simd') this.#u32[(this.#at + AT.FLAGS) >> 2] = (this.#u32[(this.#at + AT.FLAGS) >> 2] as number) & ~0x40000;
     this.#registers = CHANGING;
     this.#bases = FINDING;
     let open = 0;
@@ -1007,7 +1009,8 @@ export class Generator {
     if (m?.segment) p[n++] = m.segment;
     if (f.string && /^(Movs|Cmps|Stos|Lods|Scas)/.test(f.mnemonic) && r.oneIn(2)) p[n++] = r.pick([0xf2, 0xf3]);
     if (m !== undefined && f.canLock && r.oneIn(10)) p[n++] = 0xf0;
-    else if (r.oneIn(500)) p[n++] = 0xf0;
+    // LOCK MOV CR0 is AMD's MOV CR8 (APM vol. 3, MOV CRn).
+    else if (r.oneIn(500) && !f.kinds.includes(K.cr_reg)) p[n++] = 0xf0;
     if (r.oneIn(8)) n = this.#redundant(f, p, n, m, implicit || moffs);
     // In any order.
     for (let i = n - 1; i > 0; i--) {

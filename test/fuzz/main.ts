@@ -5,15 +5,9 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { CORE_FEATURES, type Feature } from '../../vmm/cpu/cpuid.ts';
 import { type Engine, ENGINES } from './core.ts';
-import { Fuzzer, type Result } from './fuzz.ts';
+import { Fuzzer, HOST_FEATURES, type Result } from './fuzz.ts';
 import { findHarness } from './host.ts';
-
-/** The host has 48-bit linear addresses: what is canonical depends on it. LUCID_FUZZ_FEATURES=avx,... tries what CPUID does not have yet. */
-const FEATURES = [...new Set([...CORE_FEATURES, ...((process.env['LUCID_FUZZ_FEATURES']?.split(',') ?? []) as Feature[])])].filter(
-  (name) => name !== 'la57',
-);
 
 const { values } = parseArgs({
   options: {
@@ -58,7 +52,7 @@ else if (values.mode !== '64') console.log('fuzz: skipped: 32-bit code is compar
 else {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
   console.log(`fuzz: seed ${seed}`);
-  const fuzzer = new Fuzzer(found.path, FEATURES);
+  const fuzzer = new Fuzzer(found.path, HOST_FEATURES);
   const started = performance.now();
   let shown = 0;
   const result = await fuzzer.run({

@@ -40,10 +40,13 @@ function loadMem(cpu: usize): void {
 /** The store of FST, FIST and FBSTP, and what follows it; `high` is the part beyond 8 bytes. */
 function storeMem(cpu: usize, lin: u64, size: u32, value: u64, high: u32, kind: u32, pops: bool): void {
   const stored = (unmasked() & (IE | OE | UE)) == 0;
+  // The operand's faults come first even where nothing is stored: measured, both vendors' manuals say nothing.
+  if (!stored || size == 10) {
+    probeWrite(cpu, lin, size, kind);
+    if (failed(cpu)) return;
+  }
   if (stored) {
     if (size == 10) {
-      probeWrite(cpu, lin, 10, kind);
-      if (failed(cpu)) return;
       writeMem(cpu, lin, 8, value, kind);
       if (failed(cpu)) return;
       writeMem(cpu, lin + 8, 2, <u64>high, kind);
