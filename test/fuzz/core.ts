@@ -49,6 +49,8 @@ const SUPERVISOR = 0xffff_ffff_8000_0000n;
 /** Host addresses of the records of cases, twice, and of outcomes. */
 const INPUTS = RAM + 0x100000;
 const OUTPUTS = RAM + 0x300000;
+/** Free memory: the generator's pools. */
+const POOLS = RAM + 0x500000;
 
 const KERNEL_CS = 0x10;
 const TASK = 0x40;
@@ -121,6 +123,11 @@ export class Core {
   /** Records of the cases of a buffer. */
   inputs(buffer: 0 | 1): Uint8Array {
     return this.bytes.subarray(INPUTS + buffer * BATCH * RECORD, INPUTS + (buffer + 1) * BATCH * RECORD);
+  }
+
+  /** Where the generator may have its pools. */
+  get pools(): number {
+    return POOLS;
   }
 
   /** Records of outcomes of the batch that ran last. */

@@ -64,6 +64,38 @@ export interface Form {
   readonly flagsRead: number;
   readonly flagsWritten: number;
   readonly features: readonly string[];
+  /** Bytes of a memory operand, and the alignment that it must have (0: any). */
+  readonly size: number;
+  readonly alignment: number;
+  readonly shift: boolean;
+  /** BT and its like, with the bit's number in a register: they reach beyond the operand. */
+  readonly bitString: boolean;
+  /** The memory operand is not accessed. */
+  readonly noAccess: boolean;
+  /** Takes REP or REPNE. */
+  readonly repeats: boolean;
+  /** Has operands that the encoding does not show, where a segment or address-size prefix means something. */
+  readonly implicit: boolean;
+  /** What the generator does for it: before the operands are chosen, and after. */
+  readonly before: boolean;
+  readonly after: boolean;
+}
+
+const BEFORE = /^(Xlatb|Div|Idiv|V?maskmov(q|dqu)|Xsave|Xrstor|V?pcmp[ei]str|Sh|Sa|Ro|Rc|Jrcxz|Jecxz|Loop|Xgetbv|Cpuid)/i;
+const AFTER = /^(Cmpxchg|V?ldmxcsr|Fxrstor|Xrstor|Mov_Sreg|Lar|Lsl|Verr|Verw|Lfs|Lgs|Lss|Wr[fg]sbase|Call|Jmp|Fbld|Int|Enter|Ret|Sh[lr]d)/i;
+
+function sizeOf(mnemonic: string, memory: number): number {
+  if (/^(Xsave|Xrstor)/.test(mnemonic)) return 832;
+  if (/^Fx(save|rstor)/.test(mnemonic)) return 512;
+  return memory || 8;
+}
+
+function alignmentOf(mnemonic: string, memory: number, legacySimd: boolean): number {
+  if (/^(Xsave|Xrstor)/.test(mnemonic)) return 64;
+  if (/^Fx(save|rstor)/.test(mnemonic)) return 16;
+  if (/^V?(movap|movdqa|movnt|mpsad)/i.test(mnemonic)) return Math.min(32, Math.max(8, memory));
+  if (/16b/.test(mnemonic)) return 16;
+  return legacySimd && memory === 16 && !/^(Movup|Movdqu|Lddqu|Pcmp.str)/.test(mnemonic) ? 16 : 0;
 }
 
 /** Names of CPUID features; those without one belong to every x86-64 processor. */
@@ -218,12 +250,25 @@ function form(code: number, name: string, o: iced.OpCodeInfo, i: iced.Instructio
   const unknownOperandSize = o.operandSize === 64 && !(o.defaultOpSize64 || o.forceOpSize64 || o.intelForceOpSize64);
   const opcode = o.opCodeLength === 2 ? [o.opCode >> 8, o.opCode & 0xff] : [o.opCode];
   const fpu = features.some((f) => f.startsWith('FPU'));
+  const vex = o.encoding === EncodingKind.VEX;
+  const memory = size === MemorySize.Unknown ? 0 : MemorySizeExt.size(size);
+  const simd = kinds.some((k) => k >= K.xmm_or_mem && k <= K.ymm_or_mem) || kinds.some((k) => k >= K.xmm_reg && k <= K.ymm_is5);
+  const string = i.isStringInstruction || kinds.some((k) => k >= K.seg_rSI && k <= K.es_rDI);
   return {
+    size: sizeOf(mnemonic, memory),
+    alignment: alignmentOf(mnemonic, memory, simd && !vex),
+    shift: /^(Sh|Sa|Ro|Rc)/.test(mnemonic),
+    bitString: /^Bt[src]?$/.test(mnemonic) && group < 0,
+    noAccess: /^(Lea|Nop|Prefetch)/.test(mnemonic),
+    repeats: string && /^(Movs|Cmps|Stos|Lods|Scas)/.test(mnemonic),
+    implicit: string || /^(Xlat|V?maskmov|Loop|J[er]cxz|Monitor)/i.test(mnemonic),
+    before: BEFORE.test(mnemonic) || kinds.includes(K.imm8_const_1),
+    after: AFTER.test(name) || AFTER.test(mnemonic),
     index,
     code,
     name,
     mnemonic,
-    vex: o.encoding === EncodingKind.VEX,
+    vex,
     map: o.table,
     opcode,
     mandatory: PREFIX[o.mandatoryPrefix] ?? 0,
@@ -237,16 +282,16 @@ function form(code: number, name: string, o: iced.OpCodeInfo, i: iced.Instructio
     group,
     modrm: o.opCodeLength === 1 && (group >= 0 || kinds.some((k) => MODRM.has(k))),
     kinds,
-    memory: size === MemorySize.Unknown ? 0 : MemorySizeExt.size(size),
+    memory,
     // PREFETCH with a register: #UD at AMD (APM vol. 3, PREFETCHlevel), a reserved NOP at Intel.
     onlyMemory: /^Reservednop_.*_0F0D$/.test(name),
     domain: fpu ? 'f80' : domainOf(size),
     x87: fpu || mnemonic === 'Wait',
     mmx: kinds.some((k) => k === K.mm_reg || k === K.mm_rm || k === K.mm_or_mem) || mnemonic === 'Emms',
-    simd: kinds.some((k) => k >= K.xmm_or_mem && k <= K.ymm_or_mem) || kinds.some((k) => k >= K.xmm_reg && k <= K.ymm_is5),
+    simd,
     fwait: o.fwait,
     canLock: o.canUseLockPrefix,
-    string: i.isStringInstruction || kinds.some((k) => k >= K.seg_rSI && k <= K.es_rDI),
+    string,
     stack: o.isStackInstruction,
     branch: kinds.some((k) => k >= K.br16_1 && k <= K.br64_4) || /^(Jmp|Call|Ret|Retf|Iret)/.test(mnemonic),
     unique: o.requiresUniqueRegNums,

@@ -89,7 +89,7 @@ export class Fuzzer {
 
   async run(options: Run): Promise<Result> {
     const started = performance.now();
-    const generator = new Generator(this.core.bytes, this.forms, options.seed, options);
+    const generator = new Generator(this.core.bytes, this.core.pools, this.forms, options.seed, options);
     const engines = options.engines ?? ENGINES;
     const cases: readonly [Cases, Cases] = [newCases(), newCases()];
     const executed = new Set<number>();

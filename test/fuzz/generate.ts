@@ -11,7 +11,7 @@ import iced from 'iced-x86';
 import type { Domain, Form } from './forms.ts';
 import { AFTER, AREA, AT, BATCH, CODE, CODE_ROOM, DATA, EXIT, MEMORY_ROOM, MISSING, RECORD, SEGMENTS, STACK, WINDOWS } from './record.ts';
 import { looseOf, undefinedFlags } from './undefined.ts';
-import { Pool, Random } from './values.ts';
+import { Pool, POOL, Random } from './values.ts';
 
 const K = iced.OpCodeOperandKind;
 const RAX = 0;
@@ -134,7 +134,8 @@ export class Generator {
   #target = 0;
   #count = -1;
 
-  constructor(bytes: Uint8Array, forms: readonly Form[], seed: number, options: Options = {}) {
+  /** `bytes` hold the records, and room for the pools from `pools` on. */
+  constructor(bytes: Uint8Array, pools: number, forms: readonly Form[], seed: number, options: Options = {}) {
     this.random = new Random(seed);
     this.#bytes = bytes;
     this.#u32 = new Uint32Array(bytes.buffer);
@@ -156,11 +157,11 @@ export class Generator {
     this.#avx = forms.some((f) => f.features.includes('AVX'));
     const r = this.random;
     this.#pools = {
-      int: new Pool(r, 'int'),
-      f16: new Pool(r, 'f16'),
-      f32: new Pool(r, 'f32'),
-      f64: new Pool(r, 'f64'),
-      f80: new Pool(r, 'f80'),
+      int: new Pool(r, 'int', bytes, pools),
+      f16: new Pool(r, 'f16', bytes, pools + 1 * POOL),
+      f32: new Pool(r, 'f32', bytes, pools + 2 * POOL),
+      f64: new Pool(r, 'f64', bytes, pools + 3 * POOL),
+      f80: new Pool(r, 'f80', bytes, pools + 4 * POOL),
     };
   }
 
@@ -247,7 +248,7 @@ export class Generator {
       list.push(f);
       const flags = undefinedFlags(f.mnemonic, f.osz || 8, -1);
       // A count that is not known may leave flags as they were.
-      if (!/^(Sh|Sa|Ro|Rc)/.test(f.mnemonic) && skip < 0) open &= ~eflags(f.flagsWritten);
+      if (!f.shift && skip < 0) open &= ~eflags(f.flagsWritten);
       open |= flags;
       any |= flags;
       if (skip >= 0 && --skipped === 0) {
@@ -306,7 +307,7 @@ export class Generator {
     const code = i.code;
     const length = i.length;
     // FS and GS have bases that are not for these registers, and two registers are two addresses.
-    const based = i.segmentPrefix >= iced.Register.FS || i.memoryIndex !== iced.Register.None;
+    const based = i.segmentPrefix >= iced.Register.FS || i.memoryIndex !== iced.Register.None || i.isIpRelMemoryOperand;
     i.free();
     decoder.free();
     const strict = new iced.Decoder(64, this.#scratch, iced.DecoderOptions.None);
@@ -340,7 +341,7 @@ export class Generator {
     this.#count = -1;
     this.#registers = this.#bases = ALL;
     let place = this.#pools.int.place(r);
-    bytes.set(this.#pools.int.bytes.subarray(place, place + 128), at);
+    bytes.copyWithin(at, place, place + 128);
     if (r.oneIn(8)) this.#copyRegister(r.below(16), r.below(16));
     const words = this.#u32;
     words[(at + AT.FLAGS) >> 2] =
@@ -355,7 +356,7 @@ export class Generator {
     this.#x87(f.x87 || f.mmx);
     const st = f.mmx && !r.oneIn(4) ? this.#pools[domain === 'f80' ? 'int' : domain] : this.#pools.f80;
     place = st.place(r);
-    bytes.set(st.bytes.subarray(place, place + 128), at + AT.ST);
+    bytes.copyWithin(at + AT.ST, place, place + 128);
     if (st !== this.#pools.f80) for (let i = 0; i < 8; i++) words[(at + AT.ST + 16 * i + 8) >> 2] = 0xffff;
     for (let i = 0; i < 8; i++) {
       words[(at + AT.ST + 16 * i + 8) >> 2] = (words[(at + AT.ST + 16 * i + 8) >> 2] as number) & 0xffff;
@@ -363,7 +364,7 @@ export class Generator {
     }
     const vectors = this.#pools[domain === 'f80' ? 'int' : domain === 'int' && r.oneIn(8) ? 'f32' : domain];
     place = vectors.place(r);
-    bytes.set(vectors.bytes.subarray(place, place + 512), at + AT.YMM);
+    bytes.copyWithin(at + AT.YMM, place, place + 512);
     if (r.oneIn(4)) {
       const from = at + AT.YMM + 32 * r.below(16);
       bytes.copyWithin(at + AT.YMM + 32 * r.below(16), from, from + 32);
@@ -465,7 +466,7 @@ export class Generator {
     // Elements stand where the operand has them, 16 bytes behind the window's start at most.
     const pool = this.#pools[domain];
     const place = pool.place(this.random) + ((16 - ((address + 16 - base - from) & 15)) & 15);
-    this.#bytes.set(pool.bytes.subarray(place, place + to - from), at + AT.MEMORY + this.#memory);
+    this.#bytes.copyWithin(at + AT.MEMORY + this.#memory, place, place + to - from);
     this.#memory += to - from;
   }
 
@@ -575,21 +576,6 @@ export class Generator {
     return m;
   }
 
-  /** Bytes of a memory operand whose size iced does not tell, or that takes more. */
-  #sizeOf(f: Form): number {
-    if (/^(Xsave|Xrstor)/.test(f.mnemonic)) return 832;
-    if (/^Fx(save|rstor)/.test(f.mnemonic)) return 512;
-    return f.memory || 8;
-  }
-
-  #alignment(f: Form, size: number): number {
-    if (/^(Xsave|Xrstor)/.test(f.mnemonic)) return 64;
-    if (/^Fx(save|rstor)/.test(f.mnemonic)) return 16;
-    if (/^V?(movap|movdqa|movnt|mpsad)/i.test(f.mnemonic)) return Math.min(32, Math.max(8, size));
-    if (/16b/.test(f.mnemonic)) return 16;
-    return f.simd && !f.vex && size === 16 && !/^(Movup|Movdqu|Lddqu|Pcmp.str)/.test(f.mnemonic) ? 16 : 0;
-  }
-
   /** One instruction, with the registers and memory that it takes. */
   #instruction(f: Form): void {
     const r = this.random;
@@ -603,7 +589,9 @@ export class Generator {
     let vsib = 0;
     let immediate = 0;
     let imm = -1;
-    this.#before(f);
+    if (f.string) this.#string(f);
+    if (f.stack) this.#stack(f);
+    if (f.before) this.#before(f);
     for (const kind of f.kinds) {
       if (REG.has(kind)) {
         reg = VECTOR_REG.has(kind)
@@ -638,20 +626,20 @@ export class Generator {
         while (vector === reg || vector === vvvv) vector = r.below(16);
       }
     }
-    const size = this.#sizeOf(f);
+    const size = f.size;
     let m: Memory | undefined;
     if (memory) {
-      const target = vsib ? DATA + 0x800 : this.#bitTarget(f, reg, this.#place(size, this.#alignment(f, size)));
+      const target = vsib ? DATA + 0x800 : this.#bitTarget(f, reg, this.#place(size, f.alignment));
       this.#target = target;
       if (vsib) this.#indices(vsib, vector);
       m = this.#address(target, f.asz, vector);
       if (vsib) this.#window(target - 0x140, 0x280, f.domain);
-      else if (f.memory !== 0 || size !== 8 || !/^(Lea|Nop|Prefetch)/.test(f.mnemonic)) {
-        const margin = /^Bt.?$/.test(f.mnemonic) && imm < 0 ? 80 : 16;
+      else if (f.memory !== 0 || !f.noAccess) {
+        const margin = f.bitString ? 80 : 16;
         this.#window(target - margin, size + 2 * margin, f.domain);
       }
     }
-    immediate = this.#after(f, m !== undefined, reg, rm);
+    immediate = f.after ? this.#after(f, m !== undefined, rm) : Number.NaN;
     this.#encode(f, reg, rm, m, vvvv, opcodeRegister, imm, is4, immediate);
   }
 
@@ -668,7 +656,7 @@ export class Generator {
 
   /** BT and its like reach beyond the operand by their bit offset. */
   #bitTarget(f: Form, reg: number, target: number): number {
-    if (!/^Bt[src]?$/.test(f.mnemonic) || f.group >= 0) return target;
+    if (!f.bitString) return target;
     this.#pin(reg, this.random.oneIn(40) ? this.random.u32() | 0 : this.random.below(1024) - 512);
     return target;
   }
@@ -754,8 +742,6 @@ export class Generator {
   /** Registers that an instruction uses without saying so. */
   #before(f: Form): void {
     const r = this.random;
-    if (f.string) this.#string(f);
-    if (f.stack) this.#stack(f);
     const name = f.mnemonic;
     if (name === 'Xlatb') {
       const target = this.#place(1, 0);
@@ -774,7 +760,7 @@ export class Generator {
     } else if (/^V?pcmp[ei]str/i.test(name)) {
       if (r.oneIn(2)) this.#set(RAX, r.below(40) - 20);
       if (r.oneIn(2)) this.#set(RDX, r.below(40) - 20);
-    } else if (/^(Sh|Sa|Ro|Rc)/.test(name) && f.kinds.includes(K.cl)) {
+    } else if (f.shift && f.kinds.includes(K.cl)) {
       if (r.oneIn(2)) this.#setLow(RCX, r.below(72));
       if (/^Sh[lr]d/.test(name) && f.osz === 16) this.#setLow(RCX, r.below(17));
       this.#pinned |= 1 << RCX;
@@ -833,7 +819,7 @@ export class Generator {
   }
 
   /** What depends on the operands. Returns the immediate's value, or NaN for any. */
-  #after(f: Form, memory: boolean, reg: number, rm: number): number {
+  #after(f: Form, memory: boolean, rm: number): number {
     const r = this.random;
     const name = f.mnemonic;
     const target = this.#target;
@@ -874,7 +860,6 @@ export class Generator {
     } else if (name === 'Enter') return r.oneIn(12) ? r.u32() & 0xffffff : r.below(64) | ((r.oneIn(2) ? r.below(4) : r.below(64)) << 16);
     else if (/^Retn?f?/.test(name) && f.osz !== 0) return r.below(64);
     if (/^Sh[lr]d/.test(name) && f.osz === 16) return r.below(17);
-    void reg;
     return Number.NaN;
   }
 
@@ -948,7 +933,7 @@ export class Generator {
     if (imm === 1) {
       const v = any ? (r.oneIn(2) ? r.u32() & 0xff : r.pick([0, 1, 2, 7, 8, 15, 16, 31, 32, 63, 64, 0x7f, 0x80, 0xff])) : value;
       this.#put(v);
-      if (/^(Sh|Sa|Ro|Rc)/.test(f.mnemonic)) this.#count = v & (f.osz === 64 ? 63 : 31);
+      if (f.shift) this.#count = v & (f.osz === 64 ? 63 : 31);
     } else if (imm === 2) this.#put16(any ? (r.oneIn(2) ? r.u32() : r.pick([0, 1, 0x7fff, 0x8000, 0xffff])) : value);
     else if (imm === 3) {
       this.#put16(value);
@@ -1004,14 +989,13 @@ export class Generator {
     if (f.osz === 16) p[n++] = 0x66;
     if (f.mandatory !== 0) p[n++] = f.mandatory;
     const moffs = f.kinds.includes(K.mem_offs);
-    const implicit = f.string || /^(Xlat|V?[Mm]askmov|Loop|J[er]cxz|Monitor)/.test(f.mnemonic);
     if (m?.a32 || (f.asz === 32 && !m) || (f.string && r.oneIn(8) && f.asz === 0)) p[n++] = 0x67;
     if (m?.segment) p[n++] = m.segment;
-    if (f.string && /^(Movs|Cmps|Stos|Lods|Scas)/.test(f.mnemonic) && r.oneIn(2)) p[n++] = r.pick([0xf2, 0xf3]);
+    if (f.repeats && r.oneIn(2)) p[n++] = r.pick([0xf2, 0xf3]);
     if (m !== undefined && f.canLock && r.oneIn(10)) p[n++] = 0xf0;
     // LOCK MOV CR0 is AMD's MOV CR8 (APM vol. 3, MOV CRn).
     else if (r.oneIn(500) && !f.kinds.includes(K.cr_reg)) p[n++] = 0xf0;
-    if (r.oneIn(8)) n = this.#redundant(f, p, n, m, implicit || moffs);
+    if (r.oneIn(8)) n = this.#redundant(f, p, n, m, f.implicit || moffs);
     // In any order.
     for (let i = n - 1; i > 0; i--) {
       const k = r.below(i + 1);

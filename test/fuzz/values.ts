@@ -167,15 +167,20 @@ function integer64(r: Random): bigint {
   }
 }
 
-/** Values of one domain. */
+/** Bytes that a pool takes. */
+export const POOL = SIZE + REST;
+
+/** Values of one domain, at byte `base` of a memory: cases are cut from it with copyWithin. */
 export class Pool {
-  readonly bytes = new Uint8Array(SIZE + REST);
-  readonly #view = new DataView(this.bytes.buffer);
+  readonly #base: number;
+  readonly #view: DataView;
   readonly #domain: Domain;
 
-  constructor(r: Random, domain: Domain) {
+  constructor(r: Random, domain: Domain, memory: Uint8Array, base: number) {
     this.#domain = domain;
-    this.refresh(r, SIZE + REST);
+    this.#base = base;
+    this.#view = new DataView(memory.buffer, memory.byteOffset + base, POOL);
+    this.refresh(r, POOL);
   }
 
   /** Makes `length` bytes anew. */
@@ -184,8 +189,8 @@ export class Pool {
     for (const end = at + length; at < end; at += 16) write16(r, this.#view, at, this.#domain);
   }
 
-  /** A place to cut up to 1 KiB from, a multiple of 16. */
+  /** A place to cut up to 1 KiB from: 16-byte elements begin there. */
   place(r: Random): number {
-    return r.below(SIZE >> 4) << 4;
+    return this.#base + (r.below(SIZE >> 4) << 4);
   }
 }

@@ -743,6 +743,12 @@ export function probeWrite(cpu: usize, linear: u64, size: u32, kind: u32): void 
   }
 }
 
+/** Raises what a store of an operand of `size` bytes would raise, alignment check included. */
+export function probeOperand(cpu: usize, linear: u64, size: u32, kind: u32): void {
+  if (outside(cpu, linear, size, kind) || misaligned(cpu, linear, size, kind)) return;
+  probeWrite(cpu, linear, size, kind);
+}
+
 /** Raises what a read of `size` bytes would raise. */
 export function probeRead(cpu: usize, linear: u64, size: u32, kind: u32): void {
   for (let done: u32 = 0; done < size; ) {

@@ -8,7 +8,7 @@ import { SEG_SS, VEC_UD, failed, raise } from './fault';
 import {
   IE, INDEFINITE_SE, INDEFINITE_SIG, OE, UE, begin, beginPrecision, convertB, resultB, setA, setBInt, setBReal, setResult, setRounding, unmasked,
 } from './float80';
-import { A_STACK, probeWrite, readMem, writeMem } from './mmu';
+import { A_STACK, probeOperand, readMem, writeMem } from './mmu';
 import { FCW, FPR, FSW } from './state.gen';
 import { decimalHigh, realBits, setBDecimal, toDecimal, toInteger, toReal } from './x87convert';
 import { beginMem, commit, compareReg, compute, enter, loadA, pushResult, stackFault, storeResult } from './x87response';
@@ -42,7 +42,7 @@ function storeMem(cpu: usize, lin: u64, size: u32, value: u64, high: u32, kind: 
   const stored = (unmasked() & (IE | OE | UE)) == 0;
   // The operand's faults come first even where nothing is stored: measured, both vendors' manuals say nothing.
   if (!stored || size == 10) {
-    probeWrite(cpu, lin, size, kind);
+    probeOperand(cpu, lin, size, kind);
     if (failed(cpu)) return;
   }
   if (stored) {
