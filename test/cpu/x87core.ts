@@ -33,6 +33,7 @@ let limit: u64 = 0x100000;
 export function setLimit(value: u32): void { limit = value; }
 export function probeRead(cpu: usize, lin: u64, size: u32, kind: u32): void { if (lin + size > limit) raisePageFault(cpu, lin, 0); }
 export function probeWrite(cpu: usize, lin: u64, size: u32, kind: u32): void { if (lin + size > limit) raisePageFault(cpu, lin, 2); }
+export function probeOperand(cpu: usize, lin: u64, size: u32, kind: u32): void { probeWrite(cpu, lin, size, kind); }
 export function readMem(cpu: usize, lin: u64, size: u32, kind: u32): u64 {
   probeRead(cpu, lin, size, kind);
   if (lin + size > limit) return 0;

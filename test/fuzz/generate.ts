@@ -224,8 +224,6 @@ export class Generator {
     const some = this.#movable[family];
     const first = r.pick(some);
     this.#begin(first.domain, first);
-    // Alignment checks of SIMD operands are implementation-specific.
-    if (family === 'simd') this.#u32[(this.#at + AT.FLAGS) >> 2] = (this.#u32[(this.#at + AT.FLAGS) >> 2] as number) & ~0x40000;
     this.#registers = CHANGING;
     this.#bases = FINDING;
     let open = 0;
@@ -306,8 +304,12 @@ export class Generator {
     const i = decoder.decode();
     const code = i.code;
     const length = i.length;
-    // FS and GS have bases that are not for these registers, and two registers are two addresses.
-    const based = i.segmentPrefix >= iced.Register.FS || i.memoryIndex !== iced.Register.None || i.isIpRelMemoryOperand;
+    // FS and GS have bases that are not for these registers, two registers are two addresses, and an absolute one may be anything.
+    const based =
+      i.segmentPrefix >= iced.Register.FS ||
+      i.memoryIndex !== iced.Register.None ||
+      i.isIpRelMemoryOperand ||
+      (i.memoryBase === iced.Register.None && i.memoryDisplSize > 1);
     i.free();
     decoder.free();
     const strict = new iced.Decoder(64, this.#scratch, iced.DecoderOptions.None);
@@ -954,9 +956,9 @@ export class Generator {
       if (f.asz !== 32) this.#put32(0);
       return;
     }
-    const wild = r.oneIn(50);
-    if (size === 1) this.#put(wild ? r.u32() : MARKER.length);
-    else this.#put32(wild ? r.u32() : MARKER.length);
+    if (size === 1) this.#put(MARKER.length);
+    // Or to where no code is.
+    else this.#put32(r.oneIn(50) ? (r.u32() & 0x7fff_ffff) | 0x0200_0000 : MARKER.length);
     for (const byte of MARKER) this.#put(byte);
   }
 
@@ -994,7 +996,8 @@ export class Generator {
     if (f.repeats && r.oneIn(2)) p[n++] = r.pick([0xf2, 0xf3]);
     if (m !== undefined && f.canLock && r.oneIn(10)) p[n++] = 0xf0;
     // LOCK MOV CR0 is AMD's MOV CR8 (APM vol. 3, MOV CRn).
-    else if (r.oneIn(500) && !f.kinds.includes(K.cr_reg)) p[n++] = 0xf0;
+    // This processor takes LOCK VERW (SDM vol. 2, LOCK: #UD).
+    else if (r.oneIn(500) && !f.kinds.includes(K.cr_reg) && f.mnemonic !== 'Verw') p[n++] = 0xf0;
     if (r.oneIn(8)) n = this.#redundant(f, p, n, m, f.implicit || moffs);
     // In any order.
     for (let i = n - 1; i > 0; i--) {
