@@ -1,18 +1,19 @@
 /**
  * Guest memory as a clause sees it: linear addresses through the page tables of the vCPU that runs, without side effects.
  *
- * By SDM vol. 3, chapter 4: no paging, 32-bit, PAE and 4-level paging with large pages. The walk sets no accessed or dirty bits, fills no TLB of the
+ * By SDM vol. 3, chapter 4: no paging, 32-bit, PAE, 4-level and 5-level paging with large pages. The walk sets no accessed or dirty bits, fills no TLB of the
  * guest, counts nothing, asks no rights but for writing, and reaches RAM alone: what is not RAM, not mapped or malformed has no address here.
  * Segment bases are not added: D has linear addresses. Translations are kept for one firing, in which the page tables cannot change.
  */
 import {
-  ARENA_CONTEXT, CR0, CR3, CR4, EFER, PDPTE, VM_SLOT_COUNT, VM_SLOTS,
+  ARENA_CONTEXT, CANONICAL, CR0, CR3, CR4, EFER, PDPTE, VM_SLOT_COUNT, VM_SLOTS,
 } from './constants.gen';
 import { arena, cpu, firing } from './state';
 
 const CR0_PG: u64 = 0x80000000;
 const CR4_PSE: u64 = 0x10;
 const CR4_PAE: u64 = 0x20;
+const CR4_LA57: u64 = 0x1000;
 const EFER_LMA: u64 = 0x400;
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 2;
@@ -66,7 +67,7 @@ function walk32(linear: u64, cr4: u64): u64 {
   return (table & PRESENT) == 0 ? NOWHERE : (table & 0xfffff000) | (linear & 0xfff);
 }
 
-/** The two lower levels that PAE and 4-level paging share. `directory`: the page directory's address. */
+/** The two lower levels that PAE and IA-32e paging share. `directory`: the page directory's address. */
 function walkLow(directory: u64, linear: u64): u64 {
   const middle = entry64(directory + ((linear >> 18) & 0xff8));
   if ((middle & PRESENT) == 0) return NOWHERE;
@@ -81,8 +82,14 @@ function walkPae(linear: u64): u64 {
   return (pointer & PRESENT) == 0 ? NOWHERE : walkLow(pointer & FRAME, linear);
 }
 
-function walkLong(linear: u64): u64 {
-  const top = entry64((load<u64>(cpu, CR3) & FRAME) + ((linear >> 36) & 0xff8));
+function walkLong(linear: u64, cr4: u64): u64 {
+  let table = load<u64>(cpu, CR3) & FRAME;
+  if (cr4 & CR4_LA57) {
+    const highest = entry64(table + ((linear >> 45) & 0xff8));
+    if ((highest & PRESENT) == 0) return NOWHERE;
+    table = highest & FRAME;
+  }
+  const top = entry64(table + ((linear >> 36) & 0xff8));
   if ((top & PRESENT) == 0) return NOWHERE;
   const pointer = entry64((top & FRAME) + ((linear >> 27) & 0xff8));
   if ((pointer & PRESENT) == 0) return NOWHERE;
@@ -99,11 +106,12 @@ export function isLong(): bool {
 function physical(linear: u64): u64 {
   writable = true;
   const long = isLong();
-  if (long ? <u64>(<i64>(linear << 16) >> 16) != linear : linear >> 32 != 0) return NOWHERE;
+  const unused = <u64>load<u32>(cpu, CANONICAL);
+  if (long ? <u64>(<i64>(linear << unused) >> unused) != linear : linear >> 32 != 0) return NOWHERE;
   if ((load<u64>(cpu, CR0) & CR0_PG) == 0) return linear;
   const cr4 = load<u64>(cpu, CR4);
   if ((cr4 & CR4_PAE) == 0) return walk32(linear, cr4);
-  return long ? walkLong(linear) : walkPae(linear);
+  return long ? walkLong(linear, cr4) : walkPae(linear);
 }
 
 /** Host address of a byte of the guest, good to the end of its page; 0 = there is none. */

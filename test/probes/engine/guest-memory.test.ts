@@ -95,6 +95,34 @@ for (const [mode, map] of Object.entries(MODES)) {
   });
 }
 
+test('5-level paging: 57 bits of address, and a return address of as many on the stack', () => {
+  const make = (): Guest => {
+    const g = guest({});
+    const top = 0x3_0000;
+    g.put64(top, TABLES | P_W_U);
+    g.put64(top + 8, TABLES | P_W_U);
+    g.put64(PT + 8 * 0x155, FREE | P_W_U);
+    g.put(FREE, Buffer.from('guest\0'));
+    const s = g.vcpu.getSregs();
+    g.vcpu.setSregs({ cr3: BigInt(top), cr4: s.cr4 | 0x1000n });
+    return g;
+  };
+  for (const [at, expected] of [
+    [0x15_5000n, '73657567'],
+    [(1n << 48n) + 0x15_5000n, '73657567'],
+    [(2n << 48n) + 0x15_5000n, `fault ${FAULT.BADADDR}`],
+    [(1n << 56n) + 0x15_5000n, `fault ${FAULT.BADADDR}`],
+  ] as const) {
+    assert.is(traced(make(), read(at)), expected, at.toString(16));
+    listen(null);
+  }
+  const g = make();
+  g.put64(STACK - 0x200, 0);
+  g.put64(STACK - 0x1f8, 1n << 55n);
+  g.vcpu.setRegs({ ...g.vcpu.getRegs(), rbp: BigInt(STACK - 0x200) });
+  assert.is(traced(g, builtin('caller')), (1n << 55n).toString(16));
+});
+
 test('a page that is not there, above the end of RAM, of a device or not canonical is a bad address', () => {
   const bad = `fault ${FAULT.BADADDR}`;
   for (const at of [
