@@ -7,7 +7,12 @@
  * Single precision takes a shortcut under the conditions that sse.ts has for its own: the product of two binary32 is exact in binary64, so
  * there is one addition to round to binary64 and then to binary32. Two roundings differ from one only when the first ends in the middle
  * of two binary32 without being exact; then the sum is moved off the middle by its error, which is known exactly.
- * Double precision is computed in integers.
+ *
+ * Double precision has a shortcut for operands of moderate size, by S. Boldo and G. Melquiond, "Emulation of FMA and correctly rounded sums:
+ * proved algorithms using rounding to odd" (IEEE Transactions on Computers 57, 2008): the product is split into a binary64 and its error
+ * (T. J. Dekker), the three numbers are added without loss to a leading part and two small ones, and these are added rounding to odd, so that the
+ * last addition alone rounds. Nothing there may underflow, which the exponents' bounds see to: all terms are multiples of 2^-906. All else is
+ * computed in integers.
  */
 import { begin, DAZ, FTZ, PE, PM, softFma } from './softfloat';
 import { settle } from './sse';
@@ -51,7 +56,64 @@ function single(x: u32, y: u32, z: u32, nx: u32, nz: u32): u64 {
   return softFma<f32>(x, y, (z & 0x7fffffff) > 0x7f800000 ? z : z ^ nz, nx);
 }
 
+/** Exponent within +-400, for factors; within +-800, or zero, for the addend. */
+// @ts-ignore: decorator
+@inline
+function isFactor(x: u64): bool {
+  return u32((x >> 52) & 0x7ff) - 623 <= 800;
+}
+// @ts-ignore: decorator
+@inline
+function isAddend(x: u64): bool {
+  return u32((x >> 52) & 0x7ff) - 223 <= 1600 || x << 1 == 0;
+}
+
+/** Error of a sum of a and b that was rounded to `sum`. */
+// @ts-ignore: decorator
+@inline
+function sumError(a: f64, b: f64, sum: f64): f64 {
+  const back = sum - a;
+  return a - (sum - back) + (b - back);
+}
+
+/** Error of a product of a and b that was rounded to `product`. */
+// @ts-ignore: decorator
+@inline
+function productError(a: f64, b: f64, product: f64): f64 {
+  // 2^27 + 1 splits a binary64 into halves of 26 bits.
+  const ca = 134217729.0 * a;
+  const ah = ca - (ca - a);
+  const al = a - ah;
+  const cb = 134217729.0 * b;
+  const bh = cb - (cb - b);
+  const bl = b - bh;
+  return al * bl - (product - ah * bh - al * bh - ah * bl);
+}
+
+/** a + b rounded to odd: when it is not exact, the neighbour whose last bit is 1. */
+// @ts-ignore: decorator
+@inline
+function addToOdd(a: f64, b: f64): f64 {
+  const sum = a + b;
+  const error = sumError(a, b, sum);
+  const bits = reinterpret<u64>(sum);
+  if (error == 0 || bits & 1) return sum;
+  return reinterpret<f64>(error < 0 == sum < 0 ? bits + 1 : bits - 1);
+}
+
+/** a * b + c of factors and an addend, rounded to nearest. */
+function fuse(a: f64, b: f64, c: f64): f64 {
+  const product = a * b;
+  const rest = productError(a, b, product);
+  const t = c + rest;
+  const v = product + t;
+  return v + addToOdd(sumError(c, rest, t), sumError(product, t, v));
+}
+
 function double(x: u64, y: u64, z: u64, nx: u64, nz: u64): u64 {
+  if (fast && isFactor(x) && isFactor(y) && isAddend(z)) {
+    return reinterpret<u64>(fuse(reinterpret<f64>(x ^ nx), reinterpret<f64>(y), reinterpret<f64>(z ^ nz)));
+  }
   return softFma<f64>(x, y, (z & ~SIGN64) > 0x7ff0000000000000 ? z : z ^ nz, nx);
 }
 
