@@ -64,7 +64,7 @@ const OPCODE_REG = new Set<number>([K.r8_opcode, K.r16_opcode, K.r32_opcode, K.r
 
 /** Instructions whose operands take some care; they are not part of sequences. */
 const CAREFUL =
-  /^(Movsxd_r16|Sha|Fu?com|Fi?com|Ftst|Div|Idiv|Xlat|Cmpxchg|Bt[src]?$|Shld|Shrd|Maskmov|Vmaskmovdqu|Enter|Leave|Xsave|Xrstor|Fx|Ldmxcsr|Vldmxcsr|Lss|Lfs|Lgs|Lar|Lsl|Verr|Verw|Wr|Rd|Int|Popf|Fldenv|Frstor|Fnsave|Fsave|Hlt|In$|Out|Ud|Cli|Sti|Cpuid|Xgetbv|Pcmp.str|Vpcmp.str|Mov_Sreg|Lgdt|Lidt|Lldt|Ltr|Lmsw|Invlpg|Swapgs|Clts|Invd|Wbinvd|Rsm|Mov_..._[cd]r|Mov_[cd]r|Vp?gather|Clac|Stac|Xsetbv|Invpcid)/;
+  /^(Pause|Movsxd_r16|Sha|Fu?com|Fi?com|Ftst|Div|Idiv|Xlat|Cmpxchg|Bt[src]?$|Shld|Shrd|Maskmov|Vmaskmovdqu|Enter|Leave|Xsave|Xrstor|Fx|Ldmxcsr|Vldmxcsr|Lss|Lfs|Lgs|Lar|Lsl|Verr|Verw|Wr|Rd|Int|Popf|Fldenv|Frstor|Fnsave|Fsave|Hlt|In$|Out|Ud|Cli|Sti|Cpuid|Xgetbv|Pcmp.str|Vpcmp.str|Mov_Sreg|Lgdt|Lidt|Lldt|Ltr|Lmsw|Invlpg|Swapgs|Clts|Invd|Wbinvd|Rsm|Mov_..._[cd]r|Mov_[cd]r|Vp?gather|Clac|Stac|Xsetbv|Invpcid)/;
 
 interface Memory {
   mod: number;
@@ -304,12 +304,9 @@ export class Generator {
     const i = decoder.decode();
     const code = i.code;
     const length = i.length;
-    // FS and GS have bases that are not for these registers, two registers are two addresses, and an absolute one may be anything.
+    // Operands that the registers, which are about DATA, do not keep there: other bases, two registers, far displacements.
     const based =
-      i.segmentPrefix >= iced.Register.FS ||
-      i.memoryIndex !== iced.Register.None ||
-      i.isIpRelMemoryOperand ||
-      (i.memoryBase === iced.Register.None && i.memoryDisplSize > 1);
+      i.segmentPrefix >= iced.Register.FS || i.memoryIndex !== iced.Register.None || i.isIpRelMemoryOperand || i.memoryDisplSize > 1;
     i.free();
     decoder.free();
     const strict = new iced.Decoder(64, this.#scratch, iced.DecoderOptions.None);

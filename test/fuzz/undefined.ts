@@ -169,7 +169,8 @@ export function otherOutcome(f: Form, host: number, core: number): string {
   // SDM vol. 2, FXSAVE: whether #AC comes instead of #GP, and for which misalignment, varies with the implementation.
   if (/^(F?xsave|F?xrstor)/i.test(mnemonic) && host === 17 && core === 13) return 'FXSAVE FXRSTOR: #AC instead of #GP (SDM vol. 2, FXSAVE)';
   if (name === 'Movsxd_r16_rm16' && core !== host) return 'MOVSXD r16: AMD reads four bytes, Intel two (SDM vol. 2, MOVSXD)';
-  if (/^(Iret|Retf)/.test(mnemonic) && host + core === 14 + 13) return 'far returns: a bad selector, and a stack that faults behind it';
+  if (/^(Iret|Retf)/.test(mnemonic) && host !== core && Math.min(host, core) === 13 && Math.max(host, core) <= 17)
+    return 'far returns: a bad selector, and a stack that faults behind it';
   // SDM vol. 2, SHA1MSG1 and the others: exceptions of type 4, so operands are aligned; AMD's do not care.
   if (/^Sha(1|256)/.test(mnemonic) && core === 13 && host !== 13) return 'SHA: operands that are not aligned (SDM vol. 2, table 2-21)';
   return '';
