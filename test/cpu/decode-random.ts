@@ -65,6 +65,20 @@ function vex(code: number[], random: () => number): void {
   } else code.push(0xc5, (random() & 0x80) | vvvv | l | pp);
 }
 
+/** Opcodes with a group behind them, or that want a SIB byte: met more often than by chance. Of map 0F, and of VEX by map. */
+const GROUPS = [0x01, 0x71, 0x72, 0x73, 0xae, 0xae, 0xc7];
+const VEX_GROUPS = [[], [0x71, 0x72, 0x73, 0xae], [0x18, 0x90, 0x91, 0x92, 0x93, 0xf3], []];
+
+/** Puts one of them in the place of the opcode at the end of `code`; a gather's ModRM byte gets a SIB byte. */
+function favour(code: number[], isVex: boolean, random: () => number): void {
+  const at = code.length - 2;
+  const map = code[at - 3] === 0xc4 ? (code[at - 2] as number) & 31 : 1;
+  const choice = isVex ? (VEX_GROUPS[map] ?? []) : code[at - 1] === 0x0f ? GROUPS : [];
+  if (choice.length === 0) return;
+  code[at] = choice[random() % choice.length] as number;
+  if (isVex && (code[at] as number) >> 4 === 9) code[at + 1] = ((code[at + 1] as number) & 0xf8) | 4;
+}
+
 /** Puts a case into a slot. */
 export function randomSlot(slot: number, random: () => number): void {
   const shape = random();
@@ -81,6 +95,7 @@ export function randomSlot(slot: number, random: () => number): void {
     code.push(...(MAPS[[0, 0, 0, 1, 1, 1, 2, 3][(shape >>> 13) & 7] as number] as number[]));
   }
   code.push(random() & 255, random() & 255);
+  if (((shape >>> 18) & 7) === 0) favour(code, isVex, random);
   if ((shape >>> 16) & 1) code.push(random() & 255);
   if ((shape >>> 17) & 1) {
     const edge = EDGES[random() % EDGES.length] as number;
