@@ -331,6 +331,11 @@ export class Machine {
     this.core.tlbFlush(CPU, 1);
   }
 
+  /** The same for changes that a guest could make without a flush: segments and flags. */
+  changed(): void {
+    this.core.modeChanged(CPU);
+  }
+
   flags(value: number): void {
     this.core.writeFlags(CPU, value);
   }
