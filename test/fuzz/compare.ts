@@ -137,7 +137,11 @@ export function difference(s: Sides, input: number, output: number, host: number
       differ(`ymm${i}[${k / 8}]`, x, y);
     }
   memory(s, input, a, b, loose, target, differ);
-  if (found.length === 0 && masked && one) masked.count(loose ? masked.loose : masked.flags, loose?.text ?? one.mnemonic);
+  if (found.length === 0 && masked && one) {
+    const kernel = vector === PAGE_FAULT && a.getUint32(AT.CR2 + 4, true) >= KERNEL;
+    if (kernel) masked.count(masked.loose, 'page faults at addresses of the kernel: Linux says "present" of all');
+    else masked.count(loose ? masked.loose : masked.flags, loose?.text ?? one.mnemonic);
+  }
   return found.slice(0, 10).join('; ');
 }
 

@@ -7,11 +7,12 @@
  * @module
  */
 import process from 'node:process';
+import iced from 'iced-x86';
 import { CORE_FEATURES, type Feature } from '../../vmm/cpu/cpuid.ts';
 import { describe, difference, Masked, same, type Sides } from './compare.ts';
 import { Core, type Engine, ENGINES } from './core.ts';
 import { type Form, formsOf } from './forms.ts';
-import { type Cases, Generator, newCases, type Options } from './generate.ts';
+import { type Cases, EPOCH, Generator, newCases, type Options } from './generate.ts';
 import { type Answer, Host } from './host.ts';
 import { AT, BATCH, RECORD } from './record.ts';
 
@@ -22,8 +23,8 @@ export const HOST_FEATURES: readonly Feature[] = [
 
 export interface Mismatch {
   readonly seed: number;
-  readonly batch: number;
-  readonly n: number;
+  /** Where the case is found again: run one epoch from there. */
+  readonly epoch: number;
   readonly engine: Engine;
   /** Mnemonics of the case. */
   readonly name: string;
@@ -148,7 +149,7 @@ export class Fuzzer {
           if (found === undefined) continue;
           counts.wrong++;
           kept.set(short, seen + 1);
-          mismatches.push({ seed: options.seed, batch, n, engine, name, ...found });
+          mismatches.push({ seed: options.seed, epoch: (options.epoch ?? 0) + Math.floor(batch / EPOCH), engine, name, ...found });
         }
         if (pending !== undefined) {
           const again = pending;
@@ -199,7 +200,6 @@ export class Fuzzer {
     if (text === undefined) return undefined;
     const at = this.#inputs + (buffer * BATCH + n) * RECORD;
     const kind = kindOf(text);
-    // State that does not matter.
     const attempt = async (from: number, length: number, write: (b: Uint8Array) => void): Promise<void> => {
       const before = this.core.bytes.slice(at + from, at + from + length);
       const part = this.core.bytes.subarray(at + from, at + from + length);
@@ -209,6 +209,8 @@ export class Fuzzer {
       if (found !== undefined && kindOf(found) === kind) text = found;
       else this.core.bytes.set(before, at + from);
     };
+    // Instructions that do not matter, then state.
+    for (const [from, length] of instructions(this.core.bytes, at)) await attempt(AT.CODE + from, length, (b) => b.fill(0x90));
     for (let i = 0; i < 16; i++) await attempt(8 * i, 8, (b) => b.fill(0));
     for (let i = 0; i < 8; i++) await attempt(AT.ST + 16 * i, 10, (b) => b.fill(0));
     for (let i = 0; i < 16; i++) await attempt(AT.YMM + 32 * i, 32, (b) => b.fill(0));
@@ -218,6 +220,22 @@ export class Fuzzer {
     await attempt(AT.FSW, 2, (b) => b.fill(0));
     return { difference: text.split('\n')[0] as string, text, record: this.core.bytes.slice(at, at + RECORD) };
   }
+}
+
+/** Places and lengths of the instructions of a case but the last, which is the jump to EXIT. */
+function instructions(bytes: Uint8Array, at: number): (readonly [number, number])[] {
+  const length = new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(AT.LENGTH, true);
+  const decoder = new iced.Decoder(64, bytes.slice(at + AT.CODE, at + AT.CODE + length), iced.DecoderOptions.None);
+  const places: (readonly [number, number])[] = [];
+  for (let from = 0; decoder.canDecode; ) {
+    const i = decoder.decode();
+    places.push([from, i.length]);
+    from += i.length;
+    i.free();
+  }
+  decoder.free();
+  places.pop();
+  return places.length > 1 ? places : [];
 }
 
 /** What differs, without values: a smaller case must differ in the same way. */

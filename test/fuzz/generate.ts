@@ -99,6 +99,9 @@ export const newCases = (): Cases => ({
   targets: new Uint32Array(BATCH),
 });
 
+/** Batches of an epoch: each begins from numbers of its own, so that a case is found again without all that came before it. */
+export const EPOCH = 64;
+
 export interface Options {
   /** Only forms whose name or mnemonic this is part of. */
   readonly only?: string;
@@ -106,10 +109,14 @@ export interface Options {
   readonly sequences?: number;
   /** One in so many cases has a changed byte; 0 = none. */
   readonly mutants?: number;
+  /** The first epoch. */
+  readonly epoch?: number;
 }
 
 export class Generator {
-  readonly random: Random;
+  random: Random;
+  readonly #seed: number;
+  #batch: number;
   readonly #forms: readonly Form[];
   readonly #byCode: ReadonlyMap<number, Form>;
   readonly #movable: Readonly<Record<'general' | 'simd' | 'x87', readonly Form[]>>;
@@ -137,6 +144,8 @@ export class Generator {
   /** `bytes` hold the records, and room for the pools from `pools` on. */
   constructor(bytes: Uint8Array, pools: number, forms: readonly Form[], seed: number, options: Options = {}) {
     this.random = new Random(seed);
+    this.#seed = seed;
+    this.#batch = (options.epoch ?? 0) * EPOCH;
     this.#bytes = bytes;
     this.#u32 = new Uint32Array(bytes.buffer);
     this.#options = options;
@@ -171,8 +180,15 @@ export class Generator {
 
   /** Writes `count` cases to the records from byte `at`. */
   batch(at: number, count: number, cases: Cases): void {
+    const pools = Object.values(this.#pools);
+    if (this.#batch % EPOCH === 0) {
+      this.random = new Random((this.#seed + Math.imul(this.#batch, 0x9e3779b1)) | 0);
+      this.#next = 0;
+      for (const pool of pools) pool.refresh(this.random, POOL);
+    }
+    this.#batch++;
     const r = this.random;
-    for (const pool of Object.values(this.#pools)) pool.refresh(r, 1024);
+    for (const pool of pools) pool.refresh(r, 1024);
     let rip = CODE + 16 + r.below(64);
     for (let n = 0; n < count; n++) {
       this.#at = at + n * RECORD;

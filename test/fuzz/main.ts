@@ -1,13 +1,16 @@
 /**
  * `npm run fuzz`: generated instructions on this machine's processor and on the core, compared.
  *
- * `npm run fuzz -- [--cases N] [--seed S] [--only NAME] [--engine lines|step] [--json] [--masks]`. The exit status is 1 when anything differs.
+ * `npm run fuzz -- [--cases N] [--seed S] [--epoch N] [--only NAME] [--engine lines|step] [--each N] [--singles] [--json] [--masks]`. The exit status is 1 when anything differs.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { type Engine, ENGINES } from './core.ts';
 import { Fuzzer, HOST_FEATURES, type Result } from './fuzz.ts';
+import { EPOCH } from './generate.ts';
 import { findHarness } from './host.ts';
+import { BATCH } from './record.ts';
+import { flagClause, looseOf } from './undefined.ts';
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +19,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     engine: { type: 'string' },
     mode: { type: 'string', default: '64' },
+    epoch: { type: 'string', default: '0' },
     each: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     masks: { type: 'boolean', default: false },
@@ -28,9 +32,15 @@ function report(result: Result, fuzzer: Fuzzer): void {
   const notRun = fuzzer.forms.filter((f) => !result.executed.has(f.code));
   for (const m of result.mismatches)
     console.log(
-      `\n${m.name}: ${m.text}\n  engine ${m.engine}; again: npm run fuzz -- --seed ${m.seed} --cases ${(m.batch + 1) * 512}${values.only ? ` --only ${values.only}` : ''}`,
+      `\n${m.name}: ${m.text}\n  engine ${m.engine}; again: npm run fuzz -- --seed ${m.seed} --epoch ${m.epoch} --cases ${EPOCH * BATCH}${values.only ? ` --only ${values.only}` : ''}`,
     );
   if (values.masks) {
+    console.log('\nundefined or not comparable, by clause:');
+    const clauses = new Map<string, number>();
+    for (const f of fuzzer.forms)
+      for (const text of [flagClause(f.mnemonic)?.text, looseOf(f)?.text])
+        if (text !== undefined) clauses.set(text, (clauses.get(text) ?? 0) + 1);
+    for (const [text, encodings] of [...clauses].sort()) console.log(`  ${text} (${encodings} encodings)`);
     console.log('\nnot compared (cases in which the sides differed within the clause):');
     for (const [name, count] of [...result.masked.flags].sort()) console.log(`  ${name}: undefined flags, ${count}`);
     for (const [name, count] of [...result.masked.loose].sort()) console.log(`  ${name}, ${count}`);
@@ -58,6 +68,7 @@ else {
   const result = await fuzzer.run({
     cases: Number(values.cases),
     seed,
+    epoch: Number(values.epoch),
     each: Number(values.each),
     ...(values.only === undefined ? {} : { only: values.only }),
     ...(values.singles ? { sequences: 0, mutants: 0 } : {}),
