@@ -33,7 +33,7 @@ test('code runs in a read-only slot', () => {
   assert.is(Number(g.reg(0) & 0xffn), 7);
 });
 
-test('page tables in a read-only slot translate', () => {
+test('page tables in a read-only slot translate, and keep their bytes', () => {
   const g = new Guest({ code: `8a ${at(FREE)} f4` });
   // The page table at 300000h, seen at 16 MiB read-only.
   slots(g, 0x20_0000, { gpa: 0x100_0000, bytes: 0x1000, from: 0x30_0000, readOnly: true });
@@ -42,6 +42,7 @@ test('page tables in a read-only slot translate', () => {
   g.put(FREE, '33');
   assert.is(g.run().reason, 'hlt');
   assert.is(Number(g.reg(0)), 0x33);
+  assert.is(g.vm.ram.bytes[g.vm.ram.hostOf(0x100_0000) + 8 * (FREE >> 12)], 7, 'no accessed bit');
 });
 
 test('two slots over the same memory: a store through one is seen, and run, through the other', () => {

@@ -148,13 +148,94 @@ function touch(cpu: usize, host: usize, gpa: u64, linear: u64, qualification: u6
   vmentry(cpu);
 }
 
-/** Reads a paging structure entry; one outside RAM reads as not present. Leaves its host address in entryHost. */
+/** Reads a paging structure entry of four bytes or, `wide`, eight; one outside RAM reads as not present. Leaves its host address in entryHost, 0 for ROM. */
 let entryHost: usize = 0;
-function entry64(cpu: usize, gpa: u64, linear: u64, qualification: u64 = EPT_READ | EPT_GLA): u64 {
-  entryHost = gpaToHost(gpa);
-  if (entryHost == 0) return 0;
-  touch(cpu, entryHost, gpa, linear, qualification);
-  return load<u64>(entryHost);
+function readEntry(cpu: usize, gpa: u64, linear: u64, wide: bool, qualification: u64 = EPT_READ | EPT_GLA): u64 {
+  const host = gpaToHost(gpa);
+  entryHost = walkReadOnly ? 0 : host;
+  if (host == 0) return 0;
+  touch(cpu, host, gpa, linear, qualification);
+  return wide ? load<u64>(host) : <u64>load<u32>(host);
+}
+
+// One walk on its way down: the entry reached, what all entries allow (U and W set everywhere, NX anywhere), the page's address and the shift that is
+// its size, the error code that a fault has, and the entries' host addresses, for their A and D bits.
+let entry: u64 = 0;
+let rights: u64 = 0;
+let nx: u64 = 0;
+let frame: u64 = 0;
+let shift: u32 = 12;
+let error: u32 = 0;
+let depth: u32 = 0;
+const PATH: usize = memory.data(5 * 4, 4);
+
+/** One step down, to the entry at `gpa`; false after raising #PF for one that is not present or sets a bit of `reserved`. */
+function descend(cpu: usize, gpa: u64, linear: u64, reserved: u64, wide: bool = true): bool {
+  entry = readEntry(cpu, gpa, linear, wide);
+  store<u32>(PATH + (depth << 2), <u32>entryHost);
+  depth++;
+  rights &= entry;
+  nx |= entry;
+  if ((entry & PTE_P) != 0) return !sets(cpu, linear, reserved);
+  raisePageFault(cpu, linear, error);
+  return false;
+}
+
+/** #PF when the entry sets a reserved bit. */
+function sets(cpu: usize, linear: u64, reserved: u64): bool {
+  if ((entry & reserved) == 0) return false;
+  raisePageFault(cpu, linear, error | 9);
+  return true;
+}
+
+/** 32-bit paging: two levels of four bytes (SDM 4.3). */
+function descend32(cpu: usize, linear: u64, cr4: u64): bool {
+  if (!descend(cpu, (load<u64>(cpu, CR3) & 0xfffff000) + ((linear >> 20) & 0xffc), linear, 0, false)) return false;
+  if ((entry & PTE_PS) != 0 && (cr4 & CR4_PSE) != 0) {
+    // PSE-36: bits 20:13 are address bits 39:32.
+    shift = 22;
+    frame = (entry & 0xffc00000) | ((entry & 0x1fe000) << 19);
+    return !sets(cpu, linear, 0x200000);
+  }
+  if (!descend(cpu, (entry & 0xfffff000) + ((linear >> 10) & 0xffc), linear, 0, false)) return false;
+  frame = entry & 0xfffff000;
+  return true;
+}
+
+/** PAE, 4-level and 5-level paging (SDM 4.4, 4.5). */
+function descend64(cpu: usize, linear: u64, cr4: u64, nxe: bool): bool {
+  let reserved: u64 = nxe ? RESERVED : RESERVED | PTE_NX;
+  if (load<u64>(cpu, EFER) & EFER_LMA) {
+    let table = load<u64>(cpu, CR3) & PHYS_MASK;
+    if (cr4 & CR4_LA57) {
+      if (!descend(cpu, table + ((linear >> 45) & 0xff8), linear, reserved | PTE_PS)) return false;
+      table = entry & PHYS_MASK;
+    }
+    if (!descend(cpu, table + ((linear >> 36) & 0xff8), linear, reserved | PTE_PS)) return false;
+    if (!descend(cpu, (entry & PHYS_MASK) + ((linear >> 27) & 0xff8), linear, reserved)) return false;
+    if (entry & PTE_PS) return large(cpu, linear, 30);
+  } else {
+    // PAE: the four page-directory-pointer entries live in registers (SDM 4.4.1), and no bit of the others above the address is ignored.
+    entry = load<u64>(cpu + ((<usize>(linear >> 30) & 3) << 3), PDPTE);
+    if ((entry & PTE_P) == 0) {
+      raisePageFault(cpu, linear, error);
+      return false;
+    }
+    reserved |= 0x7ff0000000000000;
+  }
+  if (!descend(cpu, (entry & PHYS_MASK) + ((linear >> 18) & 0xff8), linear, reserved)) return false;
+  if (entry & PTE_PS) return large(cpu, linear, 21);
+  if (!descend(cpu, (entry & PHYS_MASK) + ((linear >> 9) & 0xff8), linear, reserved)) return false;
+  frame = entry & PHYS_MASK;
+  return true;
+}
+
+/** The entry maps a page of 2 MiB or 1 GiB: bits between the PAT bit and the address are reserved. */
+function large(cpu: usize, linear: u64, size: u32): bool {
+  shift = size;
+  const offset: u64 = (<u64>1 << size) - 1;
+  frame = entry & PHYS_MASK & ~offset;
+  return !sets(cpu, linear, offset & ~0x1fff);
 }
 
 /**
@@ -171,158 +252,58 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
     return reach(cpu, linear & 0xffffffff, linear, access, setBits);
   }
   const cr4 = load<u64>(cpu, CR4);
-  const nxe = (load<u64>(cpu, EFER) & EFER_NXE) != 0;
-  const reserved: u64 = nxe ? RESERVED : RESERVED | PTE_NX;
-  let error: u32 = (write ? 2 : 0) | (user ? 4 : 0);
-  if (access == A_EXEC && ((nxe && (cr4 & CR4_PAE) != 0) || (cr4 & CR4_SMEP) != 0)) error |= 16;
-
-  // Rights gathered over the levels: U and W must be set everywhere, NX anywhere.
-  let rights: u64 = PTE_U | PTE_W;
-  let nx: u64 = 0;
-  let entry: u64 = 0;
-  let gpa: u64 = 0;
-  /** PKRU keeps stores out. */
-  let readOnly = false;
-  // Host addresses of the entries passed, for their A bits: at most five.
-  let h5: usize = 0, h4: usize = 0, h3: usize = 0, h2: usize = 0, h1: usize = 0;
-  let shift: u32 = 12;
-
-  if ((cr4 & CR4_PAE) == 0) {
-    // 32-bit paging: two levels of four bytes (SDM 4.3).
-    let at = (load<u64>(cpu, CR3) & 0xfffff000) + ((linear >> 20) & 0xffc);
-    let host = gpaToHost(at);
-    if (host != 0) touch(cpu, host, at, linear, EPT_READ | EPT_GLA);
-    let entry32: u32 = host ? load<u32>(host) : 0;
-    if ((entry32 & 1) == 0) return notPresent(cpu, linear, error);
-    rights &= <u64>entry32;
-    h2 = host;
-    if ((entry32 & 0x80) != 0 && (cr4 & CR4_PSE) != 0) {
-      if (entry32 & 0x200000) return reservedBit(cpu, linear, error);
-      gpa = <u64>(entry32 & 0xffc00000) | (<u64>(entry32 & 0x1fe000) << 19) | (linear & 0x3fffff);
-      h1 = 0;
-    } else {
-      at = <u64>(entry32 & 0xfffff000) + ((linear >> 10) & 0xffc);
-      host = gpaToHost(at);
-      if (host != 0) touch(cpu, host, at, linear, EPT_READ | EPT_GLA);
-      entry32 = host ? load<u32>(host) : 0;
-      if ((entry32 & 1) == 0) return notPresent(cpu, linear, error);
-      rights &= <u64>entry32;
-      h1 = host;
-      gpa = <u64>(entry32 & 0xfffff000) | (linear & 0xfff);
-    }
-    entry = <u64>entry32;
-    const permitted = allowed(cpu, rights, 0, access, user, smap, cr0, cr4);
-    if (setBits) {
-      if (h1) setAccessed32(h2, false);
-      if (permitted) setAccessed32(h1 ? h1 : h2, write);
-    }
-    if (!permitted) return protection(cpu, linear, error);
-  } else {
-    if (load<u64>(cpu, EFER) & EFER_LMA) {
-      let table = load<u64>(cpu, CR3) & PHYS_MASK;
-      if (cr4 & CR4_LA57) {
-        entry = entry64(cpu, table + ((linear >> 45) & 0xff8), linear);
-        h5 = entryHost;
-        if ((entry & PTE_P) == 0) return notPresent(cpu, linear, error);
-        if ((entry & (reserved | PTE_PS)) != 0) return reservedBit(cpu, linear, error);
-        rights &= entry;
-        nx |= entry;
-        table = entry & PHYS_MASK;
-      }
-      let at = table + ((linear >> 36) & 0xff8);
-      entry = entry64(cpu, at, linear);
-      h4 = entryHost;
-      if ((entry & PTE_P) == 0) return notPresent(cpu, linear, error);
-      if ((entry & (reserved | PTE_PS)) != 0) return reservedBit(cpu, linear, error);
-      rights &= entry;
-      nx |= entry;
-      at = (entry & PHYS_MASK) + ((linear >> 27) & 0xff8);
-      entry = entry64(cpu, at, linear);
-      h3 = entryHost;
-      if ((entry & PTE_P) == 0) return notPresent(cpu, linear, error);
-      if ((entry & reserved) != 0) return reservedBit(cpu, linear, error);
-      rights &= entry;
-      nx |= entry;
-      if (entry & PTE_PS) {
-        if (entry & 0x3fffe000) return reservedBit(cpu, linear, error);
-        shift = 30;
-      }
-    } else {
-      // PAE: the four page-directory-pointer entries live in registers (SDM 4.4.1).
-      entry = load<u64>(cpu + ((<usize>(linear >> 30) & 3) << 3), PDPTE);
-      if ((entry & PTE_P) == 0) return notPresent(cpu, linear, error);
-    }
-    const reservedLow: u64 = load<u64>(cpu, EFER) & EFER_LMA ? reserved : reserved | 0x7ff0000000000000;
-    if (shift == 12) {
-      entry = entry64(cpu, (entry & PHYS_MASK) + ((linear >> 18) & 0xff8), linear);
-      h2 = entryHost;
-      if ((entry & PTE_P) == 0) return notPresent(cpu, linear, error);
-      if ((entry & reservedLow) != 0) return reservedBit(cpu, linear, error);
-      rights &= entry;
-      nx |= entry;
-      if (entry & PTE_PS) {
-        if (entry & 0x1fe000) return reservedBit(cpu, linear, error);
-        shift = 21;
-      } else {
-        entry = entry64(cpu, (entry & PHYS_MASK) + ((linear >> 9) & 0xff8), linear);
-        h1 = entryHost;
-        if ((entry & PTE_P) == 0) return notPresent(cpu, linear, error);
-        if ((entry & reservedLow) != 0) return reservedBit(cpu, linear, error);
-        rights &= entry;
-        nx |= entry;
-      }
-    }
-    // Protection keys (SDM 4.6.2): bits 62:59 of the entry that maps a user page; PKRU's rights hold for all accesses to its data.
-    if ((cr4 & CR4_PKE) != 0 && (rights & PTE_U) != 0 && h4 != 0 && !quiet) {
-      const key = <u32>(entry >> 59) & 15;
-      walkKey = ENTRY_KEYED | (key << ENTRY_KEY_SHIFT);
-      const denied = <u32>(load<u64>(cpu, PKRU) >> (key << 1)) & 3;
-      readOnly = (denied & 2) != 0 && (user || (cr0 & CR0_WP) != 0);
-      if (access != A_EXEC && ((denied & 1) != 0 || (write && readOnly))) error |= 32;
-    }
-    const permitted = (error & 32) == 0 && allowed(cpu, rights, nx & PTE_NX, access, user, smap, cr0, cr4);
-    // The entries above the one that maps the page are accessed also when the access is refused (SDM, interrupt 14, note on the accessed flag).
-    if (setBits) {
-      if (h5) setAccessed(h5, false);
-      if (h4) setAccessed(h4, false);
-      if (h3 && shift != 30) setAccessed(h3, false);
-      if (h2 && shift == 12) setAccessed(h2, false);
-      if (permitted) setAccessed(shift == 12 ? h1 : shift == 21 ? h2 : h3, write);
-    }
-    if (!permitted) return protection(cpu, linear, error);
-    const offset: u64 = (<u64>1 << shift) - 1;
-    gpa = (entry & PHYS_MASK & ~offset) | (linear & offset);
+  const wide = (cr4 & CR4_PAE) != 0;
+  const nxe = wide && (load<u64>(cpu, EFER) & EFER_NXE) != 0;
+  error = (write ? 2 : 0) | (user ? 4 : 0) | (access == A_EXEC && (nxe || (cr4 & CR4_SMEP) != 0) ? 16 : 0);
+  rights = PTE_U | PTE_W;
+  nx = 0;
+  depth = 0;
+  shift = 12;
+  if (wide ? !descend64(cpu, linear, cr4, nxe) : !descend32(cpu, linear, cr4)) return 0;
+  const disabled = (cr4 & CR4_PKE) != 0 ? keyRights(cpu) : 0;
+  // PKRU's write disable holds for supervisors as read-only pages do (SDM 4.6.2).
+  const readOnly = (disabled & 2) != 0 && (user || (cr0 & CR0_WP) != 0);
+  if (access != A_EXEC && ((disabled & 1) != 0 || (write && readOnly))) error |= 32;
+  const permitted = (error & 32) == 0 && allowed(rights, wide ? nx & PTE_NX : 0, access, user, smap, cr0, cr4);
+  if (setBits) markPath(permitted, write);
+  if (!permitted) {
+    raisePageFault(cpu, linear, error | 1);
+    return 0;
   }
   walkDirty = write || (entry & PTE_D) != 0;
   walkWritable = ((rights & PTE_W) != 0 || (!user && (cr0 & CR0_WP) == 0)) && !readOnly;
   walkGlobal = (entry & PTE_G) != 0 && (cr4 & CR4_PGE) != 0;
-  return reach(cpu, gpa, linear, access, setBits);
+  return reach(cpu, frame | (linear & ((<u64>1 << shift) - 1)), linear, access, setBits);
 }
 
-// @ts-ignore: decorator
-@inline
-function setAccessed(at: usize, dirty: bool): void {
-  const e = load<u64>(at);
-  const want = e | PTE_A | (dirty ? PTE_D : 0);
-  if (want != e) writeEntry(at, want);
+/** PKRU's two bits for the key of a user page of IA-32e paging, bits 62:59 of the entry that maps it; 0 for other pages, and for debuggers. */
+function keyRights(cpu: usize): u32 {
+  if ((rights & PTE_U) == 0 || quiet || (load<u64>(cpu, EFER) & EFER_LMA) == 0) return 0;
+  const key = <u32>(entry >> 59) & 15;
+  walkKey = ENTRY_KEYED | (key << ENTRY_KEY_SHIFT);
+  return <u32>(load<u64>(cpu, PKRU) >> (key << 1)) & 3;
 }
 
-function writeEntry(at: usize, value: u64): void {
-  store<u64>(at, value);
-  if (load<u8>(pageFlags(at)) & PAGE_CODE) dropPage(at & ~0xfff);
-}
-
-function setAccessed32(at: usize, dirty: bool): void {
-  const e = load<u32>(at);
-  const want = e | 0x20 | (dirty ? 0x40 : 0);
-  if (want != e) {
-    store<u32>(at, want);
+/**
+ * Sets the A bits of the way down, which includes the entry that maps the page, and there D, only when the access is permitted (SDM, interrupt 14,
+ * note on the accessed flag). Both bits stand in an entry's first byte, whatever its width.
+ */
+function markPath(permitted: bool, write: bool): void {
+  const last = depth - 1;
+  const end = permitted ? depth : last;
+  for (let i: u32 = 0; i < end; i++) {
+    const at = <usize>load<u32>(PATH + (i << 2));
+    if (at == 0) continue;
+    const have = load<u8>(at);
+    const want = have | <u8>PTE_A | (write && i == last ? <u8>PTE_D : 0);
+    if (want == have) continue;
+    store<u8>(at, want);
     if (load<u8>(pageFlags(at)) & PAGE_CODE) dropPage(at & ~0xfff);
   }
 }
 
 /** SDM 4.6: the access against the gathered rights. */
-function allowed(cpu: usize, rights: u64, nx: u64, access: u32, user: bool, smap: bool, cr0: u64, cr4: u64): bool {
+function allowed(rights: u64, nx: u64, access: u32, user: bool, smap: bool, cr0: u64, cr4: u64): bool {
   const userPage = (rights & PTE_U) != 0;
   if (user) {
     if (!userPage) return false;
@@ -344,19 +325,6 @@ function reach(cpu: usize, gpa: u64, linear: u64, access: u32, count: bool): usi
   if (host == 0) return DEVICE;
   if (count) touch(cpu, host, gpa, linear, (access == A_WRITE ? EPT_WRITE : access == A_EXEC ? EPT_FETCH : EPT_READ) | EPT_GLA | EPT_FINAL);
   return access == A_WRITE && walkReadOnly ? DEVICE : host;
-}
-
-function notPresent(cpu: usize, linear: u64, error: u32): usize {
-  raisePageFault(cpu, linear, error);
-  return 0;
-}
-function protection(cpu: usize, linear: u64, error: u32): usize {
-  raisePageFault(cpu, linear, error | 1);
-  return 0;
-}
-function reservedBit(cpu: usize, linear: u64, error: u32): usize {
-  raisePageFault(cpu, linear, error | 9);
-  return 0;
 }
 
 /** The TLB that an access of this kind uses. */
@@ -967,10 +935,10 @@ export function loadPdptes(cpu: usize, cr3: u64): bool {
   let e0: u64 = 0, e1: u64 = 0, e2: u64 = 0, e3: u64 = 0;
   // The one access to a paging structure for which no linear address is reported.
   exact = true;
-  e0 = entry64(cpu, at, 0, EPT_READ);
-  e1 = entry64(cpu, at + 8, 0, EPT_READ);
-  e2 = entry64(cpu, at + 16, 0, EPT_READ);
-  e3 = entry64(cpu, at + 24, 0, EPT_READ);
+  e0 = readEntry(cpu, at, 0, true, EPT_READ);
+  e1 = readEntry(cpu, at + 8, 0, true, EPT_READ);
+  e2 = readEntry(cpu, at + 16, 0, true, EPT_READ);
+  e3 = readEntry(cpu, at + 24, 0, true, EPT_READ);
   exact = false;
   if (badPdpte(e0) || badPdpte(e1) || badPdpte(e2) || badPdpte(e3)) {
     raiseError(cpu, VEC_GP, 0);
