@@ -155,6 +155,7 @@ test('the levels are those of the x86-64 psABI, each with what is below it', () 
   const levels: Partial<Record<CpuModel, readonly Feature[]>> = {
     v1: ['cmov', 'cx8', 'fpu', 'fxsr', 'mmx', 'syscall', 'sse', 'sse2'],
     v2: ['cx16', 'lahf_lm', 'popcnt', 'sse3', 'sse4_1', 'sse4_2', 'ssse3'],
+    v3: ['abm', 'avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'movbe', 'xsave'],
   };
   for (const [model, wanted] of Object.entries(levels)) {
     const have = modelFeatures(model as CpuModel);
