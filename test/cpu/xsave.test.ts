@@ -323,6 +323,28 @@ test('XSETBV takes what leaf 0DH enumerates; XGETBV of 1 is what is in use', () 
   assert.is(inUse(), 0n);
 });
 
+test('leaf 0DH tells the size of what XCR0 enables, in either format', () => {
+  const g = guest();
+  const size = (enabled: bigint, subleaf: number): number => {
+    g.put(CODE, '0f a2 f4');
+    g.vcpu.setRegs({ rip: BigInt(CODE), rax: 0xdn, rcx: BigInt(subleaf), rsp: 0x7000n });
+    g.vcpu.setEvents({ activity: 'active' });
+    g.vcpu.state.set('XCR0', enabled);
+    g.run();
+    return Number(g.reg(3));
+  };
+  for (const [enabled, standard, compacted] of [
+    [1n, 576, 576],
+    [3n, 576, 576],
+    [7n, 832, 832],
+    [0x203n, 840, 584],
+    [0x207n, 840, 840],
+  ] as const) {
+    assert.is(size(enabled, 0), standard, `${enabled}`);
+    assert.is(size(enabled, 1), compacted, `${enabled}, compacted`);
+  }
+});
+
 test('leaf 0DH follows the features', () => {
   const leaf = (features: Parameters<typeof defaultCpuid>[2], subleaf: number): number[] | undefined => {
     const e = defaultCpuid(0, 1, features).find((x) => x.leaf === 0xd && x.subleaf === subleaf);

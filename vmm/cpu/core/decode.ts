@@ -19,7 +19,7 @@
  * decoding are micro-ops too (UD, GP): what is decoded may never be executed. An instruction of more than 15 bytes is #GP(0) before
  * anything else is said about it (SDM vol. 3, table 7-2).
  *
- * Not here: VEX and EVEX (no AVX at this level), 3DNow!, XOP. Where AMD differs, Intel's way is taken: near branches ignore 66h in
+ * Not here: EVEX, 3DNow!, XOP. Where AMD differs, Intel's way is taken: near branches ignore 66h in
  * 64-bit code, UD0 has a ModRM byte, far indirect branches take REX.W, SYSCALL is #UD outside 64-bit code, LOCK MOV CR0 is #UD.
  */
 import {
