@@ -38,7 +38,7 @@ function base(name: string): void {
   bases.push([name, cases.length]);
 }
 
-type Bits = 8 | 16 | 32 | 64;
+type Bits = 8 | 16 | 32 | 64 | 128 | 256;
 const SIZES: Bits[] = [8, 16, 32, 64];
 
 const reg = (bits: Bits, at: number) => `<i64>load<i${bits}>(cpu + load<u8>(pc, ${at}))`;
@@ -57,12 +57,12 @@ const STACK_EA = 'const lin = sp; const f: u32 = 0x10;';
 
 const probe = (bits: Bits, tag: number, stack: string) =>
   `const e = load<u32>(cpu, TLB_NOW) + ((<u32>(lin >> 12) & 1023) << 5);
-      if (load<u64>(e${tag ? `, ${tag}` : ''}) != (${bits === 8 ? 'lin' : `(lin + ${bits / 8 - 1})`} & ~0xfff)) { missed = lin; miss = ${(bits / 8) | (tag ? 0x10 : 0)}${stack}; break; }
+      if (load<u64>(e${tag ? `, ${tag}` : ''}) != (${bits === 8 ? 'lin' : `(lin + ${bits / 8 - 1})`} & ~0xfff)) { missed = lin; miss = ${(bits / 8) | (tag ? 0x100 : 0)}${stack}; break; }
       const h = <usize>(<u32>lin + load<u32>(e, 16));`;
 const inFast =
   (tag: number) =>
   (bits: Bits, at = ea(bits, tag ? 1 : 0)) =>
-    `${at} ${probe(bits, tag, at === eaSimple ? ' | ((load<u8>(pc, 7) & 0x38) == 0x10 ? 0x20 : 0)' : at === STACK_EA ? ' | 0x20' : ' | ((f & 0x38) == 0x10 ? 0x20 : 0)')}`;
+    `${at} ${probe(bits, tag, at === eaSimple ? ' | ((load<u8>(pc, 7) & 0x38) == 0x10 ? 0x200 : 0)' : at === STACK_EA ? ' | 0x200' : ' | ((f & 0x38) == 0x10 ? 0x200 : 0)')}`;
 const FAST: Memory = {
   fast: true,
   read: inFast(0),
@@ -416,6 +416,64 @@ op(
       pc += 16; start = pc; continue;`,
 );
 
+// The commonest of AVX once more: moves of whole vectors to and from memory, and packed integers (and logic) on registers. Layout as of AVX.
+const vexReady = 'if (load<u32>(cpu, VEX_READY) == 0) { refuse(cpu); break; }';
+const xmm = (n: string) => `cpu + XMM + (<usize>(${n}) << 5)`;
+/** A move that wants alignment and has none is left to the function, which knows what comes first. */
+const vexEa = (bits: Bits, write: 0 | 1) =>
+  `${ea(bits, write)} if ((load<u8>(pc, 13) & ${0x40}) != 0 && (<u32>lin & ${bits / 8 - 1}) != 0) { avxFn(cpu, pc); break; }`;
+const zeroes = 'i32x4.splat(0)';
+for (const bits of [128, 256] as const) {
+  const high = (from: string) => (bits === 256 ? `v128.load(${from}, 16)` : zeroes);
+  memoryOp(
+    `AVX_LOAD_${bits}`,
+    (m) =>
+      `${vexReady} ${m.read(bits, vexEa(bits, 0))} const d = ${xmm('load<u8>(pc, 4) & 15')}; const high = ${high('h')}; v128.store(d, v128.load(h)); v128.store(d, high, 16); ${m.next}`,
+  );
+}
+for (const bits of [128, 256] as const) {
+  const high = bits === 256 ? 'v128.store(h, v128.load(d, 16), 16);' : '';
+  memoryOp(
+    `AVX_STORE_${bits}`,
+    (m) =>
+      `${vexReady} ${m.write(bits, vexEa(bits, 1))} const d = ${xmm('load<u8>(pc, 4) & 15')}; v128.store(h, v128.load(d)); ${high} ${m.stored} ${m.next}`,
+  );
+}
+/** By opcode, under 66 in map 0F: what becomes of the lanes \`a\` and \`b\`. */
+const PACKED: Record<number, string> = {
+  0x64: 'i8x16.gt_s(a, b)',
+  0x66: 'i32x4.gt_s(a, b)',
+  0x74: 'i8x16.eq(a, b)',
+  0x75: 'i16x8.eq(a, b)',
+  0x76: 'i32x4.eq(a, b)',
+  0xd4: 'i64x2.add(a, b)',
+  0xda: 'i8x16.min_u(a, b)',
+  0xdb: 'v128.and(a, b)',
+  0xde: 'i8x16.max_u(a, b)',
+  0xdf: 'v128.andnot(b, a)',
+  0xeb: 'v128.or(a, b)',
+  0xef: 'v128.xor(a, b)',
+  0xf8: 'i8x16.sub(a, b)',
+  0xf9: 'i16x8.sub(a, b)',
+  0xfa: 'i32x4.sub(a, b)',
+  0xfb: 'i64x2.sub(a, b)',
+  0xfc: 'i8x16.add(a, b)',
+  0xfd: 'i16x8.add(a, b)',
+  0xfe: 'i32x4.add(a, b)',
+};
+const avxPacked = new Map<number, number>();
+for (const [opcode, lane] of Object.entries(PACKED)) {
+  avxPacked.set(Number(opcode), cases.length);
+  for (const bits of [128, 256]) {
+    const high = bits === 256 ? `{ const a = v128.load(at, 16); const b = v128.load(bt, 16); high = ${lane}; }` : '';
+    op(
+      `AVX_${Number(opcode).toString(16).toUpperCase()}_${bits}`,
+      `${vexReady} const r = <u32>load<u8>(pc, 4); const d = ${xmm('r & 15')}; const at = ${xmm('r >> 4')}; const bt = cpu + <usize>load<u32>(pc, 8);
+      let high = ${zeroes}; ${high} { const a = v128.load(at); const b = v128.load(bt); v128.store(d, ${lane}); } v128.store(d, high, 16); ${nextOp}`,
+    );
+  }
+}
+
 // cmp/test followed by jcc: one dispatch for both; the second slot keeps the plain jcc, whose link is used.
 const fusedForms: [string, Bits, string, string | ((m: Memory) => string)][] = [];
 for (const bits of [8, 32, 64] as Bits[]) {
@@ -553,6 +611,11 @@ const flagUse = (n: string): number => {
 lookup('What it does with the flags: 1 = replaces all, 2 = neither reads nor writes them (and cannot fault).', 'flagUse', (c) =>
   flagUse(c.name),
 );
+names.push(`const AVX_PACKED: usize = memory.data<u16>([${Array.from({ length: 256 }, (_, opcode) => avxPacked.get(opcode) ?? 0).join(', ')}]);
+/** The micro-op of 128 bits for a packed operation on registers, by its opcode in map 0F under 66, or 0; that of 256 bits comes next. */
+export function avxPacked(opcode: u32): u32 {
+  return <u32>load<u16>(AVX_PACKED + (opcode << 1));
+}`);
 lookup('The micro-op that does the same without setting flags, or 0.', 'quietOp', (c) => numberOf.get(`${c.name}_Q`) ?? 0);
 const header = '// Generated by scripts/gen-interp.ts; do not edit.\n';
 const out = new URL('../vmm/cpu/core/', import.meta.url);
@@ -562,7 +625,7 @@ const slowBody = cases
   .flatMap((c, i) => (c.slow === undefined ? [] : [`    case ${i}: { // ${c.name}\n      ${c.slow}\n    }`]))
   .join('\n');
 const imports = `import { bswap16Fn, bcdFn, bitFn, boundFn, branchFn, cmovFn, cmpxchg8bFn, cmpxchgFn, convertFn, crc32Fn, enterFn, flagFn, imul16Fn, imul32, imul64, leaveFn, moffsFn, movbeFn, mulDivFn, popaFn, popFn, pushaFn, pushFn, scanFn, setccFn, shiftdFn, shiftFn, sseFn, unaryFn, x87Fn, xaddFn, xchgFn, xlatFn } from './operations';
-import { avxFn } from './avx';
+import { avxFn, refuse } from './avx';
 import { adxFn, bmiFn } from './bmi';
 import { stringFn } from './string';
 import { sys, SYS_FAILED, SYS_LEAVE, SYS_MOVED, SYS_NEXT } from './sys';
@@ -570,7 +633,7 @@ import { below, eaFix, here, jump, leave, legacyTarget, less, link, MARGIN, modi
 import { EXC_STEP, failed, raise, raiseError, VEC_GP, VEC_UD } from './fault';
 import { CF, FLAGS_ADD, FLAGS_BITS, FLAGS_LOGIC, FLAGS_SUB, getCF, getOF, getPF, getSF, getZF, OF, setCarries } from './flags';
 import { commit, refill } from './mmu';
-import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, OUTSIDE, RAM_BASE, RIP, RIP_BASE, STEPPING, STRING_AT, TLB_NOW } from './state.gen';
+import { EVENT, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, ICOUNT, JUMP_GEN, MODE, NEXT_RIP, OUTSIDE, RAM_BASE, RIP, RIP_BASE, STEPPING, STRING_AT, TLB_NOW, VEX_READY, XMM } from './state.gen';
 import { enterGuest } from './exits';
 `;
 writeFileSync(

@@ -361,7 +361,7 @@ special('BMI', () => {
   return ['Andn', 'Pdep', 'Pext', 'Mulx'].includes(name) ? operands(r4(w), vvvv, rm(w)) : operands(r4(w), rm(w), vvvv);
 });
 
-special('AVX', avx);
+for (const name of Object.keys(UOP)) if (/^AVX(_|$)/.test(name)) special(name, avx);
 special('SYS', () => (sysRules[kind()] ?? (() => `system operation ${kind()} has no rule`))());
 
 // Variants for operands of base and displacement alone, and for flags that nobody sees, stand for the same instruction.

@@ -19,10 +19,11 @@ import { cvtph2ps, cvtps2ph } from './f16c';
 import { eaFix } from './flow';
 import { fmaExec } from './fma';
 import { REGISTER } from './instruction';
-import { A_ELEMENT, hostRead, hostWrite, probeWrite, readMem, writeMem } from './mmu';
+import { CR4_OSXSAVE } from './control';
+import { A_ELEMENT, hostRead, hostWrite, probeWrite, readMem, writeMem, XCR0_YMM } from './mmu';
 import { accessKind, finish, linearOf } from './operations';
 import { softAdd, softMul } from './softfloat';
-import { AREA_LANES, CR0, CR4, EXC, MODE, MXCSR, PROT, REGS, XCR0, XMM } from './state.gen';
+import { AREA_LANES, CR4, EXC, MODE, MXCSR, PROT, REGS, VEX_READY, XCR0, XMM } from './state.gen';
 import { AVX_ALIGNED, AVX_L, AVX_STORE, AVX_W } from './vex';
 import {
   SHAPE_BINARY, SHAPE_BLEND, SHAPE_COMPARE, SHAPE_DOT, SHAPE_EXTRACT, SHAPE_FLAGS, SHAPE_FMA, SHAPE_FROM_HALF, SHAPE_GATHER, SHAPE_GROUP, SHAPE_LOAD, SHAPE_MASK_BYTES,
@@ -30,18 +31,12 @@ import {
   SHAPE_TEST, SHAPE_TO_GPR, SHAPE_TO_HALF, SHAPE_UNARY, SHAPE_WIDEN, SHAPE_ZERO,
 } from './vex-table';
 
-const CR0_TS: u64 = 8;
-const CR4_OSXSAVE: u64 = 0x40000;
-/** XCR0: SSE and AVX state. */
-const XCR0_YMM: u64 = 6;
 const RDI: usize = 56;
 
-/** An instruction on vector registers under VEX is possible; else #UD or #NM is raised. CR0.EM has no say (SDM vol. 2, tables 2-18 to 2-29). */
-function usable(cpu: usize): bool {
-  if (load<u32>(cpu, PROT) != 1 || (load<u64>(cpu, CR4) & CR4_OSXSAVE) == 0 || (load<u64>(cpu, XCR0) & XCR0_YMM) != XCR0_YMM) raise(cpu, VEC_UD);
-  else if (load<u64>(cpu, CR0) & CR0_TS) raise(cpu, VEC_NM);
-  else return true;
-  return false;
+/** VEX_READY is not set: #UD or #NM. CR0.EM has no say (SDM vol. 2, tables 2-18 to 2-29). */
+export function refuse(cpu: usize): void {
+  const enabled = load<u32>(cpu, PROT) == 1 && (load<u64>(cpu, CR4) & CR4_OSXSAVE) != 0 && (load<u64>(cpu, XCR0) & XCR0_YMM) == XCR0_YMM;
+  raise(cpu, enabled ? VEC_NM : VEC_UD);
 }
 
 // @ts-ignore: decorator
@@ -87,7 +82,10 @@ function memoryOperand(cpu: usize, pc: usize, word: u32): usize {
 }
 
 export function avxFn(cpu: usize, pc: usize): bool {
-  if (!usable(cpu)) return false;
+  if (load<u32>(cpu, VEX_READY) == 0) {
+    refuse(cpu);
+    return false;
+  }
   const word = load<u32>(pc, 12);
   const registers = <u32>load<u8>(pc, 4);
   const shape = (word >> 24) & 31;

@@ -17,7 +17,7 @@ import {
 } from './exits';
 import { AC } from './flags';
 import { SEG_GS, SEG_LDTR, SEG_CS, SEG_TR, VEC_GP, VEC_UD, failed, raise, raiseDebug, raiseError } from './fault';
-import { A_WRITE, chooseTlb, loadPdptes, modeChanged, PHYS_BITS, probeWrite, readMem, setPkru, tlbFlush, tlbInvlpg, writeMem } from './mmu';
+import { A_WRITE, chooseTlb, loadPdptes, modeChanged, PHYS_BITS, probeWrite, readMem, setPkru, tlbFlush, tlbInvlpg, vexChanged, writeMem } from './mmu';
 import { fire, watched } from './probe';
 import { AR_L, protectedOnly, wrap } from './segment';
 import {
@@ -312,6 +312,7 @@ export function lmsw(cpu: usize, word: u32, fromMemory: u32 = 0): void {
 export function clts(cpu: usize): void {
   if (!privileged(cpu)) return;
   store<u64>(cpu, load<u64>(cpu, CR0) & ~CR0_TS, CR0);
+  vexChanged(cpu);
 }
 
 /** STAC (`set`) and CLAC; #UD above CPL 0. */
@@ -547,6 +548,7 @@ export function xsetbv(cpu: usize): void {
     return;
   }
   store<u64>(cpu, value, XCR0);
+  vexChanged(cpu);
 }
 
 /** XGETBV of XCR0, and of XCR0 & XINUSE where enumerated. */

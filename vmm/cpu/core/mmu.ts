@@ -21,6 +21,7 @@
  */
 import { mmio } from './env';
 import { isCanonical } from './canonical';
+import { CR0_TS, CR4_OSXSAVE } from './control';
 import { dataBreakpointsEnabled, noteData } from './breakpoint';
 import { EXIT_APIC_ACCESS, EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, vmentry, vmexit, vmlonger } from './exits';
 import { EXC_LEAVE, EXC_STEP, failed, raiseError, raisePageFault, SEG_SS, VEC_AC, VEC_GP, VEC_SS } from './fault';
@@ -28,12 +29,12 @@ import { AC } from './flags';
 import { dropPage } from './lines';
 import { fire, watched } from './probe';
 import {
-  ANSWER, ANSWER_NEXT, ANSWERS, AREA_DTLB, AREA_DTLB_LIST, AREA_ITLB, AREA_ITLB_LIST, AREA_SCRATCH, CANONICAL, CODE_BASE, CPL, CR0, CR3, CR4, DTLB_FILLED,
-  DR, EFER, ENG_FLUSHES, ENG_ITLB_MISSES, ENG_TLB_MISSES, EXC, EXIT_GLA, EXIT_GPA, FETCH_USER, IO_DATA, IO_GPA, IO_SIZE, IO_WRITE, ITLB_FILLED,
-  JUMP_GEN, KS_INSN_EMULATION, KS_MMIO_EXITS, KS_PF_FIXED, LONG, MODE, PAGE_FLAGS, PAGING_KEY, PDPTE, PKRU, PROBE_KVM_MMIO_READ,
-  PROBE_KVM_MMIO_READ_UNSATISFIED, PROBE_KVM_MMIO_WRITE, PROBE_KVM_PAGE_FAULT, PROT, RAM_BASE, RFLAGS, RUN_EXIT,
-  SCRATCH_AT, SCRATCH_PARTS, SCRATCH_SIZE, SEG_AR, SEG_BASE, SEG_LIMIT, STACK_MASK, STEPPING, TLB_NOW, VCPU_BASE, VCPU_STRIDE,
-  VM_APIC_GPA, VM_SLOT_COUNT, VM_SLOTS,
+  ANSWER, ANSWER_NEXT, ANSWERS, AREA_DTLB, AREA_DTLB_LIST, AREA_ITLB, AREA_ITLB_LIST, AREA_SCRATCH, CANONICAL, CODE_BASE, CPL, CR0, CR3, CR4,
+  DTLB_FILLED, DR, EFER, ENG_FLUSHES, ENG_ITLB_MISSES, ENG_TLB_MISSES, EXC, EXIT_GLA, EXIT_GPA, FETCH_USER, IO_DATA, IO_GPA, IO_SIZE, IO_WRITE,
+  ITLB_FILLED, JUMP_GEN, KS_INSN_EMULATION, KS_MMIO_EXITS, KS_PF_FIXED, LONG, MODE, PAGE_FLAGS, PAGING_KEY, PDPTE, PKRU, PROBE_KVM_MMIO_READ,
+  PROBE_KVM_MMIO_READ_UNSATISFIED, PROBE_KVM_MMIO_WRITE, PROBE_KVM_PAGE_FAULT, PROT, RAM_BASE, RFLAGS, RUN_EXIT, SCRATCH_AT, SCRATCH_PARTS,
+  SCRATCH_SIZE, SEG_AR, SEG_BASE, SEG_LIMIT, STACK_MASK, STEPPING, TLB_NOW, VCPU_BASE, VCPU_STRIDE, VM_APIC_GPA, VM_SLOT_COUNT, VM_SLOTS, VEX_READY,
+  XCR0,
 } from './state.gen';
 
 export const A_READ: u32 = 0;
@@ -74,6 +75,8 @@ const CR4_LA57: u64 = 0x1000;
 export const CR4_SMEP: u64 = 0x100000;
 export const CR4_SMAP: u64 = 0x200000;
 const CR4_PKE: u64 = 0x400000;
+/** XCR0: SSE and AVX state. */
+export const XCR0_YMM: u64 = 6;
 export const EFER_LMA: u64 = 0x400;
 export const EFER_NXE: u64 = 0x800;
 
@@ -396,11 +399,11 @@ function fill(cpu: usize, table: usize, linear: u64, host: usize, writable: bool
 
 /**
  * After a miss of the interpreter's fast switch: true when the TLB now has the page, so that the micro-op can run again.
- * `what`: size in bits 3:0, 10h = write, 20h = stack. False: EXC is set, or only the general road will do.
+ * `what`: size in bits 7:0, 100h = write, 200h = stack. False: EXC is set, or only the general road will do.
  */
 export function refill(cpu: usize, linear: u64, what: u32): bool {
-  if ((<u32>linear & 0xfff) + (what & 15) > 4096 || load<u32>(cpu, TLB_NOW) == <u32>(cpu + AREA_DTLB + 3 * DTLB_BYTES)) return false;
-  const host = translatePage(cpu, linear, (what & 0x10) != 0, what & 0x20 ? A_STACK : 0);
+  if ((<u32>linear & 0xfff) + (what & 255) > 4096 || load<u32>(cpu, TLB_NOW) == <u32>(cpu + AREA_DTLB + 3 * DTLB_BYTES)) return false;
+  const host = translatePage(cpu, linear, (what & 0x100) != 0, what & 0x200 ? A_STACK : 0);
   return host > DEVICE;
 }
 
@@ -896,6 +899,12 @@ export function chooseTlb(cpu: usize): void {
   store<u32>(cpu, cpu + AREA_DTLB + table * DTLB_BYTES, TLB_NOW);
 }
 
+/** Recomputes VEX_READY, which follows from CR0, CR4, XCR0 and PROT (SDM vol. 2, tables 2-18 to 2-29). */
+export function vexChanged(cpu: usize): void {
+  const ready = load<u32>(cpu, PROT) == 1 && (load<u64>(cpu, CR0) & CR0_TS) == 0 && (load<u64>(cpu, CR4) & CR4_OSXSAVE) != 0 && (load<u64>(cpu, XCR0) & XCR0_YMM) == XCR0_YMM;
+  store<u32>(cpu, ready ? 1 : 0, VEX_READY);
+}
+
 /** Recomputes everything that follows from CR0, CR4, EFER, RFLAGS, CS and SS. */
 export function modeChanged(cpu: usize): void {
   const cr0 = load<u64>(cpu, CR0);
@@ -914,6 +923,7 @@ export function modeChanged(cpu: usize): void {
   store<u64>(cpu, mode == 2 ? 0xffffffffffffffff : (ss & 0x4000) != 0 ? 0xffffffff : 0xffff, STACK_MASK);
   store<u32>(cpu, long && (cr4 & CR4_LA57) != 0 ? 7 : 16, CANONICAL);
   chooseTlb(cpu);
+  vexChanged(cpu);
   const user: u32 = cpl == 3 ? 1 : 0;
   const base: u64 = mode == 2 ? 0 : load<u64>(cpu + 32, SEG_BASE);
   // What the jump cache holds was inside the CS limit of its time: any limit but the largest makes it doubtful.

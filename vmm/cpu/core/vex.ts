@@ -12,11 +12,11 @@ import {
   asz, eaFlags, has, mod, mode, modrm, modrmVsib, out, prefixed, putR, putRM, reg, rex, rm, setEaFlags, setRex, u8at, ud, VSIB_NONE, vsibIndex,
 } from './instruction';
 import { ISA_AES, ISA_AVX, ISA_AVX2, ISA_F16C, ISA_FMA, ISA_PCLMULQDQ, XMM } from './state.gen';
-import { AVX } from './uop.gen';
+import { AVX, AVX_LOAD_128, AVX_STORE_128, avxPacked } from './uop.gen';
 import { vexGeneral } from './vex-general';
 import {
-  NEED_AES, NEED_AVX2, NEED_AVX2_REG, NEED_AVX2_WIDE, NEED_F16C, NEED_FMA, NEED_PCLMULQDQ, SHAPE_BLEND, SHAPE_GATHER, SHAPE_GROUP, SHAPE_MASK_BYTES,
-  SHAPE_MXCSR, SHAPE_PACKED, SHAPE_ZERO, VEX_ALIGNED, VEX_GPR, VEX_IMM8, VEX_L, VEX_L_SHIFT, VEX_MEM, VEX_NDS, VEX_NDS_REG, VEX_NEED, VEX_NEED_SHIFT,
+  NEED_AES, NEED_AVX2, NEED_AVX2_REG, NEED_AVX2_WIDE, NEED_F16C, NEED_FMA, NEED_PCLMULQDQ, SHAPE_BLEND, SHAPE_GATHER, SHAPE_GROUP, SHAPE_LOAD, SHAPE_MASK_BYTES,
+  SHAPE_MXCSR, SHAPE_PACKED, SHAPE_STORE, SHAPE_ZERO, VEX_ALIGNED, VEX_GPR, VEX_IMM8, VEX_L, VEX_L_SHIFT, VEX_MEM, VEX_NDS, VEX_NDS_REG, VEX_NEED, VEX_NEED_SHIFT,
   VEX_REG, VEX_SHAPE, VEX_SIZE, VEX_SIZE_SHIFT, VEX_STORE, VEX_W, VEX_W_SHIFT, vexGroup, vexInfo,
 } from './vex-table';
 
@@ -96,10 +96,11 @@ function vector(opcode: u32): void {
   const word = <i32>(code | bits | (imm << 16) | (shape << 24) | (sizeOf(info, l, w) << 29));
   const registers = reg | (vvvv << 4);
   if (mod != 3) {
-    putRM(AVX, registers, 0, word);
+    putRM(shape == SHAPE_LOAD ? AVX_LOAD_128 + l : shape == SHAPE_STORE ? AVX_STORE_128 + l : AVX, registers, 0, word);
     return;
   }
-  putR(AVX, registers, rm, word);
+  const quick: u32 = shape == SHAPE_PACKED && vexMap == 1 ? avxPacked(opcode) : 0;
+  putR(quick != 0 ? quick + l : AVX, registers, rm, word);
   store<u32>(out, info & VEX_GPR ? rm << 3 : <u32>XMM + (rm << 5), 8);
   if (shape == SHAPE_MASK_BYTES) {
     // The address is seg:rDI.
