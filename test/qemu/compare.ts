@@ -126,9 +126,11 @@ function strayed(r: Result): boolean {
 
 /** What differs; empty when nothing does. */
 export function differences(_case: Case, ours: Result, theirs: Result): Difference[] {
-  if (ours.status === L.STATUS.OUTSIDE || strayed(ours)) return [];
+  // What runs on and on here is cut off at a number of instructions, there at a time.
+  if (ours.status === L.STATUS.OUTSIDE || ours.status === L.STATUS.HANG || strayed(ours)) return [];
   if (ours.end !== theirs.end) return [{ field: 'end', ours: ours.end, theirs: theirs.end }];
   if (ours.status !== L.STATUS.ENDED) return [];
+  if (ours.rip !== theirs.rip) return [{ field: 'end', ours: `at ${ours.rip.toString(16)}`, theirs: `at ${theirs.rip.toString(16)}` }];
   const found: Difference[] = [];
   const look = (fields: readonly (readonly [string, number, number])[], base: number): void => {
     for (const [field, at, bytes] of fields) {

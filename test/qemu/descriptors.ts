@@ -39,7 +39,8 @@ export function segmentDescriptor(d: Draft, want: 'data' | 'code' | 'any'): bigi
   const flags = 8 | (r.oneIn(6) ? r.below(8) : usualFlags(d));
   const small = r.oneIn(16);
   const limit = small ? r.below(0x40) : 0xfffff;
-  if (small) d.c.tags.add('limit');
+  // What expands down from the top has no byte.
+  if (small || (what & 0x1c) === 0x14) d.c.tags.add('limit');
   if ((flags & 6) === 6) d.c.tags.add('L and D');
   return descriptor(base, limit, present(d) | (level(d) << 5) | what, flags);
 }

@@ -8,6 +8,7 @@ import { type Bits, type Case, plainCase } from './case.ts';
 import type { Environment } from './environments.ts';
 import type { Harness } from './harness.ts';
 import * as control from './kinds-control.ts';
+import * as user from './kinds-user.ts';
 import * as transfer from './kinds-transfer.ts';
 import { Random } from './random.ts';
 
@@ -55,6 +56,27 @@ const paged = (r: Random): Place => {
   return { environment: r.of(['paged32', 'pae', 'long'] as const), level: r.of([0, 3]), bits: 32, vm86: false };
 };
 
+const anyCode = (r: Random): Place => {
+  const place = anywhere(r);
+  return place.environment === 'flat' ? { ...place, environment: 'paged32' } : place;
+};
+
+const code16 = (r: Random): Place => {
+  const paging = r.of(['paged32', 'pae'] as const);
+  return r.of([
+    { environment: 'real', level: 0, bits: 16, vm86: false },
+    { environment: paging, level: 3, bits: 16, vm86: true },
+    { environment: paging, level: r.of([0, 3]), bits: 16, vm86: false },
+  ] as const);
+};
+
+const code32 = (r: Random): Place => ({
+  environment: r.of(['paged32', 'pae', 'long'] as const),
+  level: r.of([0, 3]),
+  bits: 32,
+  vm86: false,
+});
+
 interface Kind {
   readonly name: string;
   readonly where: (r: Random) => Place;
@@ -79,6 +101,9 @@ function kinds(supported: control.Supported): Kind[] {
     { name: 'canonical addresses', where: inLong, make: control.canonical },
     { name: 'single step', where: anywhere, make: control.steps },
     { name: 'LOCK', where: anywhere, make: control.locks },
+    { name: 'instructions', where: anyCode, make: user.instructions },
+    { name: '16-bit instructions', where: code16, make: user.instructions },
+    { name: '32-bit instructions', where: code32, make: user.instructions },
   ];
 }
 

@@ -31,7 +31,6 @@ function moveToCr(d: Draft, supported: Supported): void {
       value = BigInt((c.cr0 ^ (r.u32() & r.u32() & CR0_FREE)) >>> 0);
       if (r.oneIn(24) && d.long) value ^= BigInt(CR0_PE_PG & r.u32()) & 0xffffffffn;
       if (r.oneIn(24)) {
-        c.tags.add('reserved');
         value ^= r.edge64() & 0xffffffff1ffaffc0n;
       }
       if (((value >> 29n) & 3n) === 1n || (value & BigInt(CR0_PE_PG)) === 0x80000000n || (d.bits === 64 && value >> 32n !== 0n))
@@ -40,7 +39,6 @@ function moveToCr(d: Draft, supported: Supported): void {
     case 3:
       value = BigInt(c.cr3) | BigInt(r.below(0x20) & 0x18);
       if (r.oneIn(8)) {
-        c.tags.add('reserved');
         value |= r.edge64() & 0xfffffffffffe0000n & ~0x3ffffn;
       }
       if (value >> BigInt(PHYSICAL_BITS) !== 0n) c.tags.add('CR reserved');
@@ -48,14 +46,13 @@ function moveToCr(d: Draft, supported: Supported): void {
     case 4:
       value = BigInt((c.cr4 ^ (r.u32() & r.u32() & supported.cr4 & ~0x1020)) >>> 0);
       if (r.oneIn(12)) {
-        c.tags.add('reserved');
         value ^= r.edge64() & BigInt.asUintN(64, ~BigInt(supported.cr4 | VMXE_AND_BEYOND) | 0x3000n);
       }
       if ((value & ~CR4_DEFINED) !== 0n) c.tags.add('CR reserved');
       break;
     case 8:
       value = r.oneIn(6) ? r.edge64() : BigInt(r.below(16));
-      if (value > 15n) c.tags.add('reserved');
+      if (value > 15n) c.tags.add('CR reserved');
       break;
     default:
       value = r.edge64();
@@ -112,7 +109,6 @@ export function debugRegisters(d: Draft): void {
     let value = base | (BigInt(r.u32()) & (register === 7 ? 0xffff0000n : 0xefffn));
     if (register === 7 && r.oneIn(4)) value |= BigInt(r.u32() & 0xdfff);
     if (d.bits === 64 && r.oneIn(8)) {
-      c.tags.add('reserved');
       value = r.edge64();
       if (register === 7) value &= ~0x20ffn;
     }
@@ -273,9 +269,9 @@ function systemInstruction(d: Draft): void {
       d.emit(0x0f, 0x01).absolute(2, POINTER);
       break;
     case 10:
-      tablePointer(d, POINTER, d.c.idt);
+      tablePointer(d, POINTER + 0x10, d.c.idt);
       if (d.bits === 16 && r.oneIn(2)) d.emit(0x66);
-      d.emit(0x0f, 0x01).absolute(3, POINTER);
+      d.emit(0x0f, 0x01).absolute(3, POINTER + 0x10);
       break;
     case 11: {
       const selector = d.protected ? dataSelector(d) : r.below(0x10000);

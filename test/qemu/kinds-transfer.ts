@@ -130,6 +130,8 @@ export function far(d: Draft): void {
       d.push(r.oneIn(3) ? dataSelectorIn(d) : stackSelector(d, selector & 3));
       d.push(r.oneIn(8) ? r.u32() & (d.bits === 16 ? 0xffff : 0x7fffffff) : L.STACK3 - 0x200 - d.base);
       const bytes = r.oneIn(3) ? 4 * r.below(3) : 0;
+      // The stack is then taken from the middle of two words: SS is 0.
+      if (d.bits === 64 && bytes === 4) d.c.tags.add('null SS');
       d.push(selector);
       d.push(offset & (d.bits === 16 ? 0xffff : 0x7fffffff));
       if (d.bits === 64) d.emit(0x48);

@@ -77,8 +77,8 @@ export function findQemu(): { version: string } | Absent {
   return { version: /version (\S+)/.exec(found.stdout)?.[1] ?? '?' };
 }
 
-/** Seconds without a new case after which one counts as hanging: the first includes the firmware's start. */
-const HANG_SECONDS = 5;
+/** Seconds without a new case after which one counts as hanging. */
+const HANG_SECONDS = 4;
 
 class FileMemory implements Memory {
   readonly #file: number;
@@ -117,18 +117,19 @@ export function qemu(harness: Harness): Runner {
       const child = spawn(QEMU, args, { stdio: ['ignore', 'ignore', 'pipe'] });
       let errors = '';
       let last = -1;
+      let still = 0;
       child.stderr.on('data', (chunk) => {
         errors += chunk;
       });
       const watch = setInterval(() => {
         const next = word(memory, L.CONTROL + L.CTL.NEXT);
-        if (next === last) {
-          child.kill('SIGKILL');
-          if (word(memory, L.CONTROL + L.CTL.BUSY) === 0) return;
-          skip(memory, L.STATUS.HANG);
-        }
+        still = next === last ? still + 1 : 0;
         last = next;
-      }, HANG_SECONDS * 1000);
+        if (still < HANG_SECONDS) return;
+        child.kill('SIGKILL');
+        still = 0;
+        if (word(memory, L.CONTROL + L.CTL.BUSY) !== 0) skip(memory, L.STATUS.HANG);
+      }, 1000);
       child.on('error', reject);
       child.on('close', () => {
         clearInterval(watch);

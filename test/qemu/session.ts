@@ -30,6 +30,8 @@ export class Report {
   /** Differences that are QEMU's fault, by the table's entry. */
   readonly known = new Map<string, number>();
   readonly unknown: Found[] = [];
+  /** Cases after which QEMU had to be started anew. */
+  readonly restarts = new Map<string, number>();
 
   constructor(seed: number, version: string) {
     this.seed = seed;
@@ -47,7 +49,7 @@ export class Report {
         .map(([name, n]) => `  ${String(n).padStart(8)}  ${name}\n`)
         .join('');
     let out = `QEMU ${this.version}, seed ${this.seed}: ${this.cases} cases, ${this.seconds.map((s) => s.toFixed(1)).join(' s in QEMU and ')} s here\n`;
-    out += `kinds:\n${rows(this.byKind)}ends:\n${rows(this.byEnd)}where QEMU is wrong:\n${rows(this.known)}outstanding: ${this.outstanding}\n`;
+    out += `kinds:\n${rows(this.byKind)}ends:\n${rows(this.byEnd)}QEMU started anew after:\n${rows(this.restarts)}where QEMU is wrong:\n${rows(this.known)}outstanding: ${this.outstanding}\n`;
     const shown = new Map<string, number>();
     for (const found of this.unknown) {
       const key = `${found.c.kind}: ${found.differences.map((d) => (d.field === 'end' ? `${d.ours} / ${d.theirs}` : d.field)).join(' ')}`;
@@ -193,6 +195,7 @@ function judge(report: Report, from: number, batch: readonly Case[], ours: Uint8
     report.cases++;
     count(report.byKind, c.kind);
     count(report.byEnd, a.end.replace(/\(.*\)/, ''));
+    if (b.status !== L.STATUS.ENDED && b.status !== L.STATUS.HOME) count(report.restarts, `${c.kind}: ${b.end}`);
     const list = differences(c, a, b);
     if (list.length === 0) return;
     const { reasons, rest } = excuse(c, a, b, list);
