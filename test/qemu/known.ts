@@ -535,6 +535,15 @@ export const KNOWN: readonly Entry[] = [
     excuses: (d, c) => c.tags.has('SSE') && inTable(d.field, L.PT, 0x1000) && d.ours === 'as before' && (big(d.theirs) & 0x60n) === 0x20n,
   },
   {
+    name: 'SYSCALL clears the RPL of SS',
+    clause: 'vol. 2, SYSCALL: CS.Selector ← IA32_STAR[47:32] AND FFFCH; SS.Selector ← IA32_STAR[47:32] + 8',
+    excuses: (d, c) =>
+      c.tags.has('SYSCALL') &&
+      is64(c) &&
+      (d.field === 'ss' || d.field.startsWith('frame') || d.field.startsWith('[')) &&
+      (big(d.ours) & 0xfffcn) === big(d.theirs),
+  },
+  {
     name: 'data that a port without a device gives',
     clause: 'the boards differ: nothing about it in the manual',
     excuses: (d, c) => c.tags.has('ins') && inTable(d.field, L.DATA - 16, 0x1000),
