@@ -3,7 +3,7 @@ import process from 'node:process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CORE_FEATURES, type Feature, modelFeatures, PHYSICAL_BITS } from '../../vmm/cpu/cpuid.ts';
-import { badPdpte, type Before, CR0, CR4, cr4Known, lmsw, movCr0, movCr3, movCr4, xsetbv } from './model/control.ts';
+import { badPdpte, type Before, CR0, CR4, cr4Known, lmsw, movCr0, movCr3, movCr4, wrEfer, xsetbv } from './model/control.ts';
 import { CODE, HANDLERS, Machine, type Mode, random, REG, SEG, TABLES, USER_CODE } from './model/machine.ts';
 
 let total = 0;
@@ -236,6 +236,28 @@ test('PAE: each bit of each PDPTE is checked by the moves that load them, and by
           if (reloads && !bad) assert.is(bench.m.state.get('PDPTE', index), entry, `${name}: PDPTE ${index} is loaded`);
         }
       }
+    }
+  }
+  report(bench.cases);
+});
+
+test('EFER: every combination of its bits, and each reserved bit, from every mode and with features hidden', () => {
+  const bench = new Bench();
+  for (const hidden of [undefined, 'nx', 'syscall'] as const) {
+    const features = CORE_FEATURES.filter((f) => f !== hidden);
+    bench.m.features(features);
+    for (const [name, mode, change] of STARTS) {
+      bench.choose(mode, '0f 30', change);
+      const efer = bench.m.state.get('EFER');
+      const check = (value: bigint): void => {
+        const wanted = wrEfer(bench.before, efer, value, features);
+        const found = bench.move(value & 0xffff_ffffn, 0xc000_0080, Number(value >> 32n));
+        const what = `${name} without ${hidden}: EFER ${efer.toString(16)} = ${value.toString(16)}`;
+        assert.is(found, wanted === undefined ? 13 : undefined, what);
+        assert.is(bench.m.state.get('EFER'), wanted ?? efer, what);
+      };
+      for (let n = 0n; n < 16n; n++) check((n & 1n) | ((n & 2n) << 7n) | ((n & 4n) << 8n) | ((n & 8n) << 8n));
+      for (let bit = 0n; bit < 64n; bit++) check(efer ^ (1n << bit));
     }
   }
   report(bench.cases);

@@ -104,6 +104,15 @@ export function movCr3(b: Before, value: bigint, physicalBits: number): bigint |
   return pae && !b.goodPdptes ? undefined : value;
 }
 
+/** WRMSR to IA32_EFER: what the processor has; LME is fixed while paging is on, LMA is not written (vol. 3, 2.2.1). */
+export function wrEfer(b: Before, efer: bigint, value: bigint, features: readonly Feature[]): bigint | undefined {
+  const [sce, lme, lma, nxe] = [1n, 0x100n, 0x400n, 0x800n];
+  const known = (features.includes('syscall') ? sce : 0n) | (features.includes('lm') ? lme : 0n) | (features.includes('nx') ? nxe : 0n);
+  if ((value & ~(known | lma)) !== 0n) return undefined;
+  if ((b.cr0 & CR0.PG) !== 0n && ((value ^ efer) & lme) !== 0n) return undefined;
+  return (value & known) | (efer & lma);
+}
+
 /** XCR0: x87 always, AVX only with SSE, PKRU's state (bit 9) with protection keys, nothing that the processor has not. */
 export function xsetbv(index: number, value: bigint, features: readonly Feature[]): boolean {
   const known = 3n | (features.includes('avx') ? 4n : 0n) | (features.includes('pku') ? 0x200n : 0n);
