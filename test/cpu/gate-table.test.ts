@@ -58,6 +58,7 @@ function callGates(mode: Mode, long: boolean): void {
         const good = { ...GOOD_CALL, codeHigh, stackSelector: STACK_AT | level, stackHigh: 0x40_9302 | (level << 13) };
         for (const type of types) {
           const c = { ...good, gateAccess: 0xe0 | type };
+          if (!long) for (let tssLimit = 5; tssLimit < 32; tssLimit++) callGate(bench, { ...c, tss16: true, innerSp: 0x7000, tssLimit });
           for (let tssLimit = long ? 11 : 9; tssLimit < 32; tssLimit++) callGate(bench, { ...c, tssLimit });
           if (long) {
             for (const innerSp of [INNER_STACK, INNER_STACK - 3, 0x9000_0000_0000]) {
@@ -142,6 +143,8 @@ for (const mode of MODES) {
               }
               for (const stackSelector of [0, 1, 2, 3, 0xff8 | level, 0xff0c | level])
                 interrupt(bench, { ...c, gateAccess, stackSelector });
+              for (let tssLimit = 5; tssLimit < 32; tssLimit++)
+                interrupt(bench, { ...c, gateAccess, tss16: true, innerSp: 0x7000, tssLimit });
               for (let tssLimit = 9; tssLimit < 32; tssLimit++) interrupt(bench, { ...c, gateAccess, tssLimit });
               for (const flags of [0x40_0000, 0]) {
                 for (const access of [0x93, 0x97]) {

@@ -58,6 +58,8 @@ export interface Case {
   readonly inTable: boolean;
   readonly ist: number;
   readonly target: number;
+  /** The stacks are in a 16-bit TSS. */
+  readonly tss16: boolean;
 }
 
 export const GOOD: Case = {
@@ -74,6 +76,7 @@ export const GOOD: Case = {
   inTable: true,
   ist: 0,
   target: TARGET,
+  tss16: false,
 };
 
 export class GateBench {
@@ -126,7 +129,7 @@ export class GateBench {
         selected: this.#selected(c.stackSelector, STACK_AT, c.stackHigh, c.stackLimit),
         limit: S.limitOf({ low: c.stackLimit & 0xffff, high: c.stackHigh }),
         sp: c.innerSp,
-        inTss: (this.long ? (c.ist > 0 ? 28 + 8 * c.ist : 4 + 8 * level) + 7 : 4 + 8 * level + 5) <= c.tssLimit,
+        inTss: this.#end(c, level) <= c.tssLimit,
         tssSelector: SEL.tss,
       },
       ist: this.long && c.ist > 0,
@@ -146,21 +149,35 @@ export class GateBench {
     // The handlers of what goes wrong run at level 0 on a stack of their own unless it is level 0's that is under test.
     for (let l = 0; l < 3; l++) {
       if (this.long) m.put64(TSS + 4 + 8 * l, BigInt(INNER_STACK - 0x100 * l));
-      else {
-        m.put32(TSS + 4 + 8 * l, INNER_STACK - 0x100 * l);
-        m.put16(TSS + 8 + 8 * l, SEL.data);
-      }
+      else this.#stack(l, SEL.data, INNER_STACK - 0x100 * l, c.tss16);
     }
     const t = this.through(c, ext, offset, level);
     m.set('SEG_LIMIT', c.tssLimit, SEG.tr);
+    if (c.tss16) m.set('SEG_AR', 0x83, SEG.tr);
     if (this.long && (inward || c.ist > 0)) {
       const at = c.ist > 0 ? 28 + 8 * c.ist : 4 + 8 * level;
       m.put64(TSS + at, BigInt.asUintN(64, BigInt(c.innerSp)));
     } else if (!this.long && level > 0) {
-      m.put32(TSS + 4 + 8 * level, c.innerSp);
-      m.put16(TSS + 8 + 8 * level, c.stackSelector);
+      this.#stack(level, c.stackSelector, c.innerSp, c.tss16);
     }
     return t;
+  }
+
+  #stack(level: number, selector: number, sp: number, tss16: boolean): void {
+    const { m } = this;
+    if (tss16) {
+      m.put16(TSS + 2 + 4 * level, sp);
+      m.put16(TSS + 4 + 4 * level, selector);
+    } else {
+      m.put32(TSS + 4 + 8 * level, sp);
+      m.put16(TSS + 8 + 8 * level, selector);
+    }
+  }
+
+  /** The last byte of a level's stack in the TSS. */
+  #end(c: Case, level: number): number {
+    if (this.long) return (c.ist > 0 ? 28 + 8 * c.ist : 4 + 8 * level) + 7;
+    return c.tss16 ? 2 + 4 * level + 3 : 4 + 8 * level + 5;
   }
 
   go(): void {
