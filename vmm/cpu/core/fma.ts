@@ -14,30 +14,20 @@
  * last addition alone rounds. Nothing there may underflow, which the exponents' bounds see to: all terms are multiples of 2^-906. All else is
  * computed in integers.
  */
-import { begin, DAZ, FTZ, PE, PM, softFma } from './softfloat';
+import { isFast, plain32, plain4 } from './ordinary';
+import { begin, softFma } from './softfloat';
 import { settle } from './sse';
 import { MXCSR } from './state.gen';
 
-/** MXCSR as the shortcut wants it: round to nearest, no DAZ, no FTZ, precision masked and sticky. */
-const FAST_MASK: u32 = FTZ | 0x6000 | PM | DAZ | PE;
-const FAST: u32 = PM | PE;
 const SIGN32: u64 = 0x80000000;
 const SIGN64: u64 = 0x8000000000000000;
-
-/** Zero or normal and finite. */
-// @ts-ignore: decorator
-@inline
-function plain(x: u32): bool {
-  const t = x << 1;
-  return t == 0 || t - 0x01000000 < 0xfe000000;
-}
 
 /** Set when a lane could take the shortcut for all that MXCSR says. */
 let fast: bool = false;
 
 /** x * y + z; `nx` and `nz` turn the signs of product and addend. */
 function single(x: u32, y: u32, z: u32, nx: u32, nz: u32): u64 {
-  if (fast && plain(x) && plain(y) && plain(z)) {
+  if (fast && plain32(x) && plain32(y) && plain32(z)) {
     const p = f64(reinterpret<f32>(x ^ nx)) * f64(reinterpret<f32>(y));
     const c = f64(reinterpret<f32>(z ^ nz));
     const sum = p + c;
@@ -131,16 +121,102 @@ function singles2(x: usize, y: usize, z: usize, nx: u32, even: u32, odd: u32): u
   return low | (single(load<u32>(x, 4), load<u32>(y, 4), load<u32>(z, 4), nx, odd) << 32);
 }
 
+/** Set when the last `single4` or `double2` could do all of its lanes; else its result is none. */
+let whole: bool = false;
+
+/** The shortcut of two lanes of binary32 as binary64 sums. */
+// @ts-ignore: decorator
+@inline
+function sum2(x: v128, y: v128, z: v128): v128 {
+  return f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(x), f64x2.promote_low_f32x4(y)), f64x2.promote_low_f32x4(z));
+}
+
+/** Four lanes of x * y + z at once, when all are ordinary and no sum lies in the middle of two binary32. */
+function single4(x: v128, y: v128, z: v128): v128 {
+  const low = sum2(x, y, z);
+  const high = sum2(i64x2.shuffle(x, x, 1, 1), i64x2.shuffle(y, y, 1, 1), i64x2.shuffle(z, z, 1, 1));
+  const r = i64x2.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
+  const rest = i64x2.splat(0x1fffffff);
+  const middle = i64x2.splat(0x10000000);
+  const halfway = v128.or(i64x2.eq(v128.and(low, rest), middle), i64x2.eq(v128.and(high, rest), middle));
+  const normal = i32x4.lt_u(i32x4.sub(i32x4.shl(r, 1), i32x4.splat(0x02000000)), i32x4.splat(0xfd000000));
+  const ordinary = v128.and(v128.and(plain4(x), plain4(y)), v128.and(plain4(z), normal));
+  whole = v128.all_true<i32>(ordinary) && !v128.any_true(halfway);
+  return r;
+}
+
+/** Both lanes have an exponent within +-`range`. */
+// @ts-ignore: decorator
+@inline
+function within(x: v128, range: i64): v128 {
+  const field = v128.and(i64x2.shr_u(x, 52), i64x2.splat(0x7ff));
+  return i64x2.le_s(i64x2.abs(i64x2.sub(field, i64x2.splat(1023))), i64x2.splat(range));
+}
+
+// sumError, productError, addToOdd and fuse of two lanes.
+
+// @ts-ignore: decorator
+@inline
+function sumError2(a: v128, b: v128, sum: v128): v128 {
+  const back = f64x2.sub(sum, a);
+  return f64x2.add(f64x2.sub(a, f64x2.sub(sum, back)), f64x2.sub(b, back));
+}
+
+// @ts-ignore: decorator
+@inline
+function productError2(a: v128, b: v128, product: v128): v128 {
+  const ca = f64x2.mul(f64x2.splat(134217729.0), a);
+  const ah = f64x2.sub(ca, f64x2.sub(ca, a));
+  const al = f64x2.sub(a, ah);
+  const cb = f64x2.mul(f64x2.splat(134217729.0), b);
+  const bh = f64x2.sub(cb, f64x2.sub(cb, b));
+  const bl = f64x2.sub(b, bh);
+  const rest = f64x2.sub(f64x2.sub(f64x2.sub(product, f64x2.mul(ah, bh)), f64x2.mul(al, bh)), f64x2.mul(ah, bl));
+  return f64x2.sub(f64x2.mul(al, bl), rest);
+}
+
+// @ts-ignore: decorator
+@inline
+function addToOdd2(a: v128, b: v128): v128 {
+  const sum = f64x2.add(a, b);
+  const error = sumError2(a, b, sum);
+  const inexact = f64x2.ne(error, f64x2.splat(0));
+  // +1 where error and sum have one sign, else -1; nothing where the sum is exact or odd.
+  const step = v128.or(i64x2.shr_s(v128.xor(error, sum), 63), i64x2.splat(1));
+  const even = i64x2.eq(v128.and(sum, i64x2.splat(1)), i64x2.splat(0));
+  return i64x2.add(sum, v128.and(step, v128.and(inexact, even)));
+}
+
+function double2(x: v128, y: v128, z: v128): v128 {
+  whole = v128.all_true<i64>(v128.and(v128.and(within(x, 400), within(y, 400)), within(z, 800)));
+  const product = f64x2.mul(x, y);
+  const rest = productError2(x, y, product);
+  const t = f64x2.add(z, rest);
+  const v = f64x2.add(product, t);
+  return f64x2.add(v, addToOdd2(sumError2(z, rest, t), sumError2(product, t, v)));
+}
+
 /** 16 bytes: `negative` turns the product's sign, `even` and `odd` the addend's in lanes of that kind. */
 function half(w: u32, x: usize, y: usize, z: usize, negative: bool, even: bool, odd: bool): v128 {
   if (w) {
     const nx: u64 = negative ? SIGN64 : 0;
-    const low = double(load<u64>(x), load<u64>(y), load<u64>(z), nx, even ? SIGN64 : 0);
-    return pairOf(low, double(load<u64>(x, 8), load<u64>(y, 8), load<u64>(z, 8), nx, odd ? SIGN64 : 0));
+    const ne: u64 = even ? SIGN64 : 0;
+    const no: u64 = odd ? SIGN64 : 0;
+    if (fast) {
+      const r = double2(v128.xor(v128.load(x), i64x2.splat(nx)), v128.load(y), v128.xor(v128.load(z), pairOf(ne, no)));
+      if (whole) return r;
+    }
+    const low = double(load<u64>(x), load<u64>(y), load<u64>(z), nx, ne);
+    return pairOf(low, double(load<u64>(x, 8), load<u64>(y, 8), load<u64>(z, 8), nx, no));
   }
   const nx: u32 = negative ? u32(SIGN32) : 0;
   const ne: u32 = even ? u32(SIGN32) : 0;
   const no: u32 = odd ? u32(SIGN32) : 0;
+  if (fast) {
+    const addend = v128.xor(v128.load(z), i64x2.splat(u64(ne) | (u64(no) << 32)));
+    const r = single4(v128.xor(v128.load(x), i32x4.splat(nx)), v128.load(y), addend);
+    if (whole) return r;
+  }
   return pairOf(singles2(x, y, z, nx, ne, no), singles2(x + 8, y + 8, z + 8, nx, ne, no));
 }
 
@@ -158,9 +234,8 @@ export function fmaExec(cpu: usize, opcode: u32, w: u32, l: u32, dst: usize, vvv
   // 6 subtracts in even lanes, 7 in odd ones; A, B, E, F in all.
   const even = op == 6 || (op >= 8 && bool(op & 2));
   const odd = op == 7 || (op >= 8 && bool(op & 2));
-  const mxcsr = load<u32>(cpu, MXCSR);
-  begin(mxcsr);
-  fast = (mxcsr & FAST_MASK) == FAST;
+  begin(load<u32>(cpu, MXCSR));
+  fast = isFast(cpu);
   if (op >= 8 && op & 1) {
     if (w) {
       const r = double(load<u64>(x), load<u64>(y), load<u64>(z), negative ? SIGN64 : 0, even ? SIGN64 : 0);

@@ -17,19 +17,16 @@ import { aesInverseMix, aesKeyAssist, aesRound } from './aes';
 import { failed, raise, raiseError, VEC_GP, VEC_UD, VEC_XM } from './fault';
 import { CF, OF, PF, setArith, SF, ZF } from './flags';
 import { probeWrite, writeMem } from './mmu';
+import { clean32, clean4, clean64, isFast, plain32, plain4, plain64 } from './ordinary';
 import { carrylessMultiply } from './pclmul';
 import { sha1Message1, sha1Message2, sha1NextE, sha1Rounds, sha256Message1, sha256Message2, sha256Rounds } from './sha';
 import {
-  begin, DAZ, EQUAL, flags, flushDenormal, FTZ, GREATER, LESS, PE, PM, RC_ZERO, reciprocal, reciprocalRoot, roundingMode, softAdd,
-  softCompare, softDiv, softFromInt, softMax, softMin, softMul, softNarrow, softRound, softSqrt, softSub, softToInt32, softToInt64,
-  softWiden, UNORDERED,
+  begin, EQUAL, flags, flushDenormal, GREATER, LESS, RC_ZERO, reciprocal, reciprocalRoot, roundingMode, softAdd, softCompare, softDiv,
+  softFromInt, softMax, softMin, softMul, softNarrow, softRound, softSqrt, softSub, softToInt32, softToInt64, softWiden, UNORDERED,
 } from './softfloat';
 import { CR4, FPR, MODE, MXCSR, REGS, XMM } from './state.gen';
 
 const CR4_OSXMMEXCPT: u64 = 0x400;
-/** Bits of MXCSR that decide about the wasm instructions, and their value when these may be used. */
-const FAST_MASK: u32 = FTZ | 0x6000 | PM | DAZ | PE;
-const FAST: u32 = PM | PE;
 const LOW32: u64 = 0xffffffff;
 
 const P_NONE: u32 = 0;
@@ -123,12 +120,6 @@ export function settleWide(cpu: usize): bool {
   return settleNow(cpu);
 }
 
-// @ts-ignore: decorator
-@inline
-function isFast(cpu: usize): bool {
-  return (load<u32>(cpu, MXCSR) & FAST_MASK) == FAST;
-}
-
 /** LDMXCSR, also for FXRSTOR: reserved bits are #GP(0). */
 export function ldmxcsr(cpu: usize, value: u32): void {
   if (value & 0xffff0000) raiseError(cpu, VEC_GP, 0);
@@ -154,49 +145,6 @@ export function maskmov(cpu: usize, lin: u64, dst: usize, mask: usize, size: u32
 }
 
 /* ------------------------------------------------------------------------------------------------ floating-point arithmetic */
-
-/** Zero or normal and finite. */
-// @ts-ignore: decorator
-@inline
-function plain64(x: u64): bool {
-  const t = x << 1;
-  return t == 0 || t - 0x0020000000000000 < 0xffc0000000000000;
-}
-// @ts-ignore: decorator
-@inline
-function plain32(x: u32): bool {
-  const t = x << 1;
-  return t == 0 || t - 0x01000000 < 0xfe000000;
-}
-
-/** Lanes that are zero or normal and finite. */
-// @ts-ignore: decorator
-@inline
-function plain4(x: v128): v128 {
-  const t = i32x4.shl(x, 1);
-  return v128.or(i32x4.eq(t, i32x4.splat(0)), i32x4.lt_u(i32x4.sub(t, i32x4.splat(0x01000000)), i32x4.splat(0xfe000000)));
-}
-
-/** Lanes that are neither NaN nor denormal: those for which a comparison raises nothing. */
-// @ts-ignore: decorator
-@inline
-function clean4(x: v128): bool {
-  const t = i32x4.shl(x, 1);
-  const known = i32x4.le_u(i32x4.sub(t, i32x4.splat(0x01000000)), i32x4.splat(0xfe000000));
-  return v128.all_true<i32>(v128.or(i32x4.eq(t, i32x4.splat(0)), known));
-}
-// @ts-ignore: decorator
-@inline
-function clean64(x: u64): bool {
-  const t = x << 1;
-  return t == 0 || t - 0x0020000000000000 <= 0xffc0000000000000;
-}
-// @ts-ignore: decorator
-@inline
-function clean32(x: u32): bool {
-  const t = x << 1;
-  return t == 0 || t - 0x01000000 <= 0xfe000000;
-}
 
 /** One operation by its 0F opcode. */
 function soft<T>(opcode: u32, a: u64, b: u64): u64 {
