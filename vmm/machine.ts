@@ -28,6 +28,7 @@ import { buildAcpi } from '../devices/acpi/tables.ts';
 import { DebugExit } from '../devices/debug-exit.ts';
 import { FWCFG_CPUS, FWCFG_MAX_CPUS, FWCFG_RAM_SIZE, FwCfg } from '../devices/fwcfg.ts';
 import type { DiskImage } from '../devices/disk/image.ts';
+import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
 import { Dma } from '../devices/dma.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { HostBridge, Pci } from '../devices/pci.ts';
@@ -245,6 +246,7 @@ export class Machine {
   #addDisks(pci: Pci, images: readonly DiskImage[]): void {
     const { vm } = this;
     images.forEach((image, i) => {
+      if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
       const device = new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial: `lucid-disk${i}` });
       const slot = FIRST_SLOT + i;
       const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);

@@ -52,6 +52,13 @@ export interface VmOptions {
   readonly seed?: number;
 }
 
+/** Something with a state too large for numbers in an object. */
+export interface SavedBytes {
+  saveBytes(): Uint8Array;
+  /** Throws StateError when these are not bytes that `saveBytes` returned. */
+  restoreBytes(bytes: Uint8Array): void;
+}
+
 /** A VM taken out of a process: plain data and byte arrays, fit for `structuredClone`. */
 export interface SavedVm {
   readonly format: 'lucid-vm';
@@ -108,6 +115,8 @@ export class Vm implements VcpuHost {
   stopping = false;
   /** Why a halted vCPU will never run again. */
   haltDetail = '';
+  /** Bytes that a snapshot file keeps beside the devices' state, by name. */
+  readonly blobs = new Map<string, SavedBytes>();
   readonly #devices = new Map<string, Saveable>();
   readonly #seed: number;
   #cpuid: readonly CpuidEntry[] = [];

@@ -19,9 +19,10 @@ import type { Outcome, VmReport } from './report.ts';
 export interface RunOptions {
   readonly name: string;
   readonly memory: number;
-  /** One of both: a kernel, or firmware to start in. */
+  /** One of these: a kernel, firmware to start in, or a snapshot to go on from. */
   readonly kernel?: string;
   readonly bios?: string;
+  readonly restore?: string;
   readonly initrd?: string;
   readonly append: string;
   readonly kind?: BootKind;

@@ -11,12 +11,14 @@ import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'n
 import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { checkFirmware } from './boot/index.ts';
+import { StateError } from './bus.ts';
 import { RingWriter } from './console-ring.ts';
 import { adoptCore } from './cpu/core.ts';
 import { openDisk } from './disks.ts';
 import { Extensions } from './extension.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
 import { reportOf } from './report.ts';
+import { restoreMachine } from './saved-machine.ts';
 import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from './worker-messages.ts';
 
 /** A file that cannot be used: one line for the user. */
@@ -177,6 +179,14 @@ function readFirmware(path: string): Uint8Array {
   return image;
 }
 
+function restoreFrom(path: string, machine: Machine): void {
+  try {
+    restoreMachine(path, machine.vm);
+  } catch (error) {
+    throw new Refusal(`--restore ${named(path)}: ${error instanceof StateError ? error.message : whyUnreadable(error as Error)}`);
+  }
+}
+
 function loadFiles(options: RunOptions, kernel: string, room: Room): GuestFiles {
   return {
     kernel: readGuestFile('--kernel', kernel, room),
@@ -285,8 +295,10 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     debugExit: options.debugExit,
     rtcEpoch: options.rtcEpoch,
   });
-  const boot = machine.boot();
-  if (!boot.ok) throw new Refusal(boot.reason);
+  if (options.restore === undefined) {
+    const boot = machine.boot();
+    if (!boot.ok) throw new Refusal(boot.reason);
+  } else restoreFrom(options.restore, machine);
   // Only now: a run that cannot start leaves the file as it was.
   const terminal = openConsole(data, post);
   const { vm } = machine;

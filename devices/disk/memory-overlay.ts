@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { StateError } from '../../vmm/bus.ts';
 import type { DiskImage } from './image.ts';
 
 const CLUSTER = 65536;
@@ -50,6 +51,30 @@ export class MemoryOverlay implements DiskImage {
     if (!whole) this.#below.read(start, cluster.subarray(0, Math.min(CLUSTER, this.size - start)));
     this.#clusters.set(index, cluster);
     return cluster;
+  }
+
+  /** The clusters that were written: for each its number, u32, and its bytes. */
+  saveBytes(): Uint8Array {
+    const bytes = new Uint8Array(this.#clusters.size * (4 + CLUSTER));
+    const view = new DataView(bytes.buffer);
+    let at = 0;
+    for (const [index, cluster] of this.#clusters) {
+      view.setUint32(at, index, true);
+      bytes.set(cluster, at + 4);
+      at += 4 + CLUSTER;
+    }
+    return bytes;
+  }
+
+  restoreBytes(bytes: Uint8Array): void {
+    if (bytes.length % (4 + CLUSTER) !== 0) throw new StateError('a disk in memory: not whole clusters');
+    this.#clusters.clear();
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0; at < bytes.length; at += 4 + CLUSTER) {
+      const index = view.getUint32(at, true);
+      if (index * CLUSTER >= this.size) throw new StateError(`a disk in memory: no cluster ${index}`);
+      this.#clusters.set(index, bytes.slice(at + 4, at + 4 + CLUSTER));
+    }
   }
 
   flush(): void {}

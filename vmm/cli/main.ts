@@ -37,13 +37,15 @@ function startsGuest(args: readonly string[]): boolean {
 /** Runs one command line; the exit status. `early`: what a guest needs gets ready while the command line is read. */
 export async function main(args: readonly string[], early = true): Promise<number> {
   if (early && startsGuest(args)) prepare();
-  const [{ default: yargs }, { runCommand }, { demoCommand }, { psCommand }, { pauseCommand, resumeCommand }] = await Promise.all([
-    import('yargs'),
-    import('./run.ts'),
-    import('./demo.ts'),
-    import('./ps.ts'),
-    import('./resume.ts'),
-  ]);
+  const [{ default: yargs }, { runCommand }, { demoCommand }, { psCommand }, { pauseCommand, resumeCommand }, { saveCommand }] =
+    await Promise.all([
+      import('yargs'),
+      import('./run.ts'),
+      import('./demo.ts'),
+      import('./ps.ts'),
+      import('./resume.ts'),
+      import('./save.ts'),
+    ]);
   let status = 0;
   const done = (code: number): void => {
     status = code;
@@ -65,6 +67,7 @@ export async function main(args: readonly string[], early = true): Promise<numbe
     .command(psCommand(done))
     .command(pauseCommand())
     .command(resumeCommand())
+    .command(saveCommand())
     .demandCommand(1, 'Which command? See lucid --help.')
     .strict()
     .recommendCommands()

@@ -10,6 +10,7 @@ import { CPU_MODELS, type CpuModel } from '../cpu/cpuid.ts';
 import { ExitCostError, loadExitCosts } from '../exit-cost.ts';
 import { MemorySizeError, parseMemorySize } from '../memory.ts';
 import { InterceptError, parseIntercepts } from '../intercepts.ts';
+import type { BoardOptions } from '../saved-machine.ts';
 import type { RunOptions } from '../worker-messages.ts';
 import { checkArguments, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import type { TraceArguments } from './dlite-options.ts';
@@ -40,6 +41,7 @@ export interface GuestArguments {
 interface RunArguments extends GuestArguments {
   kernel?: string;
   bios?: string;
+  restore?: string;
   initrd?: string;
   append: string;
   entry?: string;
@@ -107,7 +109,7 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
 }
 
 /** Everything but the guest's files. */
-export type Settings = Omit<RunOptions, 'kernel' | 'bios' | 'initrd' | 'append' | 'kind'>;
+export type Settings = Omit<RunOptions, 'kernel' | 'bios' | 'restore' | 'initrd' | 'append' | 'kind'>;
 
 /** Calls a parser whose errors are the user's. */
 function asUsage<T>(parse: () => T): T {
@@ -183,14 +185,39 @@ function jsonOf(run: RunOptions, { outcome, report, host }: SessionResult): obje
 }
 
 /** The files of the guest: a kernel with what goes with it, or firmware alone. */
-function guestOf(args: RunArguments): Pick<RunOptions, 'kernel' | 'bios' | 'initrd'> {
-  const { kernel, bios, initrd } = args;
-  if (kernel === undefined && bios === undefined) throw new UsageError('nothing to run: give --kernel FILE, or --bios FILE');
-  if (bios === undefined) return { kernel, initrd };
-  for (const [option, value] of Object.entries({ kernel, initrd, append: args.append || undefined, entry: args.entry })) {
-    if (value !== undefined) throw new UsageError(`--${option}: not with --bios, which starts in the firmware`);
+function guestOf(args: RunArguments): Pick<RunOptions, 'kernel' | 'bios' | 'initrd' | 'restore'> {
+  const { kernel, bios, initrd, restore } = args;
+  const files = { kernel, initrd, append: args.append || undefined, entry: args.entry };
+  if (restore !== undefined) {
+    refuseWith('restore', 'which goes on with the machine that was saved', { ...files, bios, disk: args.disk });
+    return { restore };
   }
-  return { bios };
+  if (bios !== undefined) {
+    refuseWith('bios', 'which starts in the firmware', files);
+    return { bios };
+  }
+  if (kernel === undefined) throw new UsageError('nothing to run: give --kernel FILE, --bios FILE, or --restore FILE');
+  return { kernel, initrd };
+}
+
+function refuseWith(option: string, why: string, others: Readonly<Record<string, unknown>>): void {
+  for (const [other, value] of Object.entries(others)) {
+    if (value !== undefined) throw new UsageError(`--${other}: not with --${option}, ${why}`);
+  }
+}
+
+/** The machine that is in a snapshot. Its name may be another one. */
+async function savedBoard(path: string, args: RunArguments): Promise<BoardOptions> {
+  const [{ boardOf }, { StateError }] = await Promise.all([import('../saved-machine.ts'), import('../bus.ts')]);
+  try {
+    const board = boardOf(path);
+    return args.name === undefined ? board : { ...board, name: args.name };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof StateError) throw new UsageError(`--restore ${path}: ${message}`);
+    if (code === undefined) throw error;
+    throw new UsageError(`--restore ${path}: ${code === 'ENOENT' ? 'there is no such file' : code}`);
+  }
 }
 
 /** A file's name as the VM's. */
@@ -220,6 +247,11 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
             describe: 'bzImage, or an ELF with a PVH note or a multiboot header',
           })
           .option('bios', { type: 'string', requiresArg: true, describe: 'start in this firmware image (a ROM) instead of a kernel' })
+          .option('restore', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'go on from a snapshot (lucid save), on the machine that is in it',
+          })
           .option('initrd', { type: 'string', requiresArg: true, describe: 'initial ramdisk, or the multiboot module' })
           .option('append', { type: 'string', default: '', requiresArg: true, describe: 'the command line of the guest' })
           .option('entry', { choices: ENTRIES, requiresArg: true, describe: 'enter the kernel by this protocol' }),
@@ -231,7 +263,8 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
         .epilogue(TRACE_HELP) as Argv<RunArguments>,
     handler: async (args) => {
       const guest = guestOf(args);
-      const settings = settingsOf(args, baseName(guest.bios ?? guest.kernel ?? ''));
+      const own = settingsOf(args, baseName(guest.bios ?? guest.kernel ?? ''));
+      const settings = guest.restore === undefined ? own : { ...own, ...(await savedBoard(guest.restore, args)) };
       done(
         await runGuest(
           { ...settings, ...guest, append: args.append, kind: args.entry as BootKind | undefined },

@@ -9,9 +9,17 @@ import { createRing, RingReader } from '../console-ring.ts';
 import { compileCore } from '../cpu/core.ts';
 import type { VmTraceHost } from '../../probes/session/vm-host.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
-import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
+import {
+  type ExtensionMessage,
+  type InputMessage,
+  type RunOptions,
+  SIGNAL,
+  type WorkerData,
+  type WorkerMessage,
+} from '../worker-messages.ts';
 import { UsageError } from './options.ts';
 import { PublishedVm } from './published-vm.ts';
+import { SaveService } from './save-service.ts';
 import { Terminal } from './terminal.ts';
 import { VmTracing } from './vm-tracing.ts';
 
@@ -127,10 +135,13 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     Atomics.store(signal, SIGNAL.INPUT, 1);
     Atomics.notify(signal, SIGNAL.INPUT);
   };
-  tracing.connect((message) => {
+  const tell = (message: ExtensionMessage): void => {
     port1.postMessage(message);
     wake(SIGNAL.INPUT);
-  });
+  };
+  tracing.connect(tell);
+  const saving = new SaveService();
+  saving.connect(tell);
   let giveUp = (): void => {};
   const stuck = new Promise<never>((_resolve, reject) => {
     giveUp = () => reject(new Interrupted());
@@ -149,8 +160,11 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   worker.on('message', (message: WorkerMessage) => {
     if (message.kind === 'started') {
       tracing.started(message.memory);
-      published.open(message, tracing);
-    } else if (message.kind === 'extension') tracing.received(message);
+      published.open(message, tracing, saving);
+    } else if (message.kind === 'extension') {
+      tracing.received(message);
+      saving.received(message);
+    }
   });
   // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
   output.on('error', quit);

@@ -1,0 +1,30 @@
+/**
+ * Saving a running VM, in its own thread: between two instructions, which is where everything from outside arrives.
+ *
+ * @module
+ */
+import type { Extension, ExtensionHost } from './extension.ts';
+import { saveMachine } from './saved-machine.ts';
+import type { SaveAnswer, SaveRequest } from './save-messages.ts';
+import { systemErrorText } from './system-error.ts';
+
+export function extend({ vm, options, post }: ExtensionHost): Extension {
+  const answer = (message: SaveAnswer): void => post(message);
+  return {
+    receive(message) {
+      const { number, path } = message as SaveRequest;
+      try {
+        const bytes = saveMachine(path, vm, options);
+        const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
+        answer({ number, ok: true, bytes, instructions });
+      } catch (error) {
+        answer({
+          number,
+          ok: false,
+          reason: (error as NodeJS.ErrnoException).code === undefined ? (error as Error).message : systemErrorText(error),
+        });
+      }
+    },
+    ended() {},
+  };
+}
