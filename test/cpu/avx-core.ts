@@ -24,6 +24,8 @@ const FIRST_HALF = 0x40000;
 const SECOND_HALF = 0x60000;
 /** Linear address of the memory operand: 32 bytes before a page's end. */
 const OPERAND = 0x180fe0;
+/** No memory is there. */
+const DEVICE = 0x4000_0000;
 const HLT = 0xf4;
 
 /** Bytes of a record, and its fields. */
@@ -114,9 +116,30 @@ export class AvxCore {
   /** The second page of the operand is there or not. */
   present(second: boolean): void {
     const at = RAM + TABLES + 0x3000 + 8 * ((OPERAND >> 12) + 1);
-    this.#view.setBigUint64(at, (this.#view.getBigUint64(at, true) & ~1n) | BigInt(second), true);
+    this.#view.setBigUint64(at, BigInt(SECOND_HALF) | (second ? 7n : 6n), true);
     this.#core.tlbFlush(CPU, 1);
   }
+  /** Bytes of a device, and its accesses: read or written, at which byte, how many. */
+  readonly device = { bytes: new Uint8Array(64), accesses: [] as string[] };
+  /** The second page of the operand is the device's, which is asked outside the core. */
+  deviceBehind(): void {
+    this.#entry(TABLES + 0x3000 + 8 * ((OPERAND >> 12) + 1), DEVICE);
+    this.device.accesses.length = 0;
+    this.#core.tlbFlush(CPU, 1);
+  }
+  #answer(): void {
+    const number = (name: string): number => this.#view.getUint32(CPU + offsetOf(name), true);
+    const at = number('IO_GPA') - DEVICE;
+    const size = number('IO_SIZE');
+    const write = number('IO_WRITE') !== 0;
+    const data = CPU + offsetOf('IO_DATA');
+    const count = number('ANSWERS');
+    if (write) this.device.bytes.set(this.#bytes.subarray(data, data + size), at);
+    else this.#bytes.set(this.device.bytes.subarray(at, at + size), CPU + offsetOf('ANSWER', count));
+    this.device.accesses.push(`${write ? 'write' : 'read'} ${at} ${size}`);
+    this.small('ANSWERS', count + 1);
+  }
+
   /** Where the last page fault was, as a place in MEM. */
   get faulted(): number {
     return this.#view.getUint32(CPU + offsetOf('CR2'), true) - OPERAND + MIDDLE;
@@ -163,7 +186,11 @@ export class AvxCore {
     this.small('ACTIVITY', 0);
     this.small('EXC', 0);
     this.small('SLICE_END', this.#view.getUint32(CPU + offsetOf('ICOUNT'), true) + 1000);
-    const why = this.#core.run(CPU);
+    let why = this.#core.run(CPU);
+    while (why === RUN.MMIO) {
+      this.#answer();
+      why = this.#core.run(CPU);
+    }
     this.#leave(results.subarray(at, at + RECORD), length, why);
   }
 

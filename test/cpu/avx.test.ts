@@ -255,6 +255,43 @@ test('a gather with two registers the same, or without a SIB byte, is #UD', () =
   assert.is(runs([0xc4, 0xe2, 0x6d, 0x90, 0x0e]), UD);
 });
 
+test('vectors reach devices in pieces of up to 8 bytes, each once and in order', () => {
+  machine.deviceBehind();
+  machine.device.bytes.forEach((_, i) => {
+    machine.device.bytes[i] = 0x80 + i;
+  });
+  const there = machine.device.bytes.slice();
+  // VMOVUPS ymm1, [rsi+14h]: 12 bytes of memory, 20 of the device.
+  assert.is(runs([0xc5, 0xfc, 0x10, 0x4e, 0x14]), 0);
+  assert.equal(ymm(after, 1), Uint8Array.of(...memory(before, MIDDLE + 0x14, 12), ...there.slice(0, 20)));
+  assert.equal(machine.device.accesses, ['read 0 8', 'read 8 8', 'read 16 4']);
+  // VMASKMOVPS [rsi+10h], ymm2, ymm1: elements 1, 4 and 6.
+  machine.device.accesses.length = 0;
+  record([0xc4, 0xe2, 0x6d, 0x2e, 0x4e, 0x10]);
+  setYmm(2, [0, -1, 0, 0, -1, 0, -1, 0]);
+  assert.is(run(), 0);
+  assert.equal(memory(after, MIDDLE + 0x14, 4), ymm(before, 1).slice(4, 8));
+  assert.equal(
+    machine.device.bytes.slice(0, 12),
+    Uint8Array.of(...ymm(before, 1).slice(16, 20), ...there.slice(4, 8), ...ymm(before, 1).slice(24, 28)),
+  );
+  assert.equal(machine.device.accesses, ['write 0 4', 'write 8 4']);
+  // VPGATHERDD ymm1, [rsi+ymm3*4], ymm2.
+  machine.device.accesses.length = 0;
+  record(GATHER);
+  setYmm(2, [-1, -1, 0, -1, -1, 0, -1, -1]);
+  setYmm(3, [9, 0, 0, 8, 1, 0, 12, 10]);
+  assert.is(run(), 0);
+  const expected = ymm(before, 1);
+  [9, 0, undefined, 8, 1, undefined, 12, 10].forEach((index, i) => {
+    if (index === undefined) return;
+    const from = index < 8 ? memory(before, MIDDLE + 4 * index, 4) : machine.device.bytes.slice(4 * (index - 8), 4 * (index - 8) + 4);
+    expected.set(from, 4 * i);
+  });
+  assert.equal(ymm(after, 1), expected);
+  assert.equal(machine.device.accesses, ['read 4 4', 'read 0 4', 'read 16 4', 'read 8 4']);
+});
+
 test('masked moves and gathers never check alignment, other elements do', () => {
   machine.field('CR0', 0x80050033n);
   const checked = (code: readonly number[]): number => {

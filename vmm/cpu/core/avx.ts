@@ -12,7 +12,7 @@
  * Memory operands need no alignment but those of the moves that say so; an operand across pages or in a device lies in the scratch buffer, as
  * for every instruction. The masked moves and the gathers see to their elements one by one: only selected ones may fault.
  */
-import { beginWide, compare, integerWide, ldmxcsr, maskmov, settleWide, sseExec } from './sse';
+import { arithmeticFast, beginWide, compare, integerWide, ldmxcsr, maskmov, settleWide, sseExec } from './sse';
 import { EXC_VALID, failed, raise, raiseError, VEC_GP, VEC_NM, VEC_UD } from './fault';
 import { CF, setArith, ZF } from './flags';
 import { cvtph2ps, cvtps2ph } from './f16c';
@@ -160,10 +160,21 @@ export function avxFn(cpu: usize, pc: usize): bool {
 
 /* ------------------------------------------------------------------------------------------------ lanes */
 
+/** Packed floating-point arithmetic of map 0F: 51, 58, 59, 5C to 5F. */
+// @ts-ignore: decorator
+@inline
+function isArithmetic(code: u32): bool {
+  return (code & 0xef0) == 0x050 && ((0xf302 >> (code & 15)) & 1) != 0;
+}
+
 /** The SSE instruction on each lane of `a` and `b`, the upper lane's second operand `step` bytes further. */
 function lanes(cpu: usize, code: u32, d: usize, a: usize, b: usize, step: usize, imm: u32, word: u32): bool {
   const t = cpu + AREA_LANES;
   const w = word & AVX_W;
+  if (isArithmetic(code) && arithmeticFast(cpu, code, t, a, b, (word & AVX_L) != 0)) {
+    put(d, t, (word & AVX_L) != 0);
+    return true;
+  }
   copy(t, a);
   if ((word & AVX_L) == 0) {
     sseExec(cpu, code, t, b, imm, w);

@@ -301,6 +301,19 @@ function arithPD(cpu: usize, even: u32, odd: u32, a: v128, b: v128, dst: usize):
   if (settle(cpu)) v128.store(dst, pairOf(low, high));
 }
 
+/**
+ * SQRT, ADD, MUL, SUB, MIN, DIV and MAX of packed values, `code` as for `sseExec`, on three operands of 128 or (`wide`) 256 bits by the wasm
+ * instructions: false when some lane is not ordinary, with nothing changed but `dst`.
+ */
+export function arithmeticFast(cpu: usize, code: u32, dst: usize, a: usize, b: usize, wide: bool): bool {
+  if (!isFast(cpu)) return false;
+  const opcode = code & 0xff;
+  if (code < 0x100) {
+    return fastPS(cpu, opcode, v128.load(a), v128.load(b), dst) && (!wide || fastPS(cpu, opcode, v128.load(a, 16), v128.load(b, 16), dst + 16));
+  }
+  return fastPD(cpu, opcode, v128.load(a), v128.load(b), dst) && (!wide || fastPD(cpu, opcode, v128.load(a, 16), v128.load(b, 16), dst + 16));
+}
+
 /** 51, 58, 59, 5C-5F. */
 function arith(cpu: usize, opcode: u32, prefix: u32, dst: usize, src: usize): void {
   switch (prefix) {
