@@ -82,7 +82,8 @@ export interface Form {
 }
 
 const BEFORE = /^(Xlatb|Div|Idiv|V?maskmov(q|dqu)|Xsave|Xrstor|V?pcmp[ei]str|Sh|Sa|Ro|Rc|Jrcxz|Jecxz|Loop|Xgetbv|Cpuid)/i;
-const AFTER = /^(Cmpxchg|V?ldmxcsr|Fxrstor|Xrstor|Mov_Sreg|Lar|Lsl|Verr|Verw|Lfs|Lgs|Lss|Wr[fg]sbase|Call|Jmp|Fbld|Int|Enter|Ret|Sh[lr]d)/i;
+const AFTER =
+  /^(Div|Idiv|Cmpxchg|V?ldmxcsr|Fxrstor|Xrstor|Mov_Sreg|Lar|Lsl|Verr|Verw|Lfs|Lgs|Lss|Wr[fg]sbase|Call|Jmp|Fbld|Int|Enter|Ret|Sh[lr]d)/i;
 
 function sizeOf(mnemonic: string, memory: number): number {
   if (/^(Xsave|Xrstor)/.test(mnemonic)) return 832;

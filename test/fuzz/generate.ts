@@ -122,6 +122,7 @@ export class Generator {
   readonly #movable: Readonly<Record<'general' | 'simd' | 'x87', readonly Form[]>>;
   readonly #jumps: readonly Form[];
   readonly #avx: boolean;
+  readonly #compacted: boolean;
   readonly #bytes: Uint8Array;
   readonly #u32: Uint32Array;
   readonly #pools: Readonly<Record<Domain, Pool>>;
@@ -140,6 +141,8 @@ export class Generator {
   #operands = 0;
   #target = 0;
   #count = -1;
+  /** A string instruction has 32-bit addresses. */
+  #narrow = false;
 
   /** `bytes` hold the records, and room for the pools from `pools` on. */
   constructor(bytes: Uint8Array, pools: number, forms: readonly Form[], seed: number, options: Options = {}) {
@@ -163,6 +166,7 @@ export class Generator {
       x87: movable.filter((f) => f.x87 || f.mmx),
     };
     this.#jumps = forms.filter((f) => /^J.+_rel8_64$/.test(f.name) && f.flagsRead !== 0);
+    this.#compacted = forms.some((f) => f.mnemonic === 'Xsavec');
     this.#avx = forms.some((f) => f.features.includes('AVX'));
     const r = this.random;
     this.#pools = {
@@ -801,6 +805,27 @@ export class Generator {
     if (this.#registers === ALL) this.#registers = [RCX, RBX, RSP, RBP, RSI, RDI, 8, 9, 10, 11, 12, 13, 14, 15];
   }
 
+  /** A dividend about where the quotient stops to fit: divisor * 2^n for DIV, half of it for IDIV, and what lies next to it. */
+  #edge(f: Form, divisor: number): void {
+    const r = this.random;
+    const bits = f.osz || 8;
+    const signed = f.mnemonic === 'Idiv';
+    const at = (this.#at >> 2) + 2 * divisor;
+    const value = (BigInt(this.#u32[at + 1] as number) << 32n) | BigInt(this.#u32[at] as number);
+    const d = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
+    let n = d << BigInt(signed ? bits - 1 : bits);
+    if (signed && r.oneIn(2)) n = -n;
+    // A remainder, or a quotient one less.
+    const near = d === 0n ? 1n : d < 0n ? -d : d;
+    n += r.pick([0n, -1n, 1n, near - 1n, -near, 1n - near]);
+    const parts = bits === 8 ? [BigInt.asUintN(16, n)] : [BigInt.asUintN(bits, n), BigInt.asUintN(bits, n >> BigInt(bits))];
+    for (const [i, v] of parts.entries()) {
+      const to = (this.#at >> 2) + 2 * (i === 0 ? RAX : RDX);
+      this.#u32[to] = Number(v & 0xffffffffn);
+      this.#u32[to + 1] = Number(v >> 32n);
+    }
+  }
+
   #string(f: Form): void {
     const r = this.random;
     const size = f.memory || 1;
@@ -815,10 +840,12 @@ export class Generator {
     };
     const from = place();
     const to = r.oneIn(3) ? from + (r.below(64) - 32) : place();
-    // In 32-bit addressing the upper halves do not count, though a repeated instruction clears them.
     this.#pin(RSI, from);
     this.#pin(RDI, to);
     this.#pin(RCX, count);
+    this.#narrow = f.asz === 32 || (f.asz === 0 && r.oneIn(8));
+    // In 32-bit addressing the upper halves do not count, though a repeated instruction clears them.
+    if (this.#narrow) for (const n of [RSI, RDI, RCX]) if (r.oneIn(2)) this.#u32[(this.#at >> 2) + 2 * n + 1] = r.u32();
     const window = (t: number) => this.#window((backwards ? t - span + size : t) - 16, span + 32, 'int');
     window(from);
     window(to);
@@ -838,7 +865,9 @@ export class Generator {
     const r = this.random;
     const name = f.mnemonic;
     const target = this.#target;
-    if (/^Cmpxchg$/.test(name) && r.oneIn(2)) {
+    if (/^I?div$/i.test(name)) {
+      if (rm >= 0 && r.oneIn(3)) this.#edge(f, rm);
+    } else if (/^Cmpxchg$/.test(name) && r.oneIn(2)) {
       if (memory) this.#pokeRegister(target, RAX, f.memory);
       else if (rm >= 0 && rm !== RAX) this.#copyRegister(RAX, rm);
     } else if (/^Cmpxchg(8|16)b/.test(name) && r.oneIn(2)) {
@@ -891,6 +920,12 @@ export class Generator {
     this.#poke(target + 24, 4, r.oneIn(30) ? 0x40000 : this.#mxcsr(true));
     for (let i = 0; i < 64; i += 4) this.#poke(target + 512 + i, 4, 0);
     this.#poke(target + 512, 4, r.below(this.#avx ? (r.oneIn(40) ? 16 : 8) : 4));
+    // The compacted format: what it has, and bit 63.
+    if (this.#compacted && r.oneIn(3)) {
+      this.#poke(target + 512, 4, r.below(8));
+      this.#poke(target + 520, 4, r.oneIn(6) ? r.below(8) : 7);
+      this.#poke(target + 527, 1, 0x80);
+    }
     if (r.oneIn(40)) this.#poke(target + 512 + r.below(32), 1, 1);
   }
 
@@ -1004,7 +1039,7 @@ export class Generator {
     if (f.osz === 16) p[n++] = 0x66;
     if (f.mandatory !== 0) p[n++] = f.mandatory;
     const moffs = f.kinds.includes(K.mem_offs);
-    if (m?.a32 || (f.asz === 32 && !m) || (f.string && r.oneIn(8) && f.asz === 0)) p[n++] = 0x67;
+    if (m?.a32 || (f.asz === 32 && !m) || (f.string && this.#narrow && f.asz === 0)) p[n++] = 0x67;
     if (m?.segment) p[n++] = m.segment;
     if (f.repeats && r.oneIn(2)) p[n++] = r.pick([0xf2, 0xf3]);
     if (m !== undefined && f.canLock && r.oneIn(10)) p[n++] = 0xf0;
