@@ -44,7 +44,7 @@ export const FOUND: readonly Found[] = [
   },
   {
     name: 'VMASKMOVPS makes no alignment checks',
-    code: 'c4e2712ec2'.replace('c2', '07'),
+    code: 'c4e2712e07',
     features: ['avx'],
     before: { registers: { rdi: BigInt(DATA + 0x401) }, flags: 0x40202, ymm: { 1: (1n << 128n) - 1n, 0: 7n } },
     after: { vector: ENDED },
@@ -58,7 +58,7 @@ export const FOUND: readonly Found[] = [
   },
   {
     name: 'VPGATHERDD makes no alignment checks',
-    code: 'c4e269900c0f',
+    code: 'c4e26990040f',
     features: ['avx2'],
     before: { registers: { rdi: BigInt(DATA + 0x401) }, flags: 0x40202, ymm: { 2: (1n << 128n) - 1n } },
     after: { vector: ENDED },

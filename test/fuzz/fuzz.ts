@@ -50,6 +50,8 @@ export interface Result {
 export interface Run extends Options {
   readonly cases: number;
   readonly seed: number;
+  /** Stops after so long, whatever is left. */
+  readonly seconds?: number;
   readonly engines?: readonly Engine[];
   /** Mismatches of the same instruction that are kept. */
   readonly each?: number;
@@ -98,7 +100,8 @@ export class Fuzzer {
     const kept = new Map<string, number>();
     const mismatches: Mismatch[] = [];
     const counts = { wrong: 0, strays: 0, faults: 0, done: 0 };
-    const batches = Math.ceil(options.cases / BATCH);
+    let batches = Math.ceil(options.cases / BATCH);
+    const limit = started + 1000 * (options.seconds ?? Number.POSITIVE_INFINITY);
     const begin = (batch: number): Promise<Answer> | undefined => {
       if (batch >= batches) return undefined;
       const buffer = (batch & 1) as 0 | 1;
@@ -112,6 +115,7 @@ export class Fuzzer {
       const size = Math.min(BATCH, options.cases - batch * BATCH);
       const answer = (await next) as Answer;
       this.host.take(buffer, this.#hostBytes, size);
+      if (performance.now() > limit) batches = batch + 1;
       next = begin(batch + 1);
       const here = cases[buffer];
       for (let n = 0; n < size; n++) {

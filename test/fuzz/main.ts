@@ -1,7 +1,7 @@
 /**
  * `npm run fuzz`: generated instructions on this machine's processor and on the core, compared.
  *
- * `npm run fuzz -- [--cases N] [--seed S] [--epoch N] [--only NAME] [--engine lines|step] [--each N] [--singles] [--json] [--masks]`. The exit status is 1 when anything differs.
+ * `npm run fuzz -- [--cases N] [--seconds N] [--seed S] [--epoch N] [--only NAME] [--engine lines|step] [--each N] [--singles] [--json] [--masks]`. The exit status is 1 when anything differs.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     engine: { type: 'string' },
     mode: { type: 'string', default: '64' },
     epoch: { type: 'string', default: '0' },
+    seconds: { type: 'string' },
     each: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     masks: { type: 'boolean', default: false },
@@ -69,6 +70,7 @@ else {
     cases: Number(values.cases),
     seed,
     epoch: Number(values.epoch),
+    ...(values.seconds === undefined ? {} : { seconds: Number(values.seconds) }),
     each: Number(values.each),
     ...(values.only === undefined ? {} : { only: values.only }),
     ...(values.singles ? { sequences: 0, mutants: 0 } : {}),
