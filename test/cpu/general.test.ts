@@ -4,7 +4,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Vm } from '../../vmm/index.ts';
+import { type Feature, modelFeatures, Vm } from '../../vmm/index.ts';
 import { FREE, Guest, type GuestOptions, hex, le } from '../vmm/guest.ts';
 
 const UD = 6;
@@ -118,6 +118,14 @@ test('RDPID is TSC_AUX, at any privilege', () => {
     x.vcpu.setRegs({ rax: 0xffff_ffff_ffff_ffffn });
   });
   assert.is(g.reg(0), 0x89ab_cdefn);
+});
+
+test('TSC_AUX is there with RDTSCP or RDPID', () => {
+  const without = modelFeatures('v1').filter((name) => name !== 'rdtscp');
+  const read = (cpu: readonly Feature[]): number => run({ cpu, code: 'b9 03 01 00 c0 0f 32 0f 30' }).vector;
+  assert.is(read(without), GP);
+  assert.is(read([...without, 'rdpid']), -1);
+  assert.is(read([...without, 'rdtscp']), -1);
 });
 
 test('CLFLUSH CLFLUSHOPT CLWB check as a byte load does, and load nothing', () => {

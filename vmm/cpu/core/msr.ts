@@ -8,7 +8,7 @@
  */
 import { isCanonicalBase } from './canonical';
 import { tsc } from './control';
-import { cpuidValue, EBX, EDX } from './cpuid';
+import { cpuidValue, EBX, ECX, EDX } from './cpuid';
 import { msr } from './env';
 import { EXIT_MSR_READ, EXIT_MSR_WRITE, vmentry, vmexit } from './exits';
 import { EXC_LEAVE, SEG_FS, SEG_GS, VEC_GP, failed, raiseError } from './fault';
@@ -195,8 +195,9 @@ function hasSpecCtrl(): bool {
   return (cpuidValue(7, 0, EDX) & 0x4000000) != 0;
 }
 
-function hasRdtscp(): bool {
-  return (cpuidValue(0x80000001, 0, EDX) & 0x8000000) != 0;
+/** RDTSCP and RDPID read it. */
+function hasTscAux(): bool {
+  return (cpuidValue(0x80000001, 0, EDX) & 0x8000000) != 0 || (cpuidValue(7, 0, ECX) & 0x400000) != 0;
 }
 
 function read(cpu: usize, index: u32): u64 {
@@ -247,7 +248,7 @@ function readExtended(cpu: usize, index: u32): u64 {
     case MSR_GS_BASE: return load<u64>(cpu + (<usize>SEG_GS << 5), SEG_BASE);
     case MSR_KERNEL_GS_BASE: return load<u64>(cpu, KERNEL_GS_BASE);
     case MSR_TSC_AUX:
-      if (hasRdtscp()) return load<u64>(cpu, TSC_AUX);
+      if (hasTscAux()) return load<u64>(cpu, TSC_AUX);
       refuse(cpu);
       return 0;
     default:
@@ -405,7 +406,7 @@ function writeExtended(cpu: usize, index: u32, value: u64): void {
       keep(cpu, cpu + KERNEL_GS_BASE, value, isCanonicalBase(value));
       break;
     case MSR_TSC_AUX:
-      keep(cpu, cpu + TSC_AUX, value, hasRdtscp() && value >> 32 == 0);
+      keep(cpu, cpu + TSC_AUX, value, hasTscAux() && value >> 32 == 0);
       break;
     default:
       store<u64>(cpu, value, IO_DATA);
