@@ -168,6 +168,31 @@ test('legacy SSE leaves the upper half of a register alone, 128-bit AVX clears i
   assert.equal(ymm(after, 1).slice(16), new Uint8Array(16));
 });
 
+test('VRCP and VRSQRT give what RCP and RSQRT give in each lane', () => {
+  // RCPPS and RSQRTPS xmm1, xmm2 against ymm1, ymm2; scalar forms merge with ymm3.
+  for (const opcode of [0x52, 0x53]) {
+    const numbers = [0x3f800000, 0x40490fdb, 0x7f800000, 0, 0x00000001, 0x7fc12345, 0x4b000001, 0x3eaaaaab];
+    record([0x0f, opcode, 0xca]);
+    setYmm(2, numbers);
+    assert.is(run(), 0);
+    const low = ymm(after, 1).slice(0, 16);
+    record([0x0f, opcode, 0xca]);
+    setYmm(2, numbers.slice(4));
+    assert.is(run(), 0);
+    const high = ymm(after, 1).slice(0, 16);
+    for (const [code, expected] of [
+      [[0xc5, 0xfc, opcode, 0xca], () => [...low, ...high]],
+      [[0xc5, 0xf8, opcode, 0xca], () => [...low, ...new Uint8Array(16)]],
+      [[0xc5, 0xe2, opcode, 0xca], () => [...low.slice(0, 4), ...ymm(before, 3).slice(4, 16), ...new Uint8Array(16)]],
+    ] as const) {
+      record(code);
+      setYmm(2, numbers);
+      assert.is(run(), 0);
+      assert.equal(ymm(after, 1), Uint8Array.from(expected()));
+    }
+  }
+});
+
 test('VMOVAPS of 32 bytes wants 32 bytes alignment, VADDPS none', () => {
   // The operand stands 32 bytes before a page's end.
   assert.is(runs([0xc5, 0xfc, 0x28, 0x0e]), 0);
