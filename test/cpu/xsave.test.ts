@@ -297,6 +297,49 @@ test('an area whose second page is missing is not begun', () => {
   }
 });
 
+test('an area in a device is written and read piece by piece, each once', () => {
+  const device = 0x50_0000;
+  for (const save of [XSAVE64, XSAVEOPT64, XSAVEC64]) {
+    const g = guest();
+    const before = g.vcpu.getFpu();
+    const held = new Uint8Array(1024);
+    const bytes = new DataView(held.buffer);
+    const writes: number[] = [];
+    /** Runs the instruction on the device, which answers from `held`. */
+    const serve = (code: string): void => {
+      g.put(CODE, `${code} f4`);
+      const { rip: _, ...keep } = g.vcpu.getRegs();
+      g.vcpu.setRegs({ ...keep, rip: BigInt(CODE), rbx: BigInt(device), rax: ALL & 0xffff_ffffn, rdx: 0n, rsp: 0x7000n });
+      g.vcpu.setEvents({ activity: 'active' });
+      g.vcpu.state.set('XCR0', ALL);
+      let exit = g.run();
+      for (; exit.reason === 'mmio'; exit = g.run()) {
+        const at = exit.gpa - device;
+        if (exit.write) {
+          writes.push(at);
+          for (let i = 0; i < exit.size; i++) bytes.setUint8(at + i, ((i < 4 ? exit.data : exit.dataHigh) >>> (8 * (i & 3))) & 0xff);
+        } else {
+          const read = (from: number, n: number): number => {
+            let v = 0;
+            for (let i = Math.min(n, 4) - 1; i >= 0; i--) v = v * 256 + bytes.getUint8(at + from + i);
+            return v;
+          };
+          exit.data = read(0, exit.size);
+          exit.dataHigh = exit.size > 4 ? read(4, exit.size - 4) : 0;
+        }
+      }
+      assert.is(exit.reason, 'hlt', exit.detail);
+      assert.is(g.vector, -1, code);
+    };
+    serve(save);
+    assert.is(new Set(writes).size, writes.length, `${save}: no place is written twice`);
+    initialize(g);
+    serve(XRSTOR64);
+    assert.equal(g.vcpu.getFpu(), before, save);
+    assert.is(g.vcpu.state.number('PKRU'), 0x5555_0000);
+  }
+});
+
 test('XSETBV takes what leaf 0DH enumerates; XGETBV of 1 is what is in use', () => {
   const g = guest();
   const set = (value: bigint, ecx = 0n): number => {
