@@ -48,8 +48,13 @@ const INSTRUCTIONS: Partial<Record<Feature, string>> = {
 /** Encodings of older instructions otherwise. */
 const OTHERWISE: readonly Feature[] = ['abm'];
 
+/** One guest of each: making one costs more than running it. */
+const guests = new Map<string, Guest>();
 function guest(model: CpuModel, mode: GuestOptions['mode'] = 'long'): Guest {
-  return new Guest({ cpu: model, mode });
+  const key = `${model} ${mode}`;
+  const g = guests.get(key) ?? new Guest({ cpu: model, mode });
+  guests.set(key, g);
+  return g;
 }
 
 /** The vector of one instruction, or -1. Control bits are set past the checks: here CPUID alone decides. */
