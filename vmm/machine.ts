@@ -40,7 +40,9 @@ import { ResetControl } from '../devices/reset.ts';
 import { Rtc } from '../devices/rtc.ts';
 import { Serial } from '../devices/serial.ts';
 import { VirtioBlk } from '../devices/virtio/blk.ts';
+import type { VirtioDevice } from '../devices/virtio/device.ts';
 import { VirtioPci } from '../devices/virtio/pci.ts';
+import { VirtioRng } from '../devices/virtio/rng.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
 import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
 import {
@@ -101,6 +103,8 @@ export interface MachineOptions {
   readonly seed?: number;
   /** Disks, in the order of their PCI slots. */
   readonly disks?: readonly DiskImage[];
+  /** An entropy device. */
+  readonly rng?: boolean;
   /** Port of the debug-exit device; none without. */
   readonly debugExit?: number;
   /** RTC at time 0: seconds since 1970. */
@@ -218,7 +222,7 @@ export class Machine {
     this.#attach('testdev', test);
     const pci = new Pci({ lines: PCI_LINES.map(line) });
     pci.add(0, 0, new HostBridge());
-    this.#addDisks(pci, options.disks ?? []);
+    this.#addVirtio(pci, options);
     this.#attach('pci', pci);
     this.#pci = pci;
     vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
@@ -243,15 +247,20 @@ export class Machine {
     return this.#keep(name, device);
   }
 
-  #addDisks(pci: Pci, images: readonly DiskImage[]): void {
+  /** Virtio devices, one slot after the other: the disks in their order, then what else was asked for. */
+  #addVirtio(pci: Pci, { disks = [], rng = false, seed = 0 }: MachineOptions): void {
     const { vm } = this;
-    images.forEach((image, i) => {
-      if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
-      const device = new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial: `lucid-disk${i}` });
-      const slot = FIRST_SLOT + i;
+    let slot = FIRST_SLOT;
+    const add = (name: string, device: VirtioDevice): void => {
       const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
-      pci.add(slot, 0, new VirtioPci({ device, mmio: vm.mmio, line: pci.intx(slot, 0), signalMsi, name: 'virtio-blk' }));
+      pci.add(slot, 0, new VirtioPci({ device, mmio: vm.mmio, line: pci.intx(slot, 0), signalMsi, name }));
+      slot++;
+    };
+    disks.forEach((image, i) => {
+      if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
+      add('virtio-blk', new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial: `lucid-disk${i}` }));
     });
+    if (rng) add('virtio-rng', new VirtioRng(vm.ram, seed));
   }
 
   /** The vCPU whose turn it is; the only one of most machines. */

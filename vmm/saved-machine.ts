@@ -17,7 +17,20 @@ interface DiskStamp {
 }
 
 /** What makes the board; the rest of RunOptions is about how to run it, which may be another way next time. */
-const BOARD = ['name', 'memory', 'exitCosts', 'intercepts', 'debugExit', 'rtcEpoch', 'seed', 'cpu', 'cpus', 'disks', 'bios'] as const;
+const BOARD = [
+  'name',
+  'memory',
+  'exitCosts',
+  'intercepts',
+  'debugExit',
+  'rtcEpoch',
+  'seed',
+  'cpu',
+  'cpus',
+  'disks',
+  'rng',
+  'bios',
+] as const;
 export type BoardOptions = Pick<RunOptions, (typeof BOARD)[number]>;
 
 interface About {

@@ -33,6 +33,7 @@ export interface RunOptions {
   readonly cpu?: CpuModel;
   readonly cpus?: number;
   readonly disks?: readonly DiskOptions[];
+  readonly rng?: boolean;
   readonly debugExit?: number;
   readonly rtcEpoch?: number;
   /** Of everything that is random in the machine. */

@@ -290,6 +290,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     intercepts: options.intercepts,
     cpu: options.cpu,
     cpus: options.cpus,
+    rng: options.rng,
     disks: options.disks?.map(openDisk),
     seed: options.seed,
     debugExit: options.debugExit,

@@ -32,6 +32,7 @@ export interface GuestArguments {
   seed: string;
   cpu: CpuModel;
   cpus: string;
+  rng?: boolean;
   disk?: string[];
   engine: string;
   name?: string;
@@ -98,6 +99,7 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       requiresArg: true,
       describe: 'a disk: FILE[,ro][,snapshot]; snapshot keeps writes in memory. May be given several times',
     })
+    .option('rng', { type: 'boolean', describe: 'an entropy device (virtio), whose bytes follow from --seed' })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
     .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
     .option('json', {
@@ -144,6 +146,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
     cpu: args.cpu,
     cpus: parseCpus(args.cpus),
+    rng: args.rng,
     disks: (args.disk ?? []).map(parseDisk),
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),

@@ -146,7 +146,12 @@ field('PROT', 'u32', '0 = real, 1 = protected or long, 2 = virtual-8086', scratc
 field('LONG', 'u32', 'EFER.LMA', scratch);
 field('CANONICAL', 'u32', 'bits above a linear address: 16, or 7 with 5-level paging', scratch);
 field('STACK_MASK', 'u64', 'RSP bits used by implicit stack accesses: 16, 32 or 64', scratch);
-field('VEX_READY', 'u32', '1 when vector instructions under VEX are possible: protected mode, CR4.OSXSAVE, SSE and AVX in XCR0, CR0.TS clear', scratch);
+field(
+  'VEX_READY',
+  'u32',
+  '1 when vector instructions under VEX are possible: protected mode, CR4.OSXSAVE, SSE and AVX in XCR0, CR0.TS clear',
+  scratch,
+);
 field('TLB_NOW', 'u32', 'address of the data TLB in use: by privilege, SMAP and alignment checks', scratch);
 field('FETCH_USER', 'u32', '1 when instruction fetches are user accesses', scratch);
 
