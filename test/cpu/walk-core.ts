@@ -22,6 +22,18 @@ export const WALK_MODES = {
 } as const;
 export type WalkMode = keyof typeof WALK_MODES;
 
+/** What is otherwise than usual: control bits, and memory operands that fault. */
+export interface Conditions {
+  /** CR0.EM, CR0.TS. */
+  readonly em?: boolean;
+  readonly ts?: boolean;
+  /** CR4.OSFXSR or CR4.OSXSAVE is clear. */
+  readonly noOsfxsr?: boolean;
+  readonly noOsxsave?: boolean;
+  /** Data segments end at 1000h, or, in 64-bit mode, registers hold addresses that are not canonical. */
+  readonly badMemory?: boolean;
+}
+
 const CPU = MEMORY_MAP.VCPU_BASE;
 const RAM = MEMORY_MAP.RAM_BASE;
 const RAM_BYTES = 1 << 20;
@@ -67,7 +79,7 @@ export class WalkCore {
   readonly #start: number;
   readonly #handlers: number;
 
-  constructor(mode: WalkMode, features?: readonly Feature[]) {
+  constructor(mode: WalkMode, features: readonly Feature[], conditions: Conditions) {
     const memory = createMemory(RAM_BYTES);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
@@ -85,15 +97,16 @@ export class WalkCore {
     this.#handlers = mode === 'real' ? 0x1000 : HANDLERS;
     this.#machine(features);
     this.#tables(mode);
-    this.#state(mode, features ?? []);
+    this.#state(mode, features);
+    this.#change(mode, conditions);
     this.#core.modeChanged(CPU);
     this.#core.tlbFlush(CPU, 1);
     this.#fresh = this.#bytes.slice(CPU, CPU + STATE_SIZE);
   }
 
-  #machine(features: readonly Feature[] | undefined): void {
+  #machine(features: readonly Feature[]): void {
     const view = this.#view;
-    const cpuid = features === undefined ? defaultCpuid() : defaultCpuid(0, 1, features);
+    const cpuid = defaultCpuid(0, 1, features);
     view.setUint32(VM + VM_AREA.SLOT_COUNT, 1, true);
     view.setUint32(VM + VM_AREA.SLOTS + 8, RAM_BYTES >> 12, true);
     view.setUint32(VM + VM_AREA.SLOTS + 12, RAM, true);
@@ -180,6 +193,16 @@ export class WalkCore {
     this.#set('ICOUNT', 0n);
     this.#set('SLICE_END', 1n);
     this.#set('DEADLINE', 1n << 62n);
+  }
+
+  #change(mode: WalkMode, { em, ts, noOsfxsr, noOsxsave, badMemory }: Conditions): void {
+    const get = (name: string): bigint => this.#view.getBigUint64(CPU + offsetOf(name), true);
+    this.#set('CR0', get('CR0') | (em ? 4n : 0n) | (ts ? 8n : 0n));
+    this.#set('CR4', get('CR4') & ~(noOsfxsr ? 0x200n : 0n) & ~(noOsxsave ? 0x40000n : 0n));
+    if (!badMemory) return;
+    if (mode === 'long') for (let i = 0; i < 16; i++) if (i !== 1 && i !== 4) this.#set('REGS', 0x8000_0000_0000_3000n, i);
+    // ES DS FS GS; what an exception pushes goes to SS.
+    if (mode !== 'long') for (const i of [0, 3, 4, 5]) this.#small('SEG_LIMIT', 0xfff, i);
   }
 
   /** Executes the instruction that `code` begins with. */

@@ -12,7 +12,7 @@ import { FULL } from './reference.ts';
 
 const CASES = FULL ? 10_000_000 : 500_000;
 /** Shares of all encodings that so many cases meet, with room for chance. */
-const MET = FULL ? 0.995 : 0.9;
+const MET = FULL ? 0.995 : 0.88;
 
 test(`${CASES} cases of a new seed are what iced-x86 says`, () => {
   const seed = (Math.random() * 2 ** 32) >>> 0;

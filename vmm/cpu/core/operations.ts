@@ -11,7 +11,7 @@ import { A_STACK, commit, hostModify, hostRead, hostWrite, readMem, segAddr, wri
 import { CLASS_GPR32, CLASS_GPRW, CLASS_MMX, CLASS_XMM, INFO_GROUP, INFO_MASKMOV, INFO_RM, INFO_RM_SHIFT } from './sse-table';
 import { crc32c, maskmov, sseExec } from './sse';
 import { x87Mem, x87Reg } from './x87';
-import { mmxEnter, reportPending, usable } from './x87state';
+import { mmxEnter, mmxUsable } from './x87state';
 import {
   AREA_SCRATCH, CR0, CR4, EXC, FLAG_A, FLAG_B, FLAG_OP, FLAG_RES, FPR, MODE, PROT, RFLAGS, RIP, RIP_BASE, SEG_BASE, SEG_SEL, STACK_MASK, STEPPING, XMM,
 } from './state.gen';
@@ -1000,7 +1000,7 @@ export function sseFn(cpu: usize, pc: usize): bool {
       return false;
     }
   }
-  if ((word & SSE_MMX) != 0 && !(usable(cpu) && reportPending(cpu))) return false;
+  if ((word & SSE_MMX) != 0 && !mmxUsable(cpu)) return false;
   const op = word & 0xfff;
   let imm = <u32>load<u8>(pc, 14);
   const wide: u32 = word & SSE_WIDE ? 1 : 0;

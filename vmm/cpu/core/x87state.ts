@@ -59,13 +59,18 @@ export function fwait(cpu: usize): void {
   reportPending(cpu);
 }
 
-/** The beginning of every MMX instruction: false when it raised, and then nothing has changed (SDM vol. 3 table 12-1 and 12.5). */
-export function mmxEnter(cpu: usize): bool {
+/** An MMX instruction may use its registers: false when it raised (SDM vol. 3, table 12-1 and 12.5). */
+export function mmxUsable(cpu: usize): bool {
   if ((load<u64>(cpu, CR0) & CR0_EM) != 0) {
     raise(cpu, VEC_UD);
     return false;
   }
-  if (!usable(cpu) || !reportPending(cpu)) return false;
+  return usable(cpu) && reportPending(cpu);
+}
+
+/** What every MMX instruction does to the x87 state: false when it raised, and then nothing has changed. */
+export function mmxEnter(cpu: usize): bool {
+  if (!mmxUsable(cpu)) return false;
   store<u16>(cpu, load<u16>(cpu, FSW) & ~FSW_TOP, FSW);
   store<u16>(cpu, 0xff, FTW);
   return true;
