@@ -9,6 +9,9 @@
  * and settled once: when one of them is unmasked nothing is written, and those found before a computation hide the others' in either lane
  * (SDM vol. 1, 4.9.2). Integers take a shorter way, as values.
  *
+ * Moves of whole vectors to and from memory and packed integers on registers are mostly done by micro-ops of their own (scripts/gen-interp.ts),
+ * which come here when something is unusual.
+ *
  * Memory operands need no alignment but those of the moves that say so; an operand across pages or in a device lies in the scratch buffer, as
  * for every instruction. The masked moves and the gathers see to their elements one by one: only selected ones may fault.
  */

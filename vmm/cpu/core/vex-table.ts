@@ -400,10 +400,7 @@ function groupRegs(opcode: u32): u32 {
 export function vexInfo(map: u32, pp: u32, opcode: u32): u32 {
   if (map == 1) return opcode < 0x10 ? 0 : load<u32>(MAP_0F + (((opcode - 0x10) << 4) | (pp << 2)));
   if (pp != 1) return 0;
-  if (map == 2) {
-    // Rows 10 and 14 of the table begin at 10, so it has no gap.
-    return opcode < 0xe0 ? load<u32>(MAP_0F38 + (opcode << 2)) : 0;
-  }
+  if (map == 2) return opcode < 0xe0 ? load<u32>(MAP_0F38 + (opcode << 2)) : 0;
   if (opcode == 0xdf) return U | AES | I8; // VAESKEYGENASSIST
   return opcode < 0x64 ? load<u32>(MAP_0F3A + (opcode << 2)) : 0;
 }
