@@ -27,8 +27,8 @@ function counted(name: string, mode: Mode, run: (bench: GateBench) => void): voi
 }
 
 /** Interrupts and exceptions of every source from these levels: what `cases` says of each level. */
-function interrupts(bench: GateBench, levels: readonly Level[], cases: (cpl: Level) => Iterable<Partial<Case>>): void {
-  for (const { source, cpl } of combinations({ source: SOURCES, cpl: levels })) {
+function interrupts(bench: GateBench, levels: readonly Level[], cases: (cpl: Level) => Iterable<Partial<Case>>, sources = SOURCES): void {
+  for (const { source, cpl } of combinations({ source: sources, cpl: levels })) {
     bench.choose(sourceCode(source, bench.mode), cpl);
     for (const c of cases(cpl)) interrupt(bench, { ...GOOD, codeHigh: goodCode(bench.mode), ...c, source });
   }
@@ -133,14 +133,20 @@ for (const mode of MODES) {
 }
 
 counted('every stack segment of the inner levels, room on it, and the limit of the handler', 'prot32', (bench) =>
-  interrupts(bench, [2, 3], function* (cpl) {
-    for (const c of inner('prot32', cpl)) {
-      for (const gateAccess of [0xee, 0xe6]) {
-        yield* within({ ...c, gateAccess }, stacks(c.level));
-        yield* within({ ...c, gateAccess }, rooms(c.level));
+  interrupts(
+    bench,
+    [2, 3],
+    function* (cpl) {
+      for (const c of inner('prot32', cpl)) {
+        for (const gateAccess of [0xee, 0xe6]) {
+          yield* within({ ...c, gateAccess }, stacks(c.level));
+          yield* within({ ...c, gateAccess }, rooms(c.level));
+        }
       }
-    }
-  }),
+    },
+    // Without an error code, with one, and an event of the outside.
+    ['INT n', '#GP', 'interrupt'],
+  ),
 );
 
 for (const mode of ['compat', 'long'] as const) {

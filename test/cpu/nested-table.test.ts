@@ -191,7 +191,7 @@ for (const [mode, levels] of [
     for (const source of SOURCES) {
       for (const cpl of levels) {
         if (source.cpl !== undefined && source.cpl !== cpl) continue;
-        for (let n = 0; n < 300; n++) {
+        for (let n = 0; n < 150; n++) {
           const ways = new Map<number, Way>();
           // Each way for the first, for the second all ways, then at random.
           for (const vector of VECTORS) ways.set(vector, WAYS[below(WAYS.length)] as Way);

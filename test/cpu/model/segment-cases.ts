@@ -273,6 +273,7 @@ export function stackReturns(bench: SegmentBench, transfer: 'RETF' | 'IRET'): vo
         const code = bench.describe((flags << 20) | 0x9b00 | (to << 13) | 0xf_0000, 0xffff, 0, to, AT + 0x20);
         for (let access = 0; access < 256; access++) {
           for (let rpl = 0; rpl < 4; rpl++) {
+            if (!bench.chosen()) continue;
             const s = bench.describe(0xcf_0000 | (access << 8), 0xffff, 0, rpl);
             outward(bench, transfer, cpl, code.selector, flags === 2, s, to);
           }
@@ -343,6 +344,7 @@ export function questions(bench: SegmentBench, q: S.Question): void {
       };
       for (let access = 0; access < 256; access++) {
         for (let pick = 0; pick < 8; pick++) {
+          if (!bench.chosen()) continue;
           const low = r.next();
           const high = ((r.next() & 0xffff_00ff) | (access << 8)) >>> 0;
           const s = bench.describe(high, low, (pick & 1) as 0 | 1, pick >> 1);
