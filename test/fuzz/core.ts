@@ -57,8 +57,11 @@ const TASK = 0x40;
 const BUDGET = 20_000;
 const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 
-/** How the core runs a case: from decoded lines, or each instruction alone from the step line (a breakpoint that never matches asks for it). */
-export type Engine = 'lines' | 'step';
+/**
+ * How the core runs a case: from freshly decoded lines; again, from lines that are decoded and known; or each instruction alone from the step line (a
+ * breakpoint that never matches asks for it).
+ */
+export type Engine = 'lines' | 'again' | 'step';
 export const ENGINES: readonly Engine[] = ['lines', 'step'];
 
 const FIELD = {

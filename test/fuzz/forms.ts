@@ -182,6 +182,8 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
 
 function fits(o: iced.OpCodeInfo, name: string): boolean {
   if (!o.isInstruction || !o.mode64 || !(o.encoding === EncodingKind.Legacy || o.encoding === EncodingKind.VEX)) return false;
+  // What iced decodes on request only: undocumented aliases of other encodings.
+  if (o.decoderOption !== 0) return false;
   // Near branches with a 16-bit operand size: AMD's 64-bit mode has them, Intel's not (SDM vol. 2, Jcc: the prefix is ignored).
   if (/_rel16|rel32_16|rel8_16|^Retnw|^Call_rm16|^Jmp_rm16/.test(name)) return false;
   return o.table <= OpCodeTableKind.T0F3A;
