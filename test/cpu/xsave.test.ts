@@ -364,6 +364,8 @@ test('XSETBV takes what leaf 0DH enumerates; XGETBV of 1 is what is in use', () 
   assert.is(inUse(), 3n);
   initialize(g);
   assert.is(inUse(), 0n);
+  g.vcpu.setFpu({ mxcsr: 0x1f81 });
+  assert.is(inUse(), SSE);
 });
 
 test('leaf 0DH tells the size of what XCR0 enables, in either format', () => {

@@ -25,7 +25,7 @@ import {
   INTERCEPT_DR, INTERCEPT_INVLPG, INTERCEPT_RDTSC, KERNEL_GS_BASE, LONG, MODE, PROBE_KVM_CR, PROBE_KVM_CR_READ, PROBE_KVM_CR_WRITE, PKRU, REGS, RFLAGS,
   SEG_AR, SEG_BASE, SEG_SEL, TSC_OFFSET, VM_INTERCEPT, XCR0,
 } from './state.gen';
-import { xinuse } from './xsave';
+import { xinuseWithMxcsr } from './xsave';
 
 const RAX: usize = REGS;
 const RCX: usize = REGS + 8;
@@ -559,7 +559,7 @@ export function xgetbv(cpu: usize): void {
     protect(cpu);
     return;
   }
-  const value = register == 0 ? load<u64>(cpu, XCR0) : load<u64>(cpu, XCR0) & xinuse(cpu);
+  const value = register == 0 ? load<u64>(cpu, XCR0) : load<u64>(cpu, XCR0) & xinuseWithMxcsr(cpu);
   store<u64>(cpu, value & 0xffffffff, RAX);
   store<u64>(cpu, value >> 32, RDX);
 }

@@ -59,9 +59,14 @@ export function xsaveFamily(cpu: usize, pc: usize, osz: u32, which: u32): void {
 }
 
 /** Components that differ from their initial state; XINUSE[1] is about the XMM registers, not MXCSR. */
-export function xinuse(cpu: usize): u64 {
+function xinuse(cpu: usize): u64 {
   const count = xmmCount(cpu);
   return (x87InUse(cpu) ? X87 : 0) | (vectorInUse(cpu + XMM, count) ? SSE : 0) | (vectorInUse(cpu + XMM + 16, count) ? AVX : 0) | (load<u32>(cpu, PKRU) ? PKRU_STATE : 0);
+}
+
+/** The same with MXCSR as part of the SSE state, as XSAVEC (13.10) and, on processors, XGETBV of 1 have it. */
+export function xinuseWithMxcsr(cpu: usize): u64 {
+  return xinuse(cpu) | (load<u32>(cpu, MXCSR) != MXCSR_INITIAL ? SSE : 0);
 }
 
 function x87InUse(cpu: usize): bool {
@@ -105,11 +110,9 @@ function component(cpu: usize, pc: usize, offset: u64, bytes: u32, write: u32): 
 function save(cpu: usize, pc: usize, lin: u64, osz: u32, rfbm: u64, which: u32): void {
   probeWrite(cpu, lin, <u32>EXTENDED, accessKind(pc));
   if (failed(cpu)) return;
-  let inUse = xinuse(cpu) & rfbm;
-  // Here MXCSR is part of the SSE state (13.10).
-  if (which == XSAVEC && rfbm & SSE && load<u32>(cpu, MXCSR) != MXCSR_INITIAL) inUse |= SSE;
-  const saved = which == XSAVE ? rfbm : inUse;
   const compacted = which == XSAVEC;
+  const inUse = (compacted ? xinuseWithMxcsr(cpu) : xinuse(cpu)) & rfbm;
+  const saved = which == XSAVE ? rfbm : inUse;
   let avxAt: u64 = 0;
   let pkruAt: u64 = 0;
   if (saved & AVX) avxAt = component(cpu, pc, <u64>XSAVE_AVX_OFFSET, avxBytes(cpu), 1);
