@@ -12,7 +12,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { bootOkInitramfs, INIT, RECIPE } from './initramfs.ts';
 
 const META_PACKAGE = 'linux-image-cloud-amd64';
@@ -28,15 +28,24 @@ interface CachedFile {
 
 /** `manifest.json` in the cache folder. */
 interface Manifest {
-  readonly format: 1;
+  readonly format: 2;
   readonly kernel: { readonly package: string; readonly version: string };
   readonly busybox: { readonly package: string; readonly version: string };
   readonly files: { readonly vmlinuz: CachedFile; readonly busybox: CachedFile };
+  /** Drivers, in `modules`. */
+  readonly modules: Readonly<Record<string, CachedFile>>;
 }
 
 /** Paths of the reference guest's files; `version` is the kernel package's version. */
 export type Obtained =
-  | { readonly ok: true; readonly vmlinuz: string; readonly initramfs: string; readonly version: string; readonly fromCache: boolean }
+  | {
+      readonly ok: true;
+      readonly vmlinuz: string;
+      readonly initramfs: string;
+      readonly modules: string;
+      readonly version: string;
+      readonly fromCache: boolean;
+    }
   | { readonly ok: false; readonly reason: string };
 
 export interface ObtainOptions {
@@ -184,6 +193,30 @@ function kernelFile(root: string): Uint8Array {
   return readFileSync(join(boot, name));
 }
 
+/** The drivers of our devices, which this kernel has as modules; each stands behind those it needs. */
+export const MODULES: readonly string[] = [
+  'virtio_ring',
+  'virtio',
+  'virtio_pci_legacy_dev',
+  'virtio_pci_modern_dev',
+  'virtio_pci',
+  'virtio_blk',
+  'virtio-rng',
+];
+
+function keepModules(root: string, folder: string): Record<string, CachedFile> {
+  const lib = join(root, existsSync(join(root, 'lib/modules')) ? 'lib/modules' : 'usr/lib/modules');
+  const files = new Map(readdirSync(lib, { recursive: true }).map((path) => [basename(String(path)), join(lib, String(path))]));
+  mkdirSync(folder);
+  return Object.fromEntries(
+    MODULES.map((name) => {
+      const path = files.get(`${name}.ko`);
+      if (path === undefined) throw new FetchError(`the kernel package holds no ${name}.ko`);
+      return [name, keep(readFileSync(path), join(folder, `${name}.ko`))];
+    }),
+  );
+}
+
 function busyboxFile(root: string): Uint8Array {
   const path = ['bin/busybox', 'usr/bin/busybox'].map((p) => join(root, p)).find((p) => existsSync(p));
   if (path === undefined) throw new FetchError('the busybox package holds no /bin/busybox');
@@ -199,13 +232,14 @@ async function download(work: string, ready: string, progress: (line: string) =>
   const busyboxPackageFiles = await unpackPackage(BUSYBOX_PACKAGE, apt, work);
   mkdirSync(ready);
   const manifest: Manifest = {
-    format: 1,
+    format: 2,
     kernel: { package: kernel, version: kernelPackageFiles.version },
     busybox: { package: BUSYBOX_PACKAGE, version: busyboxPackageFiles.version },
     files: {
       vmlinuz: keep(kernelFile(kernelPackageFiles.root), join(ready, 'vmlinuz')),
       busybox: keep(busyboxFile(busyboxPackageFiles.root), join(ready, 'busybox')),
     },
+    modules: keepModules(kernelPackageFiles.root, join(ready, 'modules')),
   };
   writeFileSync(join(ready, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
@@ -216,7 +250,10 @@ function readCache(folder: string): Manifest | undefined {
   try {
     const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as Manifest;
     const complete = (['vmlinuz', 'busybox'] as const).every((name) => statSync(join(folder, name)).size === manifest.files[name].bytes);
-    return manifest.format === 1 && complete ? manifest : undefined;
+    const drivers = Object.entries(manifest.modules).every(
+      ([name, file]) => statSync(join(folder, 'modules', `${name}.ko`)).size === file.bytes,
+    );
+    return manifest.format === 2 && complete && drivers ? manifest : undefined;
   } catch {
     // Anything unreadable is the same as nothing cached.
     return undefined;
@@ -286,6 +323,7 @@ async function obtain(cache: string, offline: boolean, progress: (line: string) 
     ok: true,
     vmlinuz: join(target, 'vmlinuz'),
     initramfs: initramfsPath(target),
+    modules: join(target, 'modules'),
     version: manifest.kernel.version,
     fromCache: cached !== undefined,
   };

@@ -88,3 +88,31 @@ export function bootOkInitramfs(busybox: Uint8Array, init = INIT): Uint8Array {
     file('init', new TextEncoder().encode(init), 0o755),
   ]);
 }
+
+/**
+ * The same with drivers in /m, which /init finds as `$MODULES` in their order, and every applet of busybox in /bin; `script` is what it does once they are in.
+ */
+export function driverInitramfs(
+  busybox: Uint8Array,
+  modules: readonly { readonly name: string; readonly bytes: Uint8Array }[],
+  script: string,
+): Uint8Array {
+  const init = `#!/bin/busybox sh
+export PATH=/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in ${modules.map(({ name }) => name).join(' ')}; do insmod /m/$module.ko; done
+${script}
+poweroff -f
+`;
+  return cpio([
+    ...['bin', 'dev', 'proc', 'sys', 'mnt', 'm'].map((path) => folder(path)),
+    device('dev/console', 5, 1),
+    file('bin/busybox', busybox, 0o755),
+    link('bin/sh', 'busybox'),
+    ...modules.map(({ name, bytes }) => file(`m/${name}.ko`, bytes)),
+    file('init', new TextEncoder().encode(init), 0o755),
+  ]);
+}
