@@ -51,10 +51,14 @@ const notReal = (r: Random): Place => {
   return place.environment === 'real' ? inProtected(r) : place;
 };
 
-const paged = (r: Random): Place => {
-  if (r.oneIn(2)) return { ...inLong(r), level: r.of([0, 3]) };
-  return { environment: r.of(['paged32', 'pae', 'long'] as const), level: r.of([0, 3]), bits: 32, vm86: false };
-};
+const paged =
+  (supported: control.Supported) =>
+  (r: Random): Place => {
+    const level = r.of([0, 3]);
+    if ((supported.cr4 & 0x1000) !== 0 && r.oneIn(4)) return { environment: 'long5', level, bits: 64, vm86: false };
+    if (r.oneIn(2)) return { ...inLong(r), level };
+    return { environment: r.of(['paged32', 'pae', 'long'] as const), level: r.of([0, 3]), bits: 32, vm86: false };
+  };
 
 const anyCode = (r: Random): Place => {
   const place = anywhere(r);
@@ -97,7 +101,8 @@ function kinds(supported: control.Supported): Kind[] {
     { name: 'MSRs', where: anywhere, make: control.msrs },
     { name: 'system instructions', where: anywhere, make: control.systemInstructions(supported) },
     { name: 'ports', where: anywhere, make: control.ports },
-    { name: 'paging', where: paged, make: control.paging(supported) },
+    { name: 'paging', where: paged(supported), make: control.paging(supported) },
+    { name: 'extended states', where: anywhere, make: control.extendedStates },
     { name: 'canonical addresses', where: inLong, make: control.canonical },
     { name: 'single step', where: anywhere, make: control.steps },
     { name: 'LOCK', where: anywhere, make: control.locks },

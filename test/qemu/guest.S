@@ -90,7 +90,12 @@ note_cpuid:
         movl    %edx, %eax
         stosl
         jmp     1b
-2:      ret
+2:      movl    $0xd, %eax
+        xorl    %ecx, %ecx
+        cpuid
+        andl    $7, %eax
+        movl    %eax, states
+        ret
 cpuid_leaves:
         .long   1, 0, 7, 0, 0xd, 1, 0x80000001, 0, 0
 
@@ -135,6 +140,12 @@ run_case:
         movl    %eax, %cr2
 
         /* The machine-wide state that earlier cases may have changed. */
+        movl    $OSFXSR | OSXSAVE, %eax
+        movl    %eax, %cr4
+        xorl    %ecx, %ecx
+        movl    states, %eax
+        xorl    %edx, %edx
+        xsetbv
         movl    $OSFXSR, %eax
         movl    %eax, %cr4
         fninit
@@ -801,5 +812,7 @@ template:
 in_handler:
         .long   0
 in_rax: .long   0
+/* XCR0 as each case finds it: x87, SSE, and AVX where it is there. */
+states: .long   0
         .balign 16
 image_end:

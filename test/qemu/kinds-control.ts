@@ -20,6 +20,7 @@ export interface Supported {
 
 /** Bits of CR4 that some processor of this level has (SDM vol. 3, 2.5). */
 const CR4_DEFINED = 0x777fffn;
+const CR4_PKE = 0x400000;
 const VMXE_AND_BEYOND = 0xfe486000;
 
 function moveToCr(d: Draft, supported: Supported): void {
@@ -373,6 +374,54 @@ export function ports(d: Draft): void {
   d.emit(opcode);
 }
 
+/** XSAVE, XSAVEOPT and XRSTOR of states and headers right and wrong; XSETBV, XGETBV. */
+export function extendedStates(d: Draft): void {
+  const { r, c } = d;
+  if (!r.oneIn(12)) c.cr4 |= 0x40000;
+  if (r.oneIn(8)) c.cr0 = (c.cr0 | 8) >>> 0;
+  const area = L.DATA + (r.oneIn(10) ? r.below(64) : 0);
+  // What is restored: a header that is mostly right, MXCSR, and states as the arena has them.
+  d.word(L.DATA + 512, r.oneIn(6) ? r.edge64() : BigInt(r.below(8)), 8);
+  d.word(L.DATA + 520, r.oneIn(10) ? r.edge64() : 0n, 8);
+  d.word(L.DATA + 528, r.oneIn(10) ? r.edge64() : 0n, 8);
+  for (let at = 536; at < 576; at += 8) d.word(L.DATA + at, 0, 8);
+  const mxcsr = r.oneIn(8) ? r.u32() : 0x1f80 | (r.u32() & 0x3f);
+  if (mxcsr >>> 16 !== 0) c.tags.add('MXCSR reserved');
+  d.word(L.DATA + 24, mxcsr, 4);
+  for (let n = 1 + r.below(3); n > 0; n--) {
+    const mask = r.oneIn(8) ? r.edge64() : BigInt(r.below(8));
+    switch (r.below(6)) {
+      case 0: {
+        const value = r.oneIn(6) ? r.edge64() : BigInt(r.of([1, 3, 7, 7]));
+        d.load(1, r.oneIn(8) ? 1 : 0)
+          .load(0, value & 0xffffffffn)
+          .load(2, value >> 32n)
+          .emit(0x0f, 0x01, 0xd1);
+        d.c.tags.add('XCR');
+        break;
+      }
+      case 1:
+        d.load(0, mask & 0xffffffffn)
+          .load(2, mask >> 32n)
+          .emit(0x0f, 0xae)
+          .absolute(6, area);
+        break;
+      case 2:
+      case 3:
+        d.load(0, mask & 0xffffffffn)
+          .load(2, mask >> 32n)
+          .emit(0x0f, 0xae)
+          .absolute(5, area);
+        break;
+      default:
+        d.load(0, mask & 0xffffffffn)
+          .load(2, mask >> 32n)
+          .emit(0x0f, 0xae)
+          .absolute(4, area);
+    }
+  }
+}
+
 /** Page table entries of every level with every right, and an access by one of the ways there are. */
 export function paging(supported: Supported): (d: Draft) => void {
   return (d) => {
@@ -385,12 +434,17 @@ export function paging(supported: Supported): (d: Draft) => void {
     if (r.oneIn(3)) c.cr4 &= ~0x300000;
     if (r.oneIn(2)) c.efer ^= 0x800;
     if (r.oneIn(3)) c.rflags |= 0x40000n;
+    const keys = d.long && r.oneIn(2) ? supported.cr4 & CR4_PKE : 0;
+    c.cr4 |= keys;
+    c.pkru = r.u32() & (r.oneIn(2) ? -1 : 0x3f);
     const page = L.DATA + 0x1000 * r.below(4);
     const rights = (): bigint => {
       let value = BigInt(1 | r.below(8) | (r.oneIn(2) ? r.below(0x200) & 0x160 : 0) | (r.below(4) << 3));
       if (r.oneIn(12)) value &= ~1n;
       if (!narrow && r.oneIn(4)) value |= 1n << 63n;
       if (!narrow && r.oneIn(24)) value |= 1n << BigInt(40 + r.below(23));
+      // Protection keys; without them the bits are ignored.
+      if (d.long && r.oneIn(3)) value |= BigInt(r.below(keys === 0 ? 16 : 4)) << 59n;
       return value;
     };
     const put = (at: number, value: bigint): void => d.word(at, narrow ? value & 0xffffffffn : value, width);
@@ -413,7 +467,13 @@ export function paging(supported: Supported): (d: Draft) => void {
     if (d.bits === 64 && r.oneIn(2)) {
       const slot = 1 + r.below(255);
       put(L.PML4 + 8 * slot, BigInt(L.PDPT) | (rights() & (r.oneIn(8) ? -1n : ~0x80n)));
-      access(d, BigInt(linear) + (BigInt(slot) << 39n), page);
+      let at = BigInt(linear) + (BigInt(slot) << 39n);
+      if (environment === 'long5' && r.oneIn(2)) {
+        const top = 1 + r.below(255);
+        put(L.PML5 + 8 * top, BigInt(L.PML4) | (rights() & (r.oneIn(8) ? -1n : ~0x80n)));
+        at += BigInt(top) << 48n;
+      }
+      access(d, at, page);
     } else access(d, BigInt(linear), page);
   };
 }

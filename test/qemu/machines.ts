@@ -7,7 +7,7 @@
  * @module
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, writeSync, ftruncateSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync, ftruncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { MEMORY_MAP } from '../../vmm/cpu/layout.ts';
@@ -77,8 +77,23 @@ export function findQemu(): { version: string } | Absent {
   return { version: /version (\S+)/.exec(found.stdout)?.[1] ?? '?' };
 }
 
-/** Seconds without a new case after which one counts as hanging. */
-const HANG_SECONDS = 4;
+/** Seconds of processor time without a new case after which one counts as hanging. */
+const HANG_SECONDS = 3;
+/** Seconds in which it uses none at all, after which it counts as halted for ever. */
+const IDLE_SECONDS = 5;
+/** Ticks of utime and stime in /proc, as Linux has them everywhere. */
+const TICKS = 100;
+
+/** Processor time that a process has used, in seconds; where there is no /proc, the time of day. */
+function secondsOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / TICKS;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return performance.now() / 1000;
+  }
+}
 
 class FileMemory implements Memory {
   readonly #file: number;
@@ -117,17 +132,23 @@ export function qemu(harness: Harness): Runner {
       const child = spawn(QEMU, args, { stdio: ['ignore', 'ignore', 'pipe'] });
       let errors = '';
       let last = -1;
-      let still = 0;
+      let since = 0;
+      let spent = 0;
+      let idle = 0;
       child.stderr.on('data', (chunk) => {
         errors += chunk;
       });
       const watch = setInterval(() => {
         const next = word(memory, L.CONTROL + L.CTL.NEXT);
-        still = next === last ? still + 1 : 0;
+        const seconds = secondsOf(child.pid as number);
+        if (next !== last) since = seconds;
+        // A processor that halts for ever uses no time.
+        idle = next === last && seconds === spent ? idle + 1 : 0;
+        spent = seconds;
         last = next;
-        if (still < HANG_SECONDS) return;
+        if (seconds - since < HANG_SECONDS && idle < IDLE_SECONDS) return;
         child.kill('SIGKILL');
-        still = 0;
+        since = Number.POSITIVE_INFINITY;
         if (word(memory, L.CONTROL + L.CTL.BUSY) !== 0) skip(memory, L.STATUS.HANG);
       }, 1000);
       child.on('error', reject);
@@ -205,7 +226,8 @@ export function lucid(harness: Harness): Runner {
     name: 'Lucid',
     async run(cases) {
       place(memory, harness, cases);
-      while (!finished(memory)) {
+      for (let last = -1; !finished(memory); last = word(memory, L.CONTROL + L.CTL.NEXT)) {
+        if (last >= cases.length) throw new Error('the harness does not come to its end');
         boot();
         start();
       }
