@@ -167,6 +167,11 @@ static void *map_file(const char *name, uint64_t length, int write) {
   return where;
 }
 
+/* Under a hypervisor a page's first write may begin its instruction again: ENTER reads what it has written itself. */
+static void touch(volatile uint8_t *page, uint32_t length) {
+  for (uint32_t k = 0; k < length; k += 4096) page[k] = page[k];
+}
+
 static void map_memory(void) {
   for (uint32_t i = 0; i < header->maps; i++) {
     uint32_t length = header->map[i].length;
@@ -178,6 +183,7 @@ static void map_memory(void) {
     void *where = (void *)(uintptr_t)header->map[i].address;
     if (mmap(where, length, (int)header->map[i].protection, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, memory, 0) != where) finish(NO_MEMORY);
     mlock(where, length);
+    if (header->map[i].protection & PROT_WRITE) touch(where, length);
     close(memory);
   }
 }
