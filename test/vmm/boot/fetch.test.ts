@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cacheFolder, obtainLinux } from '../../../images/linux/fetch.ts';
+import { cacheFolder, MODULES, obtainLinux } from '../../../images/linux/fetch.ts';
 
 const PATH = process.env['PATH'];
 let folder = '';
@@ -20,7 +20,8 @@ case "$*" in
 esac`,
   'dpkg-deb': `case "$1 $2" in
 *--field*) echo 1.2.3-4 ;;
-*linux*) mkdir -p "$3/boot"; printf kernel > "$3/boot/vmlinuz-1.2.3" ;;
+*linux*) mkdir -p "$3/boot" "$3/lib/modules/1.2.3/kernel/drivers/virtio"; printf kernel > "$3/boot/vmlinuz-1.2.3"
+for m in ${MODULES.join(' ')}; do printf $m > "$3/lib/modules/1.2.3/kernel/drivers/virtio/$m.ko"; done ;;
 *) mkdir -p "$3/bin"; printf busybox > "$3/bin/busybox" ;;
 esac`,
 };
@@ -51,6 +52,7 @@ test('kernel and busybox are fetched once, then come from the cache', async () =
   assert.equal([first.fromCache, first.version], [false, '1.2.3-4']);
   assert.equal(lines, ['downloading linux-image-1.2.3-cloud-amd64', 'downloading busybox-static']);
   assert.is(readFileSync(first.vmlinuz, 'utf8'), 'kernel');
+  for (const name of MODULES) assert.is(readFileSync(join(first.modules, `${name}.ko`), 'utf8'), name);
   assert.is(readFileSync(first.initramfs, 'latin1').slice(0, 6), '070701');
   process.env['BROKEN'] = '1';
   assert.equal(await obtain(), { ...first, fromCache: true });
