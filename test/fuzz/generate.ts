@@ -1017,7 +1017,8 @@ export class Generator {
     if (r.oneIn(300)) this.#put(r.pick([0x66, 0xf2, 0xf3, 0xf0, 0x48]));
     const pp = f.mandatory === 0x66 ? 1 : f.mandatory === 0xf3 ? 2 : f.mandatory === 0xf2 ? 3 : 0;
     // Now and then the other W or L: another instruction, or none (or one of VAES and VPCLMULQDQ).
-    const w = f.anyW ? r.below(2) : f.w ^ (r.oneIn(400) ? 1 : 0);
+    // VPERMQ and VPERMPD are #UD with W = 0 (SDM vol. 2, VPERMQ: VEX.256.66.0F3A.W1); AMD's do not look at it.
+    const w = f.anyW ? r.below(2) : f.w ^ (r.oneIn(400) && !/^Vperm(q|pd)$/.test(f.mnemonic) ? 1 : 0);
     const l = f.anyL ? r.below(2) : f.l ^ (r.oneIn(400) && !/^V(aes|pclmul)/.test(f.mnemonic) ? 1 : 0);
     const none = !f.kinds.some((k) => VVVV.has(k));
     const v = none ? (r.oneIn(200) ? r.below(16) : 0) : vvvv;
