@@ -49,7 +49,6 @@ export class Turns implements Saveable {
     const rest = limit - this.instructions;
     const vcpu = this.#next();
     if (vcpu === undefined) return this.vcpu.halted(vm.waitForAny() || vm.stopping);
-    if (vm.clock.base !== vcpu.base) vm.clock.follow(vcpu.base);
     const before = vcpu.instructions;
     const exit = vcpu.run(before + Math.min(this.#left, rest));
     this.#left -= vcpu.instructions - before;

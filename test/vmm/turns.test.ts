@@ -2,7 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Machine } from '../../vmm/machine.ts';
+import { NO_EXIT_COSTS } from '../../vmm/exit-cost.ts';
 import { QUANTUM } from '../../vmm/turns.ts';
+import { Vm } from '../../vmm/vm.ts';
 import { multiboot } from './guests.ts';
 
 const EXIT = 0xf4;
@@ -152,6 +154,28 @@ test('a reset through port CF9h begins with the first processor again', () => {
     0xfe,
   ]);
   assert.equal(m.run({ insns: 1_000_000 }), { kind: 'debug-exit', value: 0x2a });
+});
+
+test('vCPUs of a VM without a board run as their owner calls them, each to its limit', () => {
+  const vm = Vm.createSync({ memory: '1M', exitCosts: NO_EXIT_COSTS });
+  // inc ax; jmp $-1
+  vm.ram.write(0x1000, Uint8Array.of(0x40, 0xeb, 0xfd));
+  for (const index of [0, 1]) {
+    const vcpu = vm.createVcpu(index);
+    const { cs } = vcpu.getSregs();
+    vcpu.setSregs({ cs: { ...cs, selector: 0, base: 0n } });
+    vcpu.setRegs({ rip: 0x1000n });
+    vcpu.setEvents({ activity: 'active' });
+  }
+  for (const [index, limit] of [
+    [1, 1000],
+    [0, 500],
+    [1, 2000],
+  ] as const) {
+    assert.is(vm.vcpus[index]?.run(limit).reason, 'intr');
+    assert.is(vm.vcpus[index]?.instructions, limit);
+  }
+  assert.is(vm.clock.now(), 2500);
 });
 
 test.run();

@@ -94,7 +94,7 @@ export interface VcpuHost {
   readonly slice: number;
   /** Called between slices; true ends `run`. */
   readonly onSlice?: (() => boolean) | undefined;
-  readonly clock: { now(): number; refresh(): void; fireDue(): void; profile(): void };
+  readonly clock: { readonly base: number; follow(base: number): void; now(): number; refresh(): void; fireDue(): void; profile(): void };
   readonly irqchip?: { taskPriorityWritten(vcpu: number, priority: number): void } | undefined;
   readonly stopping: boolean;
   readonly ram: { gpaOf(host: number): number; read(gpa: number, into: Uint8Array): boolean };
@@ -196,6 +196,8 @@ export class Vcpu {
     if (this.#unanswered) this.#answer();
     const vm = this.#vm;
     const exit = this.exit;
+    // Several vCPUs run one after the other: this one moves the clock now.
+    if (vm.clock.base !== this.base) vm.clock.follow(this.base);
     let fired = 0;
     for (;;) {
       const start = this.instructions;
