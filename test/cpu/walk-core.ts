@@ -94,7 +94,7 @@ export class WalkCore {
     });
     const based = mode === 'real' || mode === 'vm86' || mode === 'protected16';
     this.#start = based ? 0 : CODE;
-    this.#handlers = mode === 'real' ? 0x1000 : HANDLERS;
+    this.#handlers = mode === 'real' ? 0x2000 : HANDLERS;
     this.#machine(features);
     this.#tables(mode);
     this.#state(mode, features);
@@ -138,7 +138,7 @@ export class WalkCore {
     this.#write(GDT + DATA, 0x00cf93000000ffffn);
     for (let vector = 0; vector < 256; vector++) {
       this.#bytes[RAM + HANDLERS + vector] = 0xf4;
-      if (mode === 'real') this.#view.setUint32(RAM + IDT + 4 * vector, (((HANDLERS - 0x1000) >> 4) << 16) | (0x1000 + vector), true);
+      if (mode === 'real') this.#view.setUint32(RAM + IDT + 4 * vector, (((HANDLERS - 0x2000) >> 4) << 16) | (0x2000 + vector), true);
       else {
         const at = BigInt(HANDLERS + vector);
         const selector = BigInt(long ? CODE64 : CODE32) << 16n;
@@ -205,23 +205,29 @@ export class WalkCore {
     if (mode !== 'long') for (const i of [0, 3, 4, 5]) this.#small('SEG_LIMIT', 0xfff, i);
   }
 
-  /** Executes the instruction that `code` begins with. */
-  execute(code: Uint8Array): Outcome {
+  /**
+   * Executes the instruction that `code` begins with, `offset` bytes into the page of code; only `room` bytes of it are within the limit of CS, which 64-bit
+   * code does not have.
+   */
+  execute(code: Uint8Array, offset = 0, room?: number): Outcome {
     const view = this.#view;
-    this.#bytes.set(code, RAM + CODE);
+    this.#bytes.set(code, RAM + CODE + offset);
     const data = view.getUint32(AT.dtlb, true);
     const fetched = view.getUint32(AT.itlb, true);
     this.#bytes.set(this.#fresh, CPU);
     // What the TLBs hold is listed there.
     view.setUint32(AT.dtlb, data, true);
     view.setUint32(AT.itlb, fetched, true);
+    const start = this.#start + offset;
+    view.setUint32(AT.rip, start, true);
+    if (room !== undefined) this.#small('SEG_LIMIT', start + room - 1, 1);
     const end = this.#core.run(CPU);
     const rip = view.getUint32(AT.rip, true);
     const halted = view.getUint32(AT.activity, true) === HLT;
     const vector = rip - this.#handlers - 1;
     return {
       vector: halted && vector >= 0 && vector < 256 ? vector : undefined,
-      moved: rip - this.#start,
+      moved: rip - start,
       broken: end === RUN.SLICE || end === RUN.HLT ? undefined : `run() ended with ${end}`,
     };
   }
