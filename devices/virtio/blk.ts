@@ -15,7 +15,7 @@ import type { Clock, Deadline, DeviceState, DmaMemory } from '../../vmm/bus.ts';
 import { savedInts, savedParts } from '../saved.ts';
 import { DiskError, type DiskImage, SECTOR } from '../disk/image.ts';
 import { VirtioDevice, type Virtqueue } from './device.ts';
-import { bytesOf, type Chain, type Part } from './ring.ts';
+import { bytesOf, type Chain, eachPiece, gather, type Part, scatter } from './ring.ts';
 
 const F_SEG_MAX = 2;
 const F_RO = 5;
@@ -208,21 +208,11 @@ export class VirtioBlk extends VirtioDevice {
 
   /** Calls for each block of guest memory in bytes [from, from + length) of the parts, with the offset of the block from `from`. */
   private each(parts: readonly Part[], from: number, length: number, work: (block: Uint8Array, at: number) => void, write: boolean): void {
-    let skip = from;
-    let done = 0;
-    for (const part of parts) {
-      if (skip >= part.length) {
-        skip -= part.length;
-        continue;
-      }
-      const bytes = Math.min(part.length - skip, length - done);
-      if (bytes === 0) return;
-      const block = write ? this.memory.writable(part.gpa + skip, bytes) : this.memory.readable(part.gpa + skip, bytes);
+    eachPiece(parts, from, length, (gpa, at, bytes) => {
+      const block = write ? this.memory.writable(gpa, bytes) : this.memory.readable(gpa, bytes);
       if (block === undefined) throw new DiskError('a buffer of the request is not in RAM');
-      work(block, done);
-      done += bytes;
-      skip = 0;
-    }
+      work(block, at);
+    });
   }
 
   /** Gives back what is due. */
@@ -281,40 +271,4 @@ function latency(type: number, bytes: number): number {
     default:
       return DISK_LATENCY.other;
   }
-}
-
-/** Copies bytes of the parts from offset `from` on; how many there were. */
-export function gather(memory: DmaMemory, parts: readonly Part[], from: number, into: Uint8Array): number {
-  let skip = from;
-  let done = 0;
-  for (const part of parts) {
-    if (skip >= part.length) {
-      skip -= part.length;
-      continue;
-    }
-    const bytes = Math.min(part.length - skip, into.length - done);
-    memory.read(part.gpa + skip, into.subarray(done, done + bytes));
-    done += bytes;
-    skip = 0;
-    if (done === into.length) break;
-  }
-  return done;
-}
-
-/** The other way; how many found room. */
-export function scatter(memory: DmaMemory, parts: readonly Part[], from: number, bytes: Uint8Array): number {
-  let skip = from;
-  let done = 0;
-  for (const part of parts) {
-    if (skip >= part.length) {
-      skip -= part.length;
-      continue;
-    }
-    const count = Math.min(part.length - skip, bytes.length - done);
-    memory.write(part.gpa + skip, bytes.subarray(done, done + count));
-    done += count;
-    skip = 0;
-    if (done === bytes.length) break;
-  }
-  return done;
 }

@@ -50,6 +50,39 @@ export function bytesOf(parts: readonly Part[]): number {
   return bytes;
 }
 
+/** Splits bytes [from, from + length) of parts where parts end: address, offset from `from`, bytes. Returns how many there were. */
+export function eachPiece(
+  parts: readonly Part[],
+  from: number,
+  length: number,
+  work: (gpa: number, at: number, bytes: number) => void,
+): number {
+  let skip = from;
+  let done = 0;
+  for (const part of parts) {
+    if (done === length) break;
+    if (skip >= part.length) {
+      skip -= part.length;
+      continue;
+    }
+    const bytes = Math.min(part.length - skip, length - done);
+    work(part.gpa + skip, done, bytes);
+    done += bytes;
+    skip = 0;
+  }
+  return done;
+}
+
+/** Copies bytes of the parts from offset `from` on; how many there were. */
+export function gather(memory: DmaMemory, parts: readonly Part[], from: number, into: Uint8Array): number {
+  return eachPiece(parts, from, into.length, (gpa, at, bytes) => memory.read(gpa, into.subarray(at, at + bytes)));
+}
+
+/** The other way; how many found room. */
+export function scatter(memory: DmaMemory, parts: readonly Part[], from: number, bytes: Uint8Array): number {
+  return eachPiece(parts, from, bytes.length, (gpa, at, count) => memory.write(gpa, bytes.subarray(at, at + count)));
+}
+
 const DESC_BYTES = 16;
 const NEXT = 1;
 const WRITE = 2;
