@@ -172,6 +172,11 @@ function faults(a: DataView, b: DataView, vector: number, one: Form | undefined,
     const [x, y] = [a, b].map((v) => v.getBigUint64(AT.CR2, true)) as [bigint, bigint];
     const part = one && ANY_PART.test(one.mnemonic) && BigInt.asIntN(64, x - y) ** 2n < 2n ** 20n;
     if (!part) differ('cr2', x, y);
+    // Parts on other pages: missing or not to be written.
+    else if (x !== y) {
+      error &= ~1;
+      coreError &= ~1;
+    }
     // Linux says "present" of every address of its own; another part of the operand may be in another page.
     if (part || a.getUint32(AT.CR2 + 4, true) >= KERNEL) {
       error &= ~1;

@@ -171,6 +171,11 @@ export function otherOutcome(f: Form, host: number, core: number): string {
   if (name === 'Movsxd_r16_rm16' && core !== host) return 'MOVSXD r16: AMD reads four bytes, Intel two (SDM vol. 2, MOVSXD)';
   if (/^(Iret|Retf)/.test(mnemonic) && host !== core && Math.min(host, core) === 13 && Math.max(host, core) <= 17)
     return 'far returns: a bad selector, and a stack that faults behind it';
+  // SDM vol. 2, CVTPI2PS: a pending x87 exception comes first; AMD looks for one with register operands only.
+  if (mnemonic === 'Cvtpi2ps' && core === 16 && host !== 16) return 'CVTPI2PS from memory: a pending x87 exception';
+  // SDM vol. 2, CALL: the target is checked before anything is pushed; AMD pushes first.
+  if (mnemonic === 'Call' && core === 13 && (host === 14 || host === 12 || host === 17))
+    return 'CALL: a target that is not canonical, and a stack that faults';
   // SDM vol. 2, SHA1MSG1 and the others: exceptions of type 4, so operands are aligned; AMD's do not care.
   if (/^Sha(1|256)/.test(mnemonic) && core === 13 && host !== 13) return 'SHA: operands that are not aligned (SDM vol. 2, table 2-21)';
   return '';
