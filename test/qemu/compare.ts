@@ -117,17 +117,19 @@ export class Result {
   }
 }
 
-/** A stack of real mode outside of the arena and of RAM that nobody uses: what lies there is the board's. */
-function strayed(r: Result): boolean {
+/** A stack outside of the arena and of RAM that nobody uses, in real mode or without paging: what lies there is the board's. */
+function strayed(c: Case, r: Result): boolean {
+  const rsp = r.u32(S.RSP);
+  if (r.u32(S.MODE) === 32) return c.environment === 'flat' && rsp > 0x7f000;
   if (r.u32(S.MODE) !== 16) return false;
-  const at = (r.u32(S.SS) & 0xffff) * 16 + (r.u32(S.RSP) & 0xffff);
+  const at = (r.u32(S.SS) & 0xffff) * 16 + (rsp & 0xffff);
   return at < L.ARENA + 0x100 || at > 0x9e000;
 }
 
 /** What differs; empty when nothing does. */
-export function differences(_case: Case, ours: Result, theirs: Result): Difference[] {
+export function differences(c: Case, ours: Result, theirs: Result): Difference[] {
   // What runs on and on here is cut off at a number of instructions, there at a time.
-  if (ours.status === L.STATUS.OUTSIDE || ours.status === L.STATUS.HANG || strayed(ours)) return [];
+  if (ours.status === L.STATUS.OUTSIDE || ours.status === L.STATUS.HANG || strayed(c, ours)) return [];
   if (ours.end !== theirs.end) return [{ field: 'end', ours: ours.end, theirs: theirs.end }];
   if (ours.status !== L.STATUS.ENDED) return [];
   if (ours.rip !== theirs.rip) return [{ field: 'end', ours: `at ${ours.rip.toString(16)}`, theirs: `at ${theirs.rip.toString(16)}` }];

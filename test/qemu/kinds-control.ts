@@ -401,6 +401,7 @@ export function extendedStates(d: Draft): void {
         break;
       }
       case 1:
+        c.tags.add('saved');
         d.load(0, mask & 0xffffffffn)
           .load(2, mask >> 32n)
           .emit(0x0f, 0xae)
@@ -414,6 +415,7 @@ export function extendedStates(d: Draft): void {
           .absolute(5, area);
         break;
       default:
+        c.tags.add('saved');
         d.load(0, mask & 0xffffffffn)
           .load(2, mask >> 32n)
           .emit(0x0f, 0xae)
@@ -456,6 +458,8 @@ export function paging(supported: Supported): (d: Draft) => void {
       // A large page is the memory from 0 on.
       const slot = 1 + r.below(3);
       const entry = large ? rights() | 0x80n | (r.oneIn(12) ? BigInt(r.u32()) & 0x1ff000n : 0n) : BigInt(L.PT) | (rights() & ~0x80n);
+      // PSE-36: address bits 39:32.
+      if (large && narrow && (entry & 0x1fe000n) !== 0n) c.tags.add('beyond RAM');
       put(L.PD + width * slot, entry);
       linear += slot * (narrow ? 0x400000 : 0x200000);
     }
