@@ -161,6 +161,7 @@ field('PAGING_KEY', 'u32', 'the control bits that cached translations depend on'
 field('SCRATCH_PARTS', 'u32', 'parts of a store that waits in the scratch buffer', scratch);
 field('SCRATCH_AT', 'u64', 'their places: host address, or guest physical address of a device with bit 63 set', { ...scratch, count: 2 });
 field('SCRATCH_SIZE', 'u32', 'their sizes in bytes', { ...scratch, count: 2 });
+field('WALK_PATH', 'u32', 'host addresses of the paging-structure entries of one walk, outermost first', { ...scratch, count: 5 });
 field('DTLB_FILLED', 'u32', 'entries in the list of filled data TLB entries', scratch);
 field('ITLB_FILLED', 'u32', 'entries in the list of filled instruction TLB entries', scratch);
 field('ENTRY_CLOCK', 'u64', 'VM clock at the last VM entry');

@@ -33,7 +33,7 @@ import {
   DTLB_FILLED, DR, EFER, ENG_FLUSHES, ENG_ITLB_MISSES, ENG_TLB_MISSES, EXC, EXIT_GLA, EXIT_GPA, FETCH_USER, IO_DATA, IO_GPA, IO_SIZE, IO_WRITE,
   ITLB_FILLED, JUMP_GEN, KS_INSN_EMULATION, KS_MMIO_EXITS, KS_PF_FIXED, LONG, MODE, PAGE_FLAGS, PAGING_KEY, PDPTE, PKRU, PROBE_KVM_MMIO_READ,
   PROBE_KVM_MMIO_READ_UNSATISFIED, PROBE_KVM_MMIO_WRITE, PROBE_KVM_PAGE_FAULT, PROT, RAM_BASE, RFLAGS, RUN_EXIT, SCRATCH_AT, SCRATCH_PARTS,
-  SCRATCH_SIZE, SEG_AR, SEG_BASE, SEG_LIMIT, STACK_MASK, STEPPING, TLB_NOW, VCPU_BASE, VCPU_STRIDE, VM_APIC_GPA, VM_SLOT_COUNT, VM_SLOTS, VEX_READY,
+  SCRATCH_SIZE, SEG_AR, SEG_BASE, SEG_LIMIT, STACK_MASK, STEPPING, TLB_NOW, VCPU_BASE, VCPU_STRIDE, VM_APIC_GPA, VM_SLOT_COUNT, VM_SLOTS, VEX_READY, WALK_PATH,
   XCR0,
 } from './state.gen';
 
@@ -162,7 +162,7 @@ function readEntry(cpu: usize, gpa: u64, linear: u64, wide: bool, qualification:
 }
 
 // One walk on its way down: the entry reached, what all entries allow (U and W set everywhere, NX anywhere), the page's address and the shift that is
-// its size, the error code that a fault has, and the entries' host addresses, for their A and D bits.
+// its size, the error code that a fault has; the entries' host addresses stand in WALK_PATH, for their A and D bits.
 let entry: u64 = 0;
 let rights: u64 = 0;
 let nx: u64 = 0;
@@ -170,12 +170,11 @@ let frame: u64 = 0;
 let shift: u32 = 12;
 let error: u32 = 0;
 let depth: u32 = 0;
-const PATH: usize = memory.data(5 * 4, 4);
 
 /** One step down, to the entry at `gpa`; false after raising #PF for one that is not present or sets a bit of `reserved`. */
 function descend(cpu: usize, gpa: u64, linear: u64, reserved: u64, wide: bool = true): bool {
   entry = readEntry(cpu, gpa, linear, wide);
-  store<u32>(PATH + (depth << 2), <u32>entryHost);
+  store<u32>(cpu + (depth << 2), <u32>entryHost, WALK_PATH);
   depth++;
   rights &= entry;
   nx |= entry;
@@ -268,7 +267,7 @@ function walk(cpu: usize, linear: u64, access: u32, user: bool, smap: bool, setB
   const readOnly = (disabled & 2) != 0 && (user || (cr0 & CR0_WP) != 0);
   if (access != A_EXEC && ((disabled & 1) != 0 || (write && readOnly))) error |= 32;
   const permitted = (error & 32) == 0 && allowed(rights, wide ? nx & PTE_NX : 0, access, user, smap, cr0, cr4);
-  if (setBits) markPath(permitted, write);
+  if (setBits) markPath(cpu, permitted, write);
   if (!permitted) {
     raisePageFault(cpu, linear, error | 1);
     return 0;
@@ -291,11 +290,11 @@ function keyRights(cpu: usize): u32 {
  * Sets the A bits of the way down, which includes the entry that maps the page, and there D, only when the access is permitted (SDM, interrupt 14,
  * note on the accessed flag). Both bits stand in an entry's first byte, whatever its width.
  */
-function markPath(permitted: bool, write: bool): void {
+function markPath(cpu: usize, permitted: bool, write: bool): void {
   const last = depth - 1;
   const end = permitted ? depth : last;
   for (let i: u32 = 0; i < end; i++) {
-    const at = <usize>load<u32>(PATH + (i << 2));
+    const at = <usize>load<u32>(cpu + (i << 2), WALK_PATH);
     if (at == 0) continue;
     const have = load<u8>(at);
     const want = have | <u8>PTE_A | (write && i == last ? <u8>PTE_D : 0);
