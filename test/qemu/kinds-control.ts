@@ -34,6 +34,8 @@ function moveToCr(d: Draft, supported: Supported): void {
       if (r.oneIn(24)) {
         value ^= r.edge64() & 0xffffffff1ffaffc0n;
       }
+      // Paging cannot end in 64-bit code.
+      if (d.bits === 64 && (value & 0x80000000n) === 0n) c.tags.add('CR0 invalid');
       if (((value >> 29n) & 3n) === 1n || (value & BigInt(CR0_PE_PG)) === 0x80000000n || (d.bits === 64 && value >> 32n !== 0n))
         c.tags.add('CR0 invalid');
       break;
@@ -485,7 +487,8 @@ export function paging(supported: Supported): (d: Draft) => void {
 function access(d: Draft, page: bigint, physical: number): void {
   const { r } = d;
   const width = d.bits === 64 ? 8 : 4;
-  const at = page + BigInt(r.oneIn(4) ? 0x1000 - r.below(width) : r.below(0xf00));
+  // Behind the last page is memory that no template restores.
+  const at = page + BigInt(r.oneIn(4) && physical < L.DATA + 0x3000 ? 0x1000 - r.below(width) : r.below(0xf00));
   d.load(3, at);
   // 16-bit code reaches so far with 32-bit addresses and a flat segment: its own do not.
   switch (r.below(7)) {

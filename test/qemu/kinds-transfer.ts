@@ -32,6 +32,8 @@ function loadSegment(d: Draft): void {
       const wide = d.bits === 16 ? 2 : 4;
       d.word(POINTER, offset, wide);
       d.word(POINTER + wide, selector, 2);
+      // DS may have become null.
+      d.c.tags.add('access');
       if (opcode === undefined) d.emit(sreg === SREG.es ? 0xc4 : 0xc5);
       else d.emit(0x0f, opcode);
       d.absolute(1, POINTER);

@@ -235,6 +235,12 @@ export const KNOWN: readonly Entry[] = [
       d.field === 'end' && c.kind === 'extended states' && c.tags.has('saved') && ours.vector === BP && theirs.vector === GP,
   },
   {
+    name: 'a TSS in the LDT is looked at before it is refused',
+    clause: 'vol. 2, JMP, TASK-STATE-SEGMENT: the selector must be global, else #GP(TSS selector)',
+    excuses: (d, _c, ours, theirs) =>
+      d.field === 'end' && ours.vector === GP && theirs.vector === 11 && ours.error === theirs.error && (ours.error & 4) !== 0,
+  },
+  {
     name: 'memory behind the end of RAM',
     clause: 'the boards differ: nothing about it in the manual',
     excuses: (d, c) => d.field !== 'end' && c.tags.has('beyond RAM'),
@@ -268,7 +274,8 @@ export const KNOWN: readonly Entry[] = [
   {
     name: 'a null SS makes the level 0',
     clause: 'vol. 3, 5.5: the CPL is in bits 1:0 of CS and SS; vol. 2, MOV: a null SS is marked unusable, the CPL stays',
-    excuses: (_d, c) => c.kind === 'segments' && isLong(c.environment) && c.tags.has('null SS'),
+    excuses: (_d, c) =>
+      isLong(c.environment) && ((c.kind === 'segments' && c.tags.has('null SS')) || (c.kind === 'single step' && c.tags.has('MOV SS'))),
   },
   {
     name: 'reserved bits, types and addresses that are not canonical are taken by WRMSR',
@@ -529,7 +536,8 @@ export const KNOWN: readonly Entry[] = [
   {
     name: 'VMCALL is a hypercall for us',
     clause: 'vol. 3, 25.1.2: in a guest VMCALL exits to the monitor, here as in KVM; QEMU is a machine without one',
-    excuses: (d, c, ours, theirs) => d.field === 'end' && c.tags.has('VMCALL') && theirs.vector === 6 && ours.vector !== 6,
+    excuses: (d, c, ours, theirs) =>
+      d.field === 'end' && c.tags.has('VMCALL') && theirs.vector === 6 && (ours.vector !== 6 || ours.rip > theirs.rip),
   },
   {
     name: 'the exponent of a register written by MMX stays',
