@@ -7,8 +7,11 @@ import { clearInterval, setInterval } from 'node:timers';
 import { Worker } from 'node:worker_threads';
 import { announced, type Findings, PROGRESS_BYTES, type Work } from './hostile-worker.ts';
 
-/** A run takes some milliseconds; one that takes so long never ends. */
-const PATIENCE_MS = 60_000;
+/**
+ * A run takes some milliseconds; one that takes so long never ends. Lives are many, and one of them may be a REP of tens of millions of elements
+ * in memory whose translation is never kept.
+ */
+const PATIENCE_MS = { bench: 60_000, board: 60_000, lives: 300_000 };
 
 /** Runs a thread's work; rejects with the run that does not end. */
 export function findings(work: Omit<Work, 'progress'>): Promise<Findings> {
@@ -24,7 +27,7 @@ export function findings(work: Omit<Work, 'progress'>): Promise<Findings> {
         void worker.terminate();
       }
       last = now;
-    }, PATIENCE_MS);
+    }, PATIENCE_MS[work.stand]);
     worker.on('message', resolve);
     worker.on('error', reject);
     worker.on('exit', () => {
