@@ -8,7 +8,7 @@
 import iced from 'iced-x86';
 import type { Form } from './forms.ts';
 import type { Cases } from './generate.ts';
-import { AT, ENDED, RECORD, WINDOWS } from './record.ts';
+import { AT, ENDED, WINDOWS } from './record.ts';
 import { ANY_PART, looseOf, type Loose, MMX_FAULT, otherOutcome } from './undefined.ts';
 
 export const GENERAL = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
@@ -283,5 +283,3 @@ export function describe(s: Sides, input: number, output: number, host: number):
     `  core   ${end(s.core, output)} ${state(s.core, output, windows)}`,
   ].join('\n');
 }
-
-export { RECORD };

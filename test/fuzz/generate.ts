@@ -737,19 +737,18 @@ export class Generator {
       this.#poke(rsp, 2, r.pick(SELECTORS));
       this.#segments();
     }
-    const landing = this.#rip + 20;
-    if (/^Ret$/.test(f.mnemonic)) this.#poke(rsp, 8, r.oneIn(16) ? r.u32() * 65536 : this.#landing(landing));
+    if (/^Ret$/.test(f.mnemonic)) this.#poke(rsp, 8, r.oneIn(16) ? r.u32() * 65536 : this.#landing());
     if (/^(Retf|Iret)/.test(f.mnemonic)) {
       const size = f.osz === 16 ? 2 : f.osz === 64 ? 8 : 4;
-      const frame = [this.#landing(landing), r.oneIn(12) ? r.pick(SELECTORS) : 0x33];
+      const frame = [this.#landing(), r.oneIn(12) ? r.pick(SELECTORS) : 0x33];
       if (f.mnemonic.startsWith('Iret'))
         frame.push((r.u32() & 0xcd5) | 0x202, STACK + 0x880 + r.below(16), r.oneIn(12) ? r.pick(SELECTORS) : 0x2b);
       for (const [i, v] of frame.entries()) this.#poke(rsp + i * size, size, v);
     }
   }
 
-  /** Branches go to EXIT, to code that is HLT, or beyond the marker. */
-  #landing(_near: number): number {
+  /** Where indirect branches go: EXIT, or code that is HLT. */
+  #landing(): number {
     const r = this.random;
     return r.oneIn(8) ? CODE + 0xff00 + r.below(128) : EXIT;
   }
@@ -891,11 +890,11 @@ export class Generator {
       this.#segments();
       if (!r.oneIn(6) && rm >= 0) this.#set(rm, r.u32() * 8192);
     } else if (/_m16(16|32)$/.test(f.name)) {
-      this.#poke(target, f.memory === 4 ? 2 : 4, this.#landing(0));
+      this.#poke(target, f.memory === 4 ? 2 : 4, this.#landing());
       this.#poke(target + f.memory - 2, 2, r.oneIn(12) ? r.pick(SELECTORS) : 0x33);
     } else if (/^(Call|Jmp)_rm64/.test(f.name)) {
-      if (memory) this.#poke(target, 8, r.oneIn(16) ? r.u32() * 65536 : this.#landing(0));
-      else if (rm >= 0 && rm !== RSP) this.#set(rm, r.oneIn(16) ? r.u32() * 65536 : this.#landing(0));
+      if (memory) this.#poke(target, 8, r.oneIn(16) ? r.u32() * 65536 : this.#landing());
+      else if (rm >= 0 && rm !== RSP) this.#set(rm, r.oneIn(16) ? r.u32() * 65536 : this.#landing());
     } else if (name === 'Fbld' && !r.oneIn(8)) for (let i = 0; i < 9; i++) this.#poke(target + i, 1, r.below(10) * 16 + r.below(10));
     else if (name === 'Int') {
       // Below 20h some kernels have gates of their own.

@@ -25,13 +25,13 @@ enum {
   BATCH = 512, RECORD = 1792, WINDOWS = 4, CODE_ROOM = 64, WINDOW_ROOM = 896,
   DATA = 0x10000000, STACK = 0x11000000, AREA = 0x10000, READ_ONLY = 0x2000, MISSING = 0x3000, AFTER = 0x4000,
   CODE = 0x20000000, CODE_BYTES = 0x10000, EXIT = 0x21000000, CONTROL = 0x22000000,
-  ENDED = 256, ENDLESS = 254, SEGMENTS = 1, COMPATIBILITY = 2,
+  ENDED = 256, ENDLESS = 254, SEGMENTS = 1,
 };
 
 struct record {
   uint64_t registers[16], rip;
   uint32_t flags, length; /* length of the code; outcome: vector */
-  uint32_t what;          /* SEGMENTS, COMPATIBILITY; outcome: error code */
+  uint32_t what;          /* SEGMENTS; outcome: error code */
   uint32_t mxcsr;
   uint16_t fcw, fsw, ftw, fop;
   union {

@@ -80,7 +80,6 @@ const RBX = 8;
 const PE = 0x20;
 const UE = 0x10;
 const C1 = 0x200;
-const CODES = 0x4700;
 
 /** FIP, FDP and FOP: SDM vol. 1, 8.1.8; APM vol. 2, 11.4.4: AMD keeps them for unmasked exceptions only, and other addresses than the 32-bit ones. */
 const POINTERS = 'the last-instruction pointers: AMD stores them only while an exception is pending (APM vol. 2, 11.4.4.3)';
@@ -183,6 +182,3 @@ export function otherOutcome(f: Form, host: number, core: number): string {
 
 /** TOP and tags when an MMX instruction faults: AMD has entered MMX state before (SDM vol. 3, 6.5: a fault leaves the state as it was). */
 export const MMX_FAULT = 0x3800;
-
-/** Compares of x87 that an unmasked invalid operation ends: SDM, FCOM: codes not set; AMD sets them to unordered. */
-export const COMPARE_CODES = CODES;
