@@ -11,7 +11,7 @@ import iced from 'iced-x86';
 import { CORE_FEATURES, type Feature } from '../../vmm/cpu/cpuid.ts';
 import { describe, difference, Masked, same, type Sides } from './compare.ts';
 import { Core, type Engine, ENGINES } from './core.ts';
-import { type Form, formsOf } from './forms.ts';
+import { type Form, formsOf, PROBES } from './forms.ts';
 import { type Cases, EPOCH, Generator, newCases, type Options } from './generate.ts';
 import { type Answer, Host } from './host.ts';
 import { AT, BATCH, RECORD } from './record.ts';
@@ -62,8 +62,9 @@ export interface Run extends Options {
 export class Fuzzer {
   readonly core: Core;
   readonly host: Host;
-  readonly forms: readonly Form[];
-  readonly missing: ReadonlyMap<string, string>;
+  forms: readonly Form[];
+  missing: ReadonlyMap<string, string>;
+  readonly #features: readonly Feature[];
   readonly #hostBytes = new Uint8Array(BATCH * RECORD);
   readonly #sides: Sides;
   readonly #inputs: number;
@@ -72,6 +73,7 @@ export class Fuzzer {
   constructor(path: string, features: readonly Feature[]) {
     this.core = new Core(features);
     this.host = new Host(path);
+    this.#features = features;
     const table = formsOf(features);
     this.forms = table.forms;
     this.missing = table.missing;
@@ -84,6 +86,18 @@ export class Fuzzer {
       host: this.#hostBytes,
       hostWords: new Uint32Array(this.#hostBytes.buffer),
     };
+  }
+
+  /** Leaves out what this processor does not execute, whatever its CPUID says; before the first run. */
+  async probe(): Promise<void> {
+    const wanted = this.#features.filter((name) => PROBES[name] !== undefined);
+    const there = await this.host.probe(wanted.map((name) => PROBES[name] as readonly number[]));
+    const lacking = wanted.filter((_, i) => !there[i]);
+    const table = formsOf(this.#features.filter((name) => !lacking.includes(name)));
+    const missing = new Map(table.missing);
+    for (const f of this.forms) if (!table.forms.some((g) => g.code === f.code)) missing.set(f.name, 'this processor does not have it');
+    this.forms = table.forms;
+    this.missing = missing;
   }
 
   close(): void {

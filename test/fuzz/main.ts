@@ -64,6 +64,7 @@ else {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
   console.log(`fuzz: seed ${seed}`);
   const fuzzer = new Fuzzer(found.path, HOST_FEATURES);
+  await fuzzer.probe();
   const started = performance.now();
   let shown = 0;
   const result = await fuzzer.run({

@@ -84,6 +84,7 @@ if ('reason' in harness) {
   test.skip('generated instructions do what this processor does', () => {});
 } else {
   const fuzzer = new Fuzzer(harness.path, HOST_FEATURES);
+  await fuzzer.probe();
   const given = process.env['LUCID_FUZZ_SEED'];
   const seed = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given);
   console.log(`silicon: seeds ${FIXED}, ${seed}`);
