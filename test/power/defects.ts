@@ -335,7 +335,7 @@ export const DEFECTS: readonly Defect[] = [
   {
     what: 'the error code of a protection fault lacks its present bit',
     file: 'mmu.ts',
-    after: 'function protection',
+    after: 'if (!permitted)',
     good: 'raisePageFault(cpu, linear, error | 1);',
     bad: 'raisePageFault(cpu, linear, error);',
   },
