@@ -11,7 +11,7 @@ export interface Found {
   readonly code: string;
   readonly features?: readonly string[];
   readonly before: State;
-  readonly after: State & { readonly vector?: number };
+  readonly after: State & { readonly vector?: number; readonly cr2?: bigint };
 }
 
 export interface State {
@@ -62,5 +62,12 @@ export const FOUND: readonly Found[] = [
     features: ['avx2'],
     before: { registers: { rdi: BigInt(DATA + 0x401) }, flags: 0x40202, ymm: { 2: (1n << 128n) - 1n } },
     after: { vector: ENDED },
+  },
+  {
+    name: 'VMASKMOVPS with a 32-bit address at 4 GiB goes on behind it',
+    code: '67c4e2712e07',
+    features: ['avx'],
+    before: { registers: { rdi: 0xffff_fffcn }, ymm: { 1: 0x80000000n << 32n } },
+    after: { vector: PF, cr2: 0x1_0000_0000n },
   },
 ];

@@ -49,10 +49,11 @@ function enter(record: Uint8Array, found: Found): void {
 
 function check(output: Uint8Array, found: Found, what: string): void {
   const v = new DataView(output.buffer, output.byteOffset, RECORD);
-  const { vector = 256, registers = {}, flags, fsw, mxcsr, ymm = {} } = found.after;
+  const { vector = 256, registers = {}, flags, fsw, mxcsr, ymm = {}, cr2 } = found.after;
   assert.is(v.getUint32(AT.VECTOR, true), vector, `${what}: vector`);
   for (const [name, value] of Object.entries(registers))
     assert.is(v.getBigUint64(8 * GENERAL.indexOf(name), true), value, `${what}: ${name}`);
+  if (cr2 !== undefined) assert.is(v.getBigUint64(AT.CR2, true), cr2, `${what}: CR2`);
   if (flags !== undefined) assert.is(v.getUint32(AT.FLAGS, true), flags, `${what}: flags`);
   if (fsw !== undefined) assert.is(v.getUint16(AT.FSW, true), fsw, `${what}: fsw`);
   if (mxcsr !== undefined) assert.is(v.getUint32(AT.MXCSR, true), mxcsr, `${what}: mxcsr`);

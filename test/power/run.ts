@@ -23,7 +23,6 @@ const PARTS: readonly string[] = [
   'cpu/host.test',
   'cpu/sse-host',
   'cpu/avx-host',
-  'cpu/fma-host',
   'cpu/x87-host',
   '-table.test',
   'cpu/paging.test',

@@ -453,6 +453,15 @@ function selected(mask: usize, i: usize, size: u32): bool {
   return load<i8>(mask + i + size - 1) < 0;
 }
 
+/**
+ * Linear address of an element of the memory operand, `i` bytes from its start. In 64-bit code the operand's address is cut to the address size
+ * and what lies behind it is not; elsewhere each element has its own segment check. Check failed().
+ */
+function elementAddress(cpu: usize, pc: usize, i: usize, size: u32, write: u32): u64 {
+  if (load<u32>(cpu, MODE) == 2) return linearOf(cpu, pc, 0, size, write) + <u64>i;
+  return linearOf(cpu, pc, <u64>i, size, write);
+}
+
 /** VMASKMOVPS, VMASKMOVPD, VPMASKMOVD, VPMASKMOVQ loads: what is not selected is zero and not looked at. */
 function maskLoad(cpu: usize, pc: usize, d: usize, mask: usize, bytes: usize, size: u32): bool {
   const t = cpu + AREA_LANES;
@@ -461,7 +470,7 @@ function maskLoad(cpu: usize, pc: usize, d: usize, mask: usize, bytes: usize, si
   v128.store(t, zero(), 16);
   for (let i: usize = 0; i < bytes; i += size) {
     if (!selected(mask, i, size)) continue;
-    const lin = linearOf(cpu, pc, <u64>i, size, 0);
+    const lin = elementAddress(cpu, pc, i, size, 0);
     if (failed(cpu)) return false;
     const x = readMem(cpu, lin, size, kind);
     if (failed(cpu)) return false;
@@ -477,14 +486,14 @@ function maskStore(cpu: usize, pc: usize, d: usize, mask: usize, bytes: usize, s
   const kind = accessKind(pc) | A_ELEMENT;
   for (let i: usize = 0; i < bytes; i += size) {
     if (!selected(mask, i, size)) continue;
-    const lin = linearOf(cpu, pc, <u64>i, size, 1);
+    const lin = elementAddress(cpu, pc, i, size, 1);
     if (failed(cpu)) return false;
     probeWrite(cpu, lin, size, kind);
     if (failed(cpu)) return false;
   }
   for (let i: usize = 0; i < bytes; i += size) {
     if (!selected(mask, i, size)) continue;
-    writeMem(cpu, linearOf(cpu, pc, <u64>i, size, 1), size, size == 4 ? <u64>load<u32>(d + i) : load<u64>(d + i), kind);
+    writeMem(cpu, elementAddress(cpu, pc, i, size, 1), size, size == 4 ? <u64>load<u32>(d + i) : load<u64>(d + i), kind);
     if (failed(cpu)) return false;
   }
   return true;
