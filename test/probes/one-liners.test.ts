@@ -66,16 +66,18 @@ interface Ended {
   readonly err: string;
 }
 
-/** Whether a process has a handler for SIGINT: before, an interruption would simply end it. */
-function isInterruptible(pid: number): boolean {
-  const file = `/proc/${pid}/status`;
-  if (!existsSync('/proc/self/status')) return true;
-  if (!existsSync(file)) return false;
-  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(file, 'utf8'))?.[1] ?? '0';
-  return (BigInt(`0x${caught}`) & 2n) !== 0n;
+/**
+ * Runs a line, and interrupts it after a while. A program that is quiet does not say when it is enabled, and one that is interrupted before it listens simply
+ * ends (status null): then it is given longer.
+ */
+async function run(line: string): Promise<Ended> {
+  for (let patience = 1; ; patience *= 2) {
+    const ended = await runOnce(line, patience);
+    if (ended.status !== null || patience > 30) return ended;
+  }
 }
 
-async function run(line: string): Promise<Ended> {
+async function runOnce(line: string, patience: number): Promise<Ended> {
   const child = start(splitWords(line), 'pipe');
   let out = '';
   let err = '';
@@ -92,10 +94,9 @@ async function run(line: string): Promise<Ended> {
     ended = true;
   });
   const isOver = (): boolean => ended;
-  // A program that is quiet does not say when it is enabled.
   const quiet = /^dlite -q/.test(line);
-  while (!isOver() && !((quiet || err.includes(' matched ')) && isInterruptible(child.pid as number))) await pause(50);
-  await Promise.race([closed, pause(quiet ? 4 * TRACE_MS : TRACE_MS)]);
+  while (!isOver() && !quiet && !err.includes(' matched ')) await pause(50);
+  await Promise.race([closed, pause((quiet ? 4 : 1) * TRACE_MS * patience)]);
   child.kill('SIGINT');
   const status = await closed;
   clearTimeout(limit);
