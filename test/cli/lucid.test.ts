@@ -138,12 +138,14 @@ test('exit costs can be none: the clock is the instruction count and idle time',
 });
 
 test('an interrupt ends the run with status 130', async () => {
-  const child = spawn(process.execPath, [LUCID, 'run', '--kernel', kernel('loop', LOOP), '--exits'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // mov edx, 3f8h; mov al, '.'; out dx, al; jmp $
+  const speaking = kernel('speaking', [0xba, 0xf8, 0x03, 0x00, 0x00, 0xb0, 0x2e, 0xee, 0xeb, 0xfe]);
+  const child = spawn(process.execPath, [LUCID, 'run', '--kernel', speaking, '--exits'], { stdio: ['pipe', 'pipe', 'pipe'] });
   let err = '';
   child.stderr.on('data', (chunk: Buffer) => {
     err += chunk;
   });
-  setTimeout(() => child.kill('SIGINT'), 700);
+  child.stdout.once('data', () => child.kill('SIGINT'));
   const status = await new Promise((resolve) => child.on('close', (code) => resolve(code)));
   assert.is(status, 130, err);
   assert.match(err, /interrupted/);
