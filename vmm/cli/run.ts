@@ -261,6 +261,8 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
       )
         .example('$0 run --kernel vmlinuz --initrd initrd.img --append console=ttyS0', 'boot Linux with its console here')
         .example('$0 run --kernel test.elf --debug-exit 0xf4 --limit time=10 --exits', 'run a test kernel, count its exits')
+        .example('$0 run --kernel vmlinuz --cpus 2 --disk root.img,snapshot', 'two processors, a disk whose image stays as it is')
+        .example('$0 run --bios bios.bin --disk disk.img', 'start in firmware, such as SeaBIOS, with a disk')
         .example('$0 run --kernel vmlinuz --serial null --json', 'the counts, for a script')
         .example("$0 run --kernel vmlinuz -n 'kvm-inj-virq { @[arg0] = count(); }'", 'trace with D from the first instruction on')
         .epilogue(TRACE_HELP) as Argv<RunArguments>,
