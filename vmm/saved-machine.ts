@@ -4,6 +4,7 @@
  * @module
  */
 import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { StateError } from './bus.ts';
 import { readAbout, readSnapshot, writeSnapshot } from './snapshot-file.ts';
 import type { Vm } from './vm.ts';
@@ -31,6 +32,8 @@ const BOARD = [
   'rng',
   'bios',
 ] as const;
+/** What a reset reads again, wherever the machine is by then. */
+const FILES = ['kernel', 'initrd', 'bios'] as const;
 export type BoardOptions = Pick<RunOptions, (typeof BOARD)[number]>;
 
 interface About {
@@ -41,7 +44,9 @@ interface About {
 /** Writes the snapshot of a VM that stands between two instructions; bytes of the file. Throws the system's error. */
 export function saveMachine(path: string, vm: Vm, options: RunOptions): number {
   const board = Object.fromEntries(BOARD.map((key) => [key, options[key]])) as unknown as BoardOptions;
-  const about: About = { board, disks: (options.disks ?? []).map(({ path: disk }) => stamp(disk)) };
+  const disks = options.disks?.map((disk) => ({ ...disk, path: resolve(disk.path) }));
+  const files = Object.fromEntries(FILES.map((key) => [key, options[key] === undefined ? undefined : resolve(options[key])]));
+  const about: About = { board: { ...board, ...files, disks }, disks: (disks ?? []).map(({ path: disk }) => stamp(disk)) };
   const extra = Object.fromEntries([...vm.blobs].map(([name, blob]) => [name, blob.saveBytes()]));
   return writeSnapshot(path, { about, vm: vm.saveState(), extra });
 }

@@ -53,6 +53,32 @@ test('a running VM is saved and goes on; the snapshot runs on from there', async
   await ended;
 });
 
+test('a guest that was restored may reset: its kernel is loaded again', async () => {
+  // mov ecx, 10,000,000; loop $; mov dx, cf9h; mov al, 6; out dx, al; jmp $
+  writeFileSync(at('reset.elf'), multiboot([0xb9, 0x80, 0x96, 0x98, 0, 0xe2, 0xfe, 0x66, 0xba, 0xf9, 0x0c, 0xb0, 6, 0xee, 0xeb, 0xfe]));
+  const run = start(
+    'lucid',
+    ['run', '--kernel', at('reset.elf'), '--name', 'resetting', '--serial', 'null', '--limit', 'wall=120'],
+    place.xdg,
+  );
+  const ended = finished(run);
+  const { out } = await saved('resetting', at('reset.snap'));
+  const { instructions } = JSON.parse(out) as { instructions: number };
+  const more = await lucid(
+    'run',
+    '--restore',
+    at('reset.snap'),
+    '--serial',
+    'null',
+    '--no-exits',
+    '--limit',
+    `insns=${instructions + 25_000_000}`,
+  );
+  assert.is(more.status, 4, more.err);
+  run.kill('SIGINT');
+  await ended;
+});
+
 test('what cannot be is told in one line', async () => {
   writeFileSync(at('text'), 'this is no snapshot but it is long enough to be one, is it not?\n');
   for (const [args, message] of [

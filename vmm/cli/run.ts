@@ -269,14 +269,9 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
     handler: async (args) => {
       const guest = guestOf(args);
       const own = settingsOf(args, baseName(guest.bios ?? guest.kernel ?? ''));
-      const settings = guest.restore === undefined ? own : { ...own, ...(await savedBoard(guest.restore, args)) };
-      done(
-        await runGuest(
-          { ...settings, ...guest, append: args.append, kind: args.entry as BootKind | undefined },
-          { exits: args.exits, json: args.json },
-          trace,
-        ),
-      );
+      const ways = { append: args.append, kind: args.entry as BootKind | undefined };
+      const settings = { ...own, ...ways, ...(guest.restore === undefined ? undefined : await savedBoard(guest.restore, args)) };
+      done(await runGuest({ ...settings, ...guest }, { exits: args.exits, json: args.json }, trace));
     },
   };
 }
