@@ -24,7 +24,7 @@
  *
  * @module
  */
-import { buildAcpi } from '../devices/acpi/tables.ts';
+import { buildAcpi, PCI_WINDOW } from '../devices/acpi/tables.ts';
 import { DebugExit } from '../devices/debug-exit.ts';
 import { FWCFG_CPUS, FWCFG_MAX_CPUS, FWCFG_RAM_SIZE, FwCfg } from '../devices/fwcfg.ts';
 import type { DiskImage } from '../devices/disk/image.ts';
@@ -133,8 +133,7 @@ const VGA_WINDOW = { gpa: 0xa0000, bytes: 0x20000 };
 const SCI_LINE = 9;
 /** Slots 0 to 2 are a PC's own: host bridge, ISA bridge, video. */
 const FIRST_SLOT = 3;
-/** Where BARs go; the DSDT says the same (devices/acpi/tables.ts). */
-const PCI_MEMORY = { first: 0xe000_0000, last: 0xfebf_ffff };
+/** Where I/O BARs go. */
 const PCI_IO = { first: 0xc000, last: 0xffff };
 const PCI_LINES = [16, 17, 18, 19, 20, 21, 22, 23];
 /** Port to which software writes to take the x87 error line down (PC/AT technical reference, coprocessor). */
@@ -304,7 +303,7 @@ export class Machine {
     const lowBytes = Math.min(vm.ram.size, LOW_RAM_END);
     const map = e820(lowBytes, vm.ram.size - lowBytes);
     this.#firmwareData(map);
-    this.#pci.assign(PCI_MEMORY, PCI_IO);
+    this.#pci.assign(PCI_WINDOW, PCI_IO);
     const scratch = new Scratch();
     const result = loadGuest({
       ...load(scratch.room),

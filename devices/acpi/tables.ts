@@ -259,7 +259,8 @@ function buildDsdt(options: AcpiOptions, pm: AcpiPm): aml.Aml {
 }
 
 const COM1 = { port: 0x3f8, irq: 4 };
-const PCI_WINDOW: AddressRange = { first: 0xe000_0000, last: 0xfebf_ffff };
+/** Addresses of PCI's memory by default: where a board without firmware puts BARs. */
+export const PCI_WINDOW: AddressRange = { first: 0xe000_0000, last: 0xfebf_ffff };
 /** PCI INTx by default: eight inputs of the IOAPIC from 16 on. */
 const defaultGsi = (slot: number, pin: number) => 16 + ((slot + pin) % 8);
 

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import iced from 'iced-x86';
+import { disassemble } from '../cpu/host-compare.ts';
 import type { Form } from './forms.ts';
 import type { Cases } from './generate.ts';
 import { AT, ENDED, WINDOWS } from './record.ts';
@@ -231,21 +231,6 @@ function memory(s: Sides, input: number, a: DataView, b: DataView, loose: Loose 
   }
 }
 
-export function disassemble(code: Uint8Array, rip: bigint): string {
-  const decoder = new iced.Decoder(64, code, iced.DecoderOptions.None);
-  decoder.ip = rip;
-  const formatter = new iced.Formatter(iced.FormatterSyntax.Nasm);
-  const text: string[] = [];
-  while (decoder.canDecode) {
-    const instruction = decoder.decode();
-    text.push(formatter.format(instruction));
-    instruction.free();
-  }
-  formatter.free();
-  decoder.free();
-  return text.join('; ');
-}
-
 const le = (b: Uint8Array, at: number, n: number): string =>
   Buffer.from(b.subarray(at, at + n))
     .reverse()
@@ -277,7 +262,7 @@ export function describe(s: Sides, input: number, output: number, host: number):
   const end = (b: Uint8Array, at: number) =>
     `rip=${le(b, at + AT.RIP, 8)} flags=${le(b, at + AT.FLAGS, 4)} vector=${view(b, at).getUint32(AT.VECTOR, true)} error=${le(b, at + AT.ERROR, 4)} cr2=${le(b, at + AT.CR2, 8)}`;
   return [
-    `  ${disassemble(code, w.getBigUint64(AT.RIP, true))}   (${Buffer.from(code).toString('hex')})`,
+    `  ${disassemble(code, 64, w.getBigUint64(AT.RIP, true))}   (${Buffer.from(code).toString('hex')})`,
     `  before rip=${le(s.core, input + AT.RIP, 8)} flags=${le(s.core, input + AT.FLAGS, 4)} ${state(s.core, input, windows)}`,
     `  host   ${end(s.host, host)} ${state(s.host, host, windows)}`,
     `  core   ${end(s.core, output)} ${state(s.core, output, windows)}`,

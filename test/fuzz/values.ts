@@ -5,42 +5,14 @@
  *
  * @module
  */
+import { Random as Sfc32 } from '../cpu/host-random.ts';
 import type { Domain } from './forms.ts';
 
-/** sfc32: the same seed, the same numbers. Cheap enough to be asked for each choice. */
-export class Random {
-  #a: number;
-  #b: number;
-  #c: number;
-  #n = 1;
-
-  constructor(seed: number) {
-    this.#a = seed | 0;
-    this.#b = Math.imul(seed, 0x85ebca6b) ^ 0x9e3779b9;
-    this.#c = 0x243f6a88;
-    for (let i = 0; i < 12; i++) this.u32();
-  }
-
-  u32(): number {
-    const t = (this.#a + this.#b + this.#n) | 0;
-    this.#n = (this.#n + 1) | 0;
-    this.#a = this.#b ^ (this.#b >>> 9);
-    this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + t;
-    return t >>> 0;
-  }
-
+/** The generator of the host tests, with choices that cost less. */
+export class Random extends Sfc32 {
   /** 0 to n - 1, n below 2^16. */
-  below(n: number): number {
+  override below(n: number): number {
     return ((this.u32() >>> 16) * n) >>> 16;
-  }
-
-  oneIn(n: number): boolean {
-    return this.below(n) === 0;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
   }
 }
 

@@ -178,7 +178,7 @@ export class Vcpu {
   /** Starts the generator behind RDRAND and RDSEED from the VM's seed: each vCPU has its own sequence, for ever. */
   seedRandom(seed: number): void {
     const at = this.#at('RANDOM');
-    // Never all zero: the generator would stay there.
+    // The second word tells these sequences from any other generator's of the same seed.
     this.#vm.u32.set([seed >>> 0, this.index, 0x6c75_6369, 0x6421_0001], at);
   }
 
