@@ -4,6 +4,7 @@
  * @module
  */
 import type { Extension, ExtensionHost } from './extension.ts';
+import { filesOf, sameFile } from './run-files.ts';
 import { saveMachine } from './saved-machine.ts';
 import type { SaveAnswer, SaveRequest } from './save-messages.ts';
 import { systemErrorText } from './system-error.ts';
@@ -13,6 +14,11 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
   return {
     receive(message) {
       const { number, path } = message as SaveRequest;
+      const taken = filesOf(options).find((file) => file.option !== '--restore' && sameFile(file.path, path));
+      if (taken !== undefined) {
+        answer({ number, ok: false, reason: `would overwrite ${taken.option} of this VM; give another file` });
+        return;
+      }
       try {
         const bytes = saveMachine(path, vm, options);
         const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { checkFirmware } from './boot/index.ts';
@@ -18,6 +18,7 @@ import { openDisk } from './disks.ts';
 import { Extensions } from './extension.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
 import { reportOf } from './report.ts';
+import { filesOf, sameFile } from './run-files.ts';
 import { restoreMachine } from './saved-machine.ts';
 import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from './worker-messages.ts';
 
@@ -215,24 +216,10 @@ function openConsole(data: WorkerData, post: (message: WorkerMessage) => void): 
     );
     return { put: (byte) => ring.put(byte), flush: () => ring.flush(), close: () => ring.flush() };
   }
-  for (const [option, path] of Object.entries({
-    '--kernel': data.options.kernel,
-    '--bios': data.options.bios,
-    '--initrd': data.options.initrd,
-  })) {
-    if (path !== undefined && sameFile(path, serial.file))
-      throw new Refusal(`--serial ${serial.file}: would overwrite ${option}; give another file`);
+  for (const { option, path } of filesOf(data.options)) {
+    if (sameFile(path, serial.file)) throw new Refusal(`--serial ${serial.file}: would overwrite ${option}; give another file`);
   }
   return openConsoleFile(serial.file);
-}
-
-function sameFile(a: string, b: string): boolean {
-  try {
-    const [x, y] = [statSync(a), statSync(b)];
-    return x.isFile() && x.dev === y.dev && x.ino === y.ino;
-  } catch {
-    return false;
-  }
 }
 
 function openConsoleFile(file: string): Console {

@@ -213,6 +213,9 @@ test('the serial file is touched only by a run that starts, and never is the ker
   mkdirSync(at('sub'), { recursive: true });
   const kernel = file('kernel', readFileSync(BUILTIN));
   await refuses(['run', '--kernel', kernel, '--serial', join(folder, 'sub', '..', 'kernel')], /--serial .*would overwrite --kernel/);
+  const disk = file('disk', new Uint8Array(512).fill(7));
+  await refuses([...run, '--disk', disk, '--serial', disk], /--serial .*would overwrite --disk/);
+  assert.equal(readFileSync(disk), Buffer.alloc(512, 7));
   assert.is(readFileSync(kernel).length, readFileSync(BUILTIN).length);
 });
 

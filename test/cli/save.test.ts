@@ -62,6 +62,7 @@ test('a guest that was restored may reset: its kernel is loaded again', async ()
     place.xdg,
   );
   const ended = finished(run);
+  assert.match((await saved('resetting', at('reset.elf'))).err, /reset\.elf: would overwrite --kernel of this VM; give another file/);
   const { out } = await saved('resetting', at('reset.snap'));
   const { instructions } = JSON.parse(out) as { instructions: number };
   const more = await lucid(

@@ -1,0 +1,23 @@
+/**
+ * The files that a run was given: nothing that it writes may go into one of them.
+ *
+ * @module
+ */
+import { statSync } from 'node:fs';
+import type { RunOptions } from './worker-messages.ts';
+
+/** Each file with the option that named it. */
+export function filesOf({ kernel, initrd, bios, restore, disks = [] }: RunOptions): { readonly option: string; readonly path: string }[] {
+  const single = Object.entries({ '--kernel': kernel, '--initrd': initrd, '--bios': bios, '--restore': restore });
+  const named = [...single, ...disks.map(({ path }): [string, string] => ['--disk', path])];
+  return named.flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
+}
+
+export function sameFile(a: string, b: string): boolean {
+  try {
+    const [x, y] = [statSync(a), statSync(b)];
+    return x.isFile() && x.dev === y.dev && x.ino === y.ino;
+  } catch {
+    return false;
+  }
+}
