@@ -1,0 +1,42 @@
+/**
+ * A NIC as its user describes it: plain data, which the VM's thread and the main thread both get.
+ *
+ * @module
+ */
+
+/** A port of the host that leads to one of the guest. */
+export interface HostForward {
+  readonly protocol: 'tcp' | 'udp';
+  /** Where the host listens; 127.0.0.1 unless told otherwise. */
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly guestPort: number;
+}
+
+/** `user`: the host's network through a network stack of our own. */
+export interface UserNetOptions {
+  readonly kind: 'user';
+  readonly forwards: readonly HostForward[];
+  /** The guest reaches nothing but the stack's own services, and is reached through its forwards alone. */
+  readonly restrict: boolean;
+}
+
+export type BackendOptions =
+  | UserNetOptions
+  | { readonly kind: 'none' }
+  /** A capture that is played to the guest. */
+  | { readonly kind: 'pcap'; readonly path: string }
+  /** Another VM, at the other end of a Unix-domain socket. */
+  | { readonly kind: 'link'; readonly path: string };
+
+export interface NicOptions {
+  readonly backend: BackendOptions;
+  /** Six bytes as `52:54:00:12:34:56`; from the seed when not given. */
+  readonly mac?: string;
+  /** A file to which every frame is written. */
+  readonly capture?: string;
+  /** Frames from another MAC address than the NIC's are dropped. */
+  readonly macNospoof?: boolean;
+  /** The only IP addresses, of both versions, that the guest may send from. */
+  readonly allowedIps?: readonly string[];
+}
