@@ -27,8 +27,6 @@
 import { buildAcpi, PCI_WINDOW } from '../devices/acpi/tables.ts';
 import { DebugExit } from '../devices/debug-exit.ts';
 import { FWCFG_CPUS, FWCFG_MAX_CPUS, FWCFG_RAM_SIZE, FwCfg } from '../devices/fwcfg.ts';
-import type { DiskImage } from '../devices/disk/image.ts';
-import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
 import { Dma } from '../devices/dma.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { HostBridge, Pci } from '../devices/pci.ts';
@@ -39,34 +37,21 @@ import { Post } from '../devices/post.ts';
 import { ResetControl } from '../devices/reset.ts';
 import { Rtc } from '../devices/rtc.ts';
 import { Serial } from '../devices/serial.ts';
-import { VirtioBlk } from '../devices/virtio/blk.ts';
-import type { VirtioDevice } from '../devices/virtio/device.ts';
-import { VirtioPci } from '../devices/virtio/pci.ts';
-import { VirtioRng } from '../devices/virtio/rng.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
+import { bootMemory, Scratch } from './boot-memory.ts';
 import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
-import {
-  type BootKind,
-  type BootMemory,
-  type BootResult,
-  checkFirmware,
-  e820,
-  type E820Entry,
-  type EntryState,
-  loadGuest,
-  lowAlias,
-} from './boot/index.ts';
+import { type BootKind, type BootResult, checkFirmware, e820, type E820Entry, loadGuest, lowAlias } from './boot/index.ts';
 import type { Deadline, PortDevice, Saveable } from './bus.ts';
-import { type CpuModel, defaultCpuid, modelFeatures, PHYSICAL_BITS } from './cpu/cpuid.ts';
-import { MEMORY_MAP } from './cpu/layout.ts';
-import type { Segment } from './cpu/registers.ts';
+import { type CpuModel, defaultCpuid, modelFeatures } from './cpu/cpuid.ts';
 import { SLICE, type Vcpu } from './cpu/vcpu.ts';
+import { enter, memoryTypes } from './enter.ts';
 import type { ExitCosts } from './exit-cost.ts';
 import type { Irqchip } from './interrupts.ts';
 import { LOW_RAM_END } from './memory.ts';
 import type { Outcome } from './report.ts';
 import type { Intercepts } from './intercepts.ts';
 import { Turns } from './turns.ts';
+import { addVirtio, type VirtioOptions } from './virtio-slots.ts';
 import { Vm } from './vm.ts';
 
 /** The guest's files, read anew at each boot so that they need not stay in memory. */
@@ -77,7 +62,7 @@ export interface GuestFiles {
   readonly initrdName?: string;
 }
 
-export interface MachineOptions {
+export interface MachineOptions extends VirtioOptions {
   /** Guest RAM: `256M`, or bytes. */
   readonly memory: string | number;
   readonly name?: string;
@@ -99,12 +84,6 @@ export interface MachineOptions {
   readonly cpu?: CpuModel;
   /** How many of them, 1 to 8; default 1. */
   readonly cpus?: number;
-  /** Of everything that is random in the machine, 32 bits; default 0. */
-  readonly seed?: number;
-  /** Disks, in the order of their PCI slots. */
-  readonly disks?: readonly DiskImage[];
-  /** An entropy device. */
-  readonly rng?: boolean;
   /** Port of the debug-exit device; none without. */
   readonly debugExit?: number;
   /** RTC at time 0: seconds since 1970. */
@@ -131,8 +110,6 @@ export interface Outside {
 
 const VGA_WINDOW = { gpa: 0xa0000, bytes: 0x20000 };
 const SCI_LINE = 9;
-/** Slots 0 to 2 are a PC's own: host bridge, ISA bridge, video. */
-const FIRST_SLOT = 3;
 /** Where I/O BARs go. */
 const PCI_IO = { first: 0xc000, last: 0xffff };
 const PCI_LINES = [16, 17, 18, 19, 20, 21, 22, 23];
@@ -221,7 +198,7 @@ export class Machine {
     this.#attach('testdev', test);
     const pci = new Pci({ lines: PCI_LINES.map(line) });
     pci.add(0, 0, new HostBridge());
-    this.#addVirtio(pci, options);
+    addVirtio(vm, pci, options);
     this.#attach('pci', pci);
     this.#pci = pci;
     vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
@@ -244,22 +221,6 @@ export class Machine {
   #attach<D extends Saveable & { reset?(): void; attach(ports: Vm['ports']): void }>(name: string, device: D): D {
     device.attach(this.vm.ports);
     return this.#keep(name, device);
-  }
-
-  /** Virtio devices, one slot after the other: the disks in their order, then what else was asked for. */
-  #addVirtio(pci: Pci, { disks = [], rng = false, seed = 0 }: MachineOptions): void {
-    const { vm } = this;
-    let slot = FIRST_SLOT;
-    const add = (name: string, device: VirtioDevice): void => {
-      const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
-      pci.add(slot, 0, new VirtioPci({ device, mmio: vm.mmio, line: pci.intx(slot, 0), signalMsi, name }));
-      slot++;
-    };
-    disks.forEach((image, i) => {
-      if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
-      add('virtio-blk', new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial: `lucid-disk${i}` }));
-    });
-    if (rng) add('virtio-rng', new VirtioRng(vm.ram, seed));
   }
 
   /** The vCPU whose turn it is; the only one of most machines. */
@@ -314,7 +275,7 @@ export class Machine {
       kind: this.#options.kind,
     });
     scratch.release();
-    if (result.ok) this.#enter(result.entry);
+    if (result.ok) enter(this.#bootProcessor, result.entry);
     return result;
   }
 
@@ -324,58 +285,8 @@ export class Machine {
     this.vm.ram.write(0, VECTORS);
     this.vm.ram.write(BIOS_STUB_AT, biosStub(map));
     for (const lapic of this.#irqchip.lapics) lapic.virtualWire();
-    this.#memoryTypes();
+    for (const vcpu of this.vm.vcpus) memoryTypes(vcpu);
     this.#irqchip.pic.portWrite(ELCR_HIGH, 1, 1 << (SCI_LINE - 8));
-  }
-
-  /**
-   * MTRRs as firmware leaves them (SDM vol. 3, 12.11): write-back by default, uncached the VGA window and the hole below 4 GiB where devices are.
-   * The engine has no caches; kernels want to read this.
-   */
-  #memoryTypes(): void {
-    for (const { state } of this.vm.vcpus) this.#memoryTypesOf(state);
-  }
-
-  #memoryTypesOf(state: Vcpu['state']): void {
-    const writeBack = 0x0606_0606_0606_0606n;
-    for (let i = 0; i < 11; i++) state.set('MTRR_FIXED', i === 2 ? 0n : writeBack, i);
-    state.set('MTRR_VAR', BigInt(LOW_RAM_END), 0);
-    state.set('MTRR_VAR', ((1n << BigInt(PHYSICAL_BITS)) - (0x1_0000_0000n - BigInt(LOW_RAM_END))) | 0x800n, 1);
-    state.set('MTRR_DEF_TYPE', 0xc06n);
-  }
-
-  #enter(entry: EntryState): void {
-    const segment = (s: EntryState['cs']): Segment => ({ selector: s.selector, base: BigInt(s.base), limit: s.limit, accessRights: s.ar });
-    const table = (t: EntryState['gdtr']): { base: bigint; limit: number } => ({ base: BigInt(t.base), limit: t.limit });
-    const vcpu = this.#bootProcessor;
-    vcpu.setSregs({
-      cs: segment(entry.cs),
-      ss: segment(entry.ss),
-      ds: segment(entry.ds),
-      es: segment(entry.es),
-      fs: segment(entry.fs),
-      gs: segment(entry.gs),
-      ldtr: segment(entry.ldtr),
-      tr: segment(entry.tr),
-      gdtr: table(entry.gdtr),
-      idtr: table(entry.idtr),
-      cr0: BigInt(entry.cr0),
-      cr3: BigInt(entry.cr3),
-      cr4: BigInt(entry.cr4),
-      efer: BigInt(entry.efer),
-    });
-    vcpu.setRegs({
-      rip: BigInt(entry.rip),
-      rflags: BigInt(entry.rflags),
-      rax: BigInt(entry.rax),
-      rbx: BigInt(entry.rbx),
-      rcx: BigInt(entry.rcx),
-      rdx: BigInt(entry.rdx),
-      rsi: BigInt(entry.rsi),
-      rdi: BigInt(entry.rdi),
-      rbp: BigInt(entry.rbp),
-      rsp: BigInt(entry.rsp),
-    });
   }
 
   /** Power-on state of everything but time, memory and counters, then the guest anew. */
@@ -487,42 +398,5 @@ function ferrReset(irqchip: Irqchip): PortDevice {
   return {
     portRead: () => 0xff,
     portWrite: () => irqchip.ferrReset(),
-  };
-}
-
-/**
- * Room for the guest's files while they are loaded, given back to the host at once by `release`: the collector might keep it for as long as the guest runs.
- * Blocks above 32 MiB, because the C library raises its limits for keeping freed memory whenever a smaller one is freed.
- */
-class Scratch {
-  readonly #blocks: ArrayBuffer[] = [];
-
-  readonly room = (bytes: number): Uint8Array => {
-    const block = new ArrayBuffer(Math.max(bytes, 33 * 1048576));
-    this.#blocks.push(block);
-    return new Uint8Array(block, 0, bytes);
-  };
-
-  release(): void {
-    for (const block of this.#blocks.splice(0)) block.transfer(0);
-  }
-}
-
-/** Guest RAM as loaders see it. Zeroing leaves pages alone that are zero, so that the host need not give them. */
-function bootMemory(vm: Vm, size: number): BootMemory {
-  return {
-    size,
-    write(gpa, bytes) {
-      vm.ram.write(gpa, bytes);
-    },
-    zero(gpa, bytes) {
-      const view = vm.ram.view(gpa, bytes);
-      if (view === undefined) return;
-      for (let at = 0; at < bytes; at += 4096) {
-        const page = view.subarray(at, Math.min(at + 4096, bytes));
-        if (page.some((b) => b !== 0)) page.fill(0);
-      }
-      vm.core.dmaWritten(MEMORY_MAP.RAM_BASE + gpa, bytes);
-    },
   };
 }

@@ -1,0 +1,41 @@
+/**
+ * The virtio devices of the board: each in a PCI slot of its own, one after the other from slot 3 on, in an order that the options alone decide, so that a
+ * snapshot finds them where they were.
+ *
+ * @module
+ */
+import type { DiskImage } from '../devices/disk/image.ts';
+import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
+import type { Pci } from '../devices/pci.ts';
+import { VirtioBlk } from '../devices/virtio/blk.ts';
+import type { VirtioDevice } from '../devices/virtio/device.ts';
+import { VirtioPci } from '../devices/virtio/pci.ts';
+import { VirtioRng } from '../devices/virtio/rng.ts';
+import type { Vm } from './vm.ts';
+
+export interface VirtioOptions {
+  /** Disks, in the order of their PCI slots. */
+  readonly disks?: readonly DiskImage[];
+  /** An entropy device. */
+  readonly rng?: boolean;
+  /** Of everything that is random in the machine, 32 bits; default 0. */
+  readonly seed?: number;
+}
+
+/** Slots 0 to 2 are a PC's own: host bridge, ISA bridge, video. */
+const FIRST_SLOT = 3;
+
+/** Puts them in: the disks in their order, then what else was asked for. */
+export function addVirtio(vm: Vm, pci: Pci, { disks = [], rng = false, seed = 0 }: VirtioOptions): void {
+  let slot = FIRST_SLOT;
+  const add = (name: string, device: VirtioDevice): void => {
+    const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
+    pci.add(slot, 0, new VirtioPci({ device, mmio: vm.mmio, line: pci.intx(slot, 0), signalMsi, name }));
+    slot++;
+  };
+  disks.forEach((image, i) => {
+    if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
+    add('virtio-blk', new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial: `lucid-disk${i}` }));
+  });
+  if (rng) add('virtio-rng', new VirtioRng(vm.ram, seed));
+}
