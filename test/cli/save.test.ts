@@ -88,6 +88,12 @@ test('what cannot be is told in one line', async () => {
     [['run', '--restore', at('none')], /^lucid: --restore \S*none: there is no such file\n$/],
     [['run', '--restore', at('text')], /^lucid: --restore \S*text: is not a snapshot of a VM\n$/],
     [['run', '--restore', at('text'), '--kernel', at('guest.elf')], /^lucid: --kernel: not with --restore/],
+    [
+      ['run', '--restore', at('text'), '--memory', '256M'],
+      /^lucid: --memory: not with --restore, which goes on with the machine that was saved\n$/,
+    ],
+    [['run', '--restore', at('text'), '--cpus', '1'], /^lucid: --cpus: not with --restore/],
+    [['run', '--restore', at('text'), '--rng'], /^lucid: --rng: not with --restore/],
     [['run', '--restore', folder], /^lucid: --restore \S*: is not a file\n$/],
   ] as const) {
     const { status, out, err } = await lucid(...args);

@@ -19,19 +19,19 @@ import { exitStatus, outcomeText, summaryLines } from './summary.ts';
 
 /** Options that `run` and `demo` share. */
 export interface GuestArguments {
-  memory: string;
+  memory?: string;
   serial: string;
   exits?: boolean;
-  'exit-cost': string;
+  'exit-cost'?: string;
   intercept?: string;
   'debug-exit'?: string;
   limit?: string;
   clock: string;
   idle?: string;
   rtc?: string;
-  seed: string;
-  cpu: CpuModel;
-  cpus: string;
+  seed?: string;
+  cpu?: CpuModel;
+  cpus?: string;
   rng?: boolean;
   disk?: string[];
   engine: string;
@@ -48,17 +48,27 @@ interface RunArguments extends GuestArguments {
   entry?: string;
 }
 
+/** Of options that make the board. yargs is not told: it would not say whether one was given, which matters beside --restore. */
+const BOARD_DEFAULTS = { memory: '256M', 'exit-cost': 'default', seed: '0', cpu: 'max', cpus: '1' } as const;
+/** Options that make the board, all but its name. */
+const BOARD_OPTIONS = ['memory', 'exit-cost', 'intercept', 'debug-exit', 'rtc', 'seed', 'cpu', 'cpus', 'rng', 'disk', 'bios'] as const;
+
 const ENTRIES = ['bzimage', 'bzimage32', 'bzimage16', 'pvh', 'multiboot'] as const satisfies readonly BootKind[];
 
 /** The options of every command that runs a guest. */
 export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
   return yargs
-    .option('memory', { type: 'string', default: '256M', requiresArg: true, describe: 'guest RAM: 64M, 2G; at most 3584M' })
+    .option('memory', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'guest RAM: 64M, 2G; at most 3584M',
+      defaultDescription: BOARD_DEFAULTS.memory,
+    })
     .option('serial', { type: 'string', default: 'stdio', requiresArg: true, describe: 'COM1: stdio, a file, or null' })
     .option('exits', { type: 'boolean', describe: 'print what the guest did when it ends (the default on a terminal; --no-exits)' })
     .option('exit-cost', {
       type: 'string',
-      default: 'default',
+      defaultDescription: BOARD_DEFAULTS['exit-cost'],
       requiresArg: true,
       describe: 'modelled time of VM exits: none, default, or a JSON file',
     })
@@ -85,14 +95,24 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       describe: 'what happens when the guest waits (pace with a person at the console)',
     })
     .option('rtc', { type: 'string', requiresArg: true, describe: 'date of the RTC at the start: 2024-01-31T12:00:00Z or seconds' })
-    .option('seed', { type: 'string', default: '0', requiresArg: true, describe: 'of everything that is random in the machine' })
+    .option('seed', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'of everything that is random in the machine',
+      defaultDescription: BOARD_DEFAULTS.seed,
+    })
     .option('cpu', {
       choices: CPU_MODELS,
-      default: 'max',
+      defaultDescription: BOARD_DEFAULTS.cpu,
       requiresArg: true,
       describe: 'processor: x86-64-v1, v2, v3, or all that there is',
     })
-    .option('cpus', { type: 'string', default: '1', requiresArg: true, describe: 'how many processors, 1 to 8; they take turns' })
+    .option('cpus', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'how many processors, 1 to 8; they take turns',
+      defaultDescription: BOARD_DEFAULTS.cpus,
+    })
     .option('disk', {
       type: 'string',
       array: true,
@@ -131,7 +151,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
       `--engine ${args.engine}: ${['jit', 'mixed', 'check'].includes(args.engine) ? 'not built yet' : 'unknown'}; there is interp`,
     );
   }
-  const seed = parseSeed('--seed', args.seed);
+  const seed = parseSeed('--seed', args.seed ?? BOARD_DEFAULTS.seed);
   if (args.name !== undefined && !/^[!-~][ -~]*$/.test(args.name))
     throw new UsageError(`--name '${printable(args.name)}': not a name; write letters`);
   if (args.intercept !== undefined && !/[^,\s]/.test(args.intercept))
@@ -140,12 +160,12 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
   const person = attached && process.stdin.isTTY === true;
   return {
     name: args.name ?? defaultName,
-    memory: asUsage(() => parseMemorySize(args.memory)),
+    memory: asUsage(() => parseMemorySize(args.memory ?? BOARD_DEFAULTS.memory)),
     serial: args.serial === 'stdio' || args.serial === 'null' ? args.serial : { file: args.serial },
-    exitCosts: asUsage(() => loadExitCosts(args['exit-cost'])),
+    exitCosts: asUsage(() => loadExitCosts(args['exit-cost'] ?? BOARD_DEFAULTS['exit-cost'])),
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
-    cpu: args.cpu,
-    cpus: parseCpus(args.cpus),
+    cpu: args.cpu ?? BOARD_DEFAULTS.cpu,
+    cpus: parseCpus(args.cpus ?? BOARD_DEFAULTS.cpus),
     rng: args.rng,
     disks: (args.disk ?? []).map(parseDisk),
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
@@ -192,7 +212,8 @@ function guestOf(args: RunArguments): Pick<RunOptions, 'kernel' | 'bios' | 'init
   const { kernel, bios, initrd, restore } = args;
   const files = { kernel, initrd, append: args.append || undefined, entry: args.entry };
   if (restore !== undefined) {
-    refuseWith('restore', 'which goes on with the machine that was saved', { ...files, bios, disk: args.disk });
+    const board = Object.fromEntries(BOARD_OPTIONS.map((option) => [option, args[option]]));
+    refuseWith('restore', 'which goes on with the machine that was saved', { ...files, ...board });
     return { restore };
   }
   if (bios !== undefined) {
@@ -232,10 +253,14 @@ function printable(text: string): string {
   return text.replaceAll(/[^ -~]/g, '?');
 }
 
+// One line: yargs wraps it.
 const TRACE_HELP = `Tracing with D: -n PROGRAM and -s FILE (any number; also -P -m -f -i) enable a program before the first instruction; END
 fires when the guest has ended, or after exit() in D, which ends the tracing alone. The VM waits for its trace, in no time of its own, so nothing is
 lost and two runs give the same. Output goes where the console goes, or to the end of a file with -o FILE. Also: -x OPTION[=VALUE] -b SIZE -q -F -w -Z
--C -D NAME[=VALUE] -U NAME -I DIR -L DIR, and after -- the arguments of the program, $1 and on. As in dlite; see dlite --help.`;
+-C -D NAME[=VALUE] -U NAME -I DIR -L DIR, and after -- the arguments of the program, $1 and on. As in dlite; see dlite --help.`.replaceAll(
+  '\n',
+  ' ',
+);
 
 export function runCommand(done: (status: number) => void, trace: TraceArguments | undefined): CommandModule<object, RunArguments> {
   return {
