@@ -1,24 +1,20 @@
 /**
  * The reference guest: Debian's cloud kernel and static busybox, by `apt-get download`, without root, kept in the user's cache folder.
  *
- * `linux-image-cloud-amd64` is a metapackage; the kernel is what it depends on. When apt has no package lists (a fresh container), private ones
- * are fetched into the cache with the system's sources. The finished folder is renamed into place, so another process sees all of it or nothing.
+ * `linux-image-cloud-amd64` is a metapackage; the kernel is what it depends on. The finished folder is renamed into place, so another process sees all of it or nothing.
  *
  * Leaves out: other distributions, verification beyond apt's own signatures, updating (remove the folder to get the newest kernel).
  *
  * @module
  */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
+import { cacheFolder, FetchError, makeFolder, packageSource, sweep, unpackPackage } from '../apt.ts';
 import { bootOkInitramfs, INIT, RECIPE } from './initramfs.ts';
 
 const META_PACKAGE = 'linux-image-cloud-amd64';
 const BUSYBOX_PACKAGE = 'busybox-static';
-/** apt with a slow mirror; a hung one must not hang `npm start`. */
-const COMMAND_TIMEOUT_MS = 180_000;
 
 /** One file of the cache, as the manifest records it. */
 interface CachedFile {
@@ -53,132 +49,6 @@ export interface ObtainOptions {
   readonly cache?: string;
   /** Never start apt: what is cached, or a reason. */
   readonly offline?: boolean;
-}
-
-/** Something the user can act upon; becomes the reason. */
-class FetchError extends Error {
-  override readonly name = 'FetchError';
-}
-
-/** Lucid's folder in the user's cache folder (XDG Base Directory Specification). */
-export function cacheFolder(): string {
-  const xdg = process.env['XDG_CACHE_HOME'];
-  // The specification: a relative path in the variable is to be ignored.
-  return join(xdg?.startsWith('/') ? xdg : join(homedir(), '.cache'), 'lucid');
-}
-
-interface Output {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(command: string, args: readonly string[], cwd: string): Promise<Output> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: COMMAND_TIMEOUT_MS,
-      env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        new FetchError(
-          error.code === 'ENOENT'
-            ? `no ${command} here: the reference guest comes from Debian's packages; use --kernel and --initrd, or --builtin`
-            : error.message,
-        ),
-      );
-    });
-    child.on('close', (status) => resolve({ status: status ?? -1, stdout, stderr }));
-  });
-}
-
-/** The line of apt's messages that says most: the first error, without its mark. */
-function complaint(output: Output): string {
-  const lines = output.stderr.split('\n');
-  const line = lines.find((l) => /^E: |^W: Failed/.test(l)) ?? lines.find((l) => l.trim() !== '') ?? `exit status ${output.status}`;
-  return line.replace(/^[EW]: /, '').trim();
-}
-
-function aptOptions(options: Readonly<Record<string, string>>): string[] {
-  return Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
-}
-
-/** apt's sandbox user cannot write into a user's folder; as root apt would warn about it. */
-const NO_SANDBOX = { 'APT::Sandbox::User': '' };
-
-/** Options that make apt keep its lists and archives below `state`, with the system's sources and keys. */
-function privateApt(state: string): string[] {
-  return aptOptions({
-    'Dir::State': join(state, 'state'),
-    'Dir::State::lists': join(state, 'lists'),
-    'Dir::State::status': join(state, 'status'),
-    'Dir::Cache': join(state, 'cache'),
-    'Dir::Log': join(state, 'log'),
-    'APT::Architecture': 'amd64',
-    ...NO_SANDBOX,
-    // Post-update hooks of the system need root and are of no use here.
-    'APT::Update::Post-Invoke': '',
-    'APT::Update::Post-Invoke-Success': '',
-    'Acquire::Languages': 'none',
-  });
-}
-
-/** The package behind the metapackage, or undefined when apt does not know it. */
-async function kernelPackage(apt: readonly string[], cwd: string): Promise<string | undefined> {
-  const { stdout } = await run('apt-cache', [...apt, 'depends', META_PACKAGE], cwd);
-  return /^\s*Depends:\s*(linux-image-\S+)/m.exec(stdout)?.[1];
-}
-
-interface Source {
-  /** Options for apt. */
-  readonly apt: readonly string[];
-  readonly kernel: string;
-}
-
-/** Where packages come from: the system's lists when it has them, else lists of our own. */
-async function packageSource(work: string, progress: (line: string) => void): Promise<Source> {
-  const fromSystem = await kernelPackage([], work);
-  if (fromSystem !== undefined) return { apt: [], kernel: fromSystem };
-  progress('apt has no package lists; fetching private ones (no root needed)');
-  const state = join(work, 'apt');
-  for (const folder of ['state', 'lists/partial', 'cache/archives/partial', 'log']) mkdirSync(join(state, folder), { recursive: true });
-  writeFileSync(join(state, 'status'), '');
-  const apt = privateApt(state);
-  const update = await run('apt-get', [...apt, 'update'], work);
-  const kernel = await kernelPackage(apt, work);
-  if (kernel !== undefined) return { apt, kernel };
-  throw new FetchError(
-    `apt knows no package ${META_PACKAGE}, nor after an update of its own (${complaint(update)}): ` +
-      'check /etc/apt/sources.list* and the network, run `apt-get update` as root, or use --builtin',
-  );
-}
-
-/** Downloads a package and unpacks it; its version and the folder with its files. */
-async function unpackPackage(name: string, apt: readonly string[], work: string): Promise<{ version: string; root: string }> {
-  const folder = join(work, name);
-  mkdirSync(folder);
-  const download = await run('apt-get', [...apt, ...aptOptions(NO_SANDBOX), '-q', 'download', name], folder);
-  const deb = readdirSync(folder).find((entry) => entry.endsWith('.deb'));
-  if (download.status !== 0 || deb === undefined) {
-    throw new FetchError(
-      `apt-get download ${name} failed: ${complaint(download)}; when the lists are out of date, run \`apt-get update\` as root`,
-    );
-  }
-  const version = await run('dpkg-deb', ['--field', deb, 'Version'], folder);
-  const root = join(folder, 'root');
-  const unpacked = await run('dpkg-deb', ['--extract', deb, root], folder);
-  if (version.status !== 0 || unpacked.status !== 0) throw new FetchError(`${deb} cannot be unpacked: ${complaint(unpacked)}`);
-  return { version: version.stdout.trim(), root };
 }
 
 function keep(bytes: Uint8Array, path: string): CachedFile {
@@ -225,7 +95,7 @@ function busyboxFile(root: string): Uint8Array {
 
 /** Fills a new folder `ready` with kernel, busybox and manifest. */
 async function download(work: string, ready: string, progress: (line: string) => void): Promise<Manifest> {
-  const { apt, kernel } = await packageSource(work, progress);
+  const { apt, package: kernel } = await packageSource(META_PACKAGE, work, progress);
   progress(`downloading ${kernel}`);
   const kernelPackageFiles = await unpackPackage(kernel, apt, work);
   progress(`downloading ${BUSYBOX_PACKAGE}`);
@@ -279,26 +149,6 @@ function publish(ready: string, target: string): void {
     renameSync(ready, target);
   } catch (error) {
     if (readCache(target) === undefined) throw error;
-  }
-}
-
-/** Like mkdirSync's `recursive`, which never returns where a parent cannot be made although its own parent exists (/proc). */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return;
-  makeFolder(dirname(path));
-  try {
-    mkdirSync(path);
-  } catch (error) {
-    // Another process made it.
-    if (!existsSync(path)) throw error;
-  }
-}
-
-/** Removes what a killed fetch left behind: its folder, when it is older than any fetch can be. */
-function sweep(cache: string): void {
-  for (const name of readdirSync(cache).filter((entry) => entry.startsWith('fetch-'))) {
-    const path = join(cache, name);
-    if (Date.now() - statSync(path).mtimeMs > 4 * COMMAND_TIMEOUT_MS) rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cacheFolder, MODULES, obtainLinux } from '../../../images/linux/fetch.ts';
+import { cacheFolder } from '../../../images/apt.ts';
+import { MODULES, obtainLinux } from '../../../images/linux/fetch.ts';
 
 const PATH = process.env['PATH'];
 let folder = '';
