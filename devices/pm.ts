@@ -106,6 +106,11 @@ export class PowerManagement implements PortDevice, Saveable {
     this.settle(this.clock.now());
   }
 
+  /** The guest has enabled the power button's event. */
+  get listensToButton(): boolean {
+    return (this.enable & PWRBTN) !== 0;
+  }
+
   /** Raises general-purpose event `index` (0 to 15). */
   generalEvent(index: number): void {
     this.gpeStatus |= (1 << index) & 0xffff;

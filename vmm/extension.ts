@@ -12,10 +12,18 @@ import { fileURLToPath } from 'node:url';
 import type { Vm } from './vm.ts';
 import type { ExtensionMessage, RunOptions } from './worker-messages.ts';
 
+/** What a person may press from outside, between two instructions. */
+export interface Buttons {
+  /** The power button; false when the guest does not listen to it. */
+  power(): boolean;
+  reset(): boolean;
+}
+
 /** What an extension may do with its thread. */
 export interface ExtensionHost {
   readonly vm: Vm;
   readonly options: RunOptions;
+  readonly buttons: Buttons;
   /** Tells the extension's other half, in the main thread. */
   post(message: unknown): void;
   /** Lets nothing happen until something comes from outside, and handles that. False: the run is to end. */

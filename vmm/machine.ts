@@ -46,6 +46,7 @@ import { type CpuModel, defaultCpuid, modelFeatures } from './cpu/cpuid.ts';
 import { SLICE, type Vcpu } from './cpu/vcpu.ts';
 import { enter, memoryTypes } from './enter.ts';
 import type { ExitCosts } from './exit-cost.ts';
+import type { Buttons } from './extension.ts';
 import type { Irqchip } from './interrupts.ts';
 import { LOW_RAM_END } from './memory.ts';
 import type { Outcome } from './report.ts';
@@ -136,6 +137,7 @@ export class Machine {
   /** Console input that waits for its interrupt exit. */
   readonly #input: Uint8Array[] = [];
   readonly #inputDue: Deadline;
+  readonly buttons: Buttons;
   #ending: Ending | undefined;
 
   /** Makes the board. Throws MemorySizeError, CoreError. */
@@ -210,6 +212,24 @@ export class Machine {
     // Firmware makes its own tables.
     this.#rsdp = options.firmware === undefined ? this.#placeAcpi() : 0;
     this.#inputDue = vm.clock.deadline('console input', () => this.#deliverInput());
+    this.buttons = this.#makeButtons(reset);
+  }
+
+  /** They arrive as console input does. */
+  #makeButtons(reset: () => void): Buttons {
+    const { clock } = this.vm;
+    const powerDue = clock.deadline('power button', () => this.pm.powerButton());
+    const resetDue = clock.deadline('reset button', reset);
+    return {
+      power: () => {
+        powerDue.arm(clock.now());
+        return this.pm.listensToButton;
+      },
+      reset: () => {
+        resetDue.arm(clock.now());
+        return true;
+      },
+    };
   }
 
   #keep<D extends Saveable & { reset?(): void }>(name: string, device: D): D {

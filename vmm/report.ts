@@ -15,6 +15,8 @@ export type Outcome =
   | { readonly kind: 'debug-exit'; readonly value: number }
   | { readonly kind: 'limit'; readonly which: 'insns' | 'time' | 'wall' }
   | { readonly kind: 'interrupted' }
+  /** `lucid stop --force`. */
+  | { readonly kind: 'stopped' }
   | { readonly kind: 'died'; readonly why: string };
 
 /** One reason's exits; times in ns of the VM's clock, from the table of modelled costs. */

@@ -293,6 +293,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   const extensions = new Extensions((extension) => ({
     vm,
     options,
+    buttons: machine.buttons,
     post: (message) => post({ kind: 'extension', extension, message }),
     wait: () => world.wait(),
   }));

@@ -16,18 +16,18 @@ const ps = (xdg: string, ...args: string[]): Promise<Finished> => finished(start
 test('the table, to the byte', () => {
   assert.is(
     psTable([
-      { pid: 4668, vmid: 1, name: 'debian', vcpus: 1, instructions: 1_385_124_635, clockNs: 1_634_400_000 },
-      { pid: 1234567, vmid: 12, name: 'two words', vcpus: 16, instructions: 0, clockNs: 0 },
+      { pid: 4668, vmid: 1, name: 'debian', vcpus: 1, state: 'running', instructions: 1_385_124_635, clockNs: 1_634_400_000 },
+      { pid: 1234567, vmid: 12, name: 'two words', vcpus: 16, state: 'paused', instructions: 0, clockNs: 0 },
     ]),
-    '    PID  VMID VCPUS     INSTRUCTIONS          CLOCK NAME\n' +
-      '   4668     1     1       1385124635        1.634 s debian\n' +
-      '1234567    12    16                0        0.000 s two words\n',
+    '    PID  VMID VCPUS STATE       INSTRUCTIONS          CLOCK NAME\n' +
+      '   4668     1     1 running       1385124635        1.634 s debian\n' +
+      '1234567    12    16 paused                 0        0.000 s two words\n',
   );
 });
 
 test('no VM: the heading alone, or an empty array', async () => {
   const [table, json] = await Promise.all([ps(place.xdg), ps(place.xdg, '--json')]);
-  assert.equal(table, { status: 0, signal: null, out: '    PID  VMID VCPUS     INSTRUCTIONS          CLOCK NAME\n', err: '' });
+  assert.equal(table, { status: 0, signal: null, out: '    PID  VMID VCPUS STATE       INSTRUCTIONS          CLOCK NAME\n', err: '' });
   assert.equal(json, { status: 0, signal: null, out: '[]\n', err: '' });
 });
 
@@ -42,8 +42,8 @@ test('VMs are listed by vmid, with the instructions of all their vCPUs', async (
     assert.is(err, '');
     assert.is(status, 0);
     assert.equal(JSON.parse(out), [
-      { pid: process.pid, vmid: 1, name: 'first', vcpus: 2, instructions: 0, clockNs: 0 },
-      { pid: process.pid, vmid: 2, name: 'second', vcpus: 2, instructions: 1_234_567, clockNs: 2_001_000_000 },
+      { pid: process.pid, vmid: 1, name: 'first', vcpus: 2, state: 'unknown', instructions: 0, clockNs: 0 },
+      { pid: process.pid, vmid: 2, name: 'second', vcpus: 2, state: 'unknown', instructions: 1_234_567, clockNs: 2_001_000_000 },
     ]);
   } finally {
     for (const vm of vms) vm.end();

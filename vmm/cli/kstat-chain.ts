@@ -16,6 +16,7 @@ import { KstatClient, KstatGone, type KstatHeader, type KstatReading } from '../
 /** One VM's kstats at one moment. */
 export interface VmReading extends KstatReading {
   readonly vm: VmHello;
+  readonly connection: VmConnection;
   /** Tells two VMs apart, also when one has the number of one that ended. */
   readonly key: string;
 }
@@ -101,7 +102,7 @@ export class KstatChain {
       const vm = connection.hello;
       try {
         const reading = await client.read((header) => wanted(header, vm));
-        if (!over) readings.push({ ...reading, vm, key });
+        if (!over) readings.push({ ...reading, vm, connection, key });
       } catch (error) {
         // It ended meanwhile; or it is no VM that we can read, which ends the connection.
         if (!(error instanceof KstatGone)) this.#complain(name, `VM ${vm.vmid} (process ${vm.pid}): ${(error as Error).message}`);

@@ -2,7 +2,7 @@
  * The command line: one file per command beside this one; nothing else parses arguments.
  *
  * Exit status: 0 the guest powered off; (v << 1) | 1 when it wrote v to the debug-exit port; 2 a bad option or file; 4 a limit was reached;
- * 6 the guest died; 130 interrupted; 1 Lucid itself failed.
+ * 6 the guest died; 130 interrupted; 143 stopped by `lucid stop --force`; 1 Lucid itself failed.
  *
  * @module
  */
@@ -10,11 +10,12 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { CommandLineError, takeTraceArguments } from './dlite-options.ts';
 import { checkSwitches, explainArguments, SWITCHES, UsageError } from './options.ts';
-import { abandon, prepare } from './session.ts';
+import { abandon, type Interrupted, prepare } from './session.ts';
+import { exitStatus, outcomeText } from './summary.ts';
 
 const EPILOGUE =
   'Exit status: 0 powered off, (v << 1) | 1 after v was written to the debug-exit port, 2 bad option or file, 4 limit reached, ' +
-  '6 the guest died, 130 interrupted.';
+  '6 the guest died, 130 interrupted, 143 stopped by force.';
 
 function version(): string {
   // From source this file stands two folders below package.json, built three.
@@ -37,15 +38,23 @@ function startsGuest(args: readonly string[]): boolean {
 /** Runs one command line; the exit status. `early`: what a guest needs gets ready while the command line is read. */
 export async function main(args: readonly string[], early = true): Promise<number> {
   if (early && startsGuest(args)) prepare();
-  const [{ default: yargs }, { runCommand }, { demoCommand }, { psCommand }, { pauseCommand, resumeCommand }, { saveCommand }] =
-    await Promise.all([
-      import('yargs'),
-      import('./run.ts'),
-      import('./demo.ts'),
-      import('./ps.ts'),
-      import('./resume.ts'),
-      import('./save.ts'),
-    ]);
+  const [
+    { default: yargs },
+    { runCommand },
+    { demoCommand },
+    { psCommand },
+    { pauseCommand, resumeCommand },
+    { saveCommand },
+    { resetCommand, stopCommand },
+  ] = await Promise.all([
+    import('yargs'),
+    import('./run.ts'),
+    import('./demo.ts'),
+    import('./ps.ts'),
+    import('./resume.ts'),
+    import('./save.ts'),
+    import('./stop.ts'),
+  ]);
   let status = 0;
   const done = (code: number): void => {
     status = code;
@@ -68,6 +77,8 @@ export async function main(args: readonly string[], early = true): Promise<numbe
     .command(pauseCommand())
     .command(resumeCommand())
     .command(saveCommand())
+    .command(stopCommand())
+    .command(resetCommand())
     .demandCommand(1, 'Which command? See lucid --help.')
     .strict()
     .recommendCommands()
@@ -102,8 +113,9 @@ function explain(error: Error): number {
     return 2;
   }
   if (error.name === 'Interrupted') {
-    process.stderr.write('lucid: interrupted\n');
-    return 130;
+    const outcome = (error as Interrupted).outcome;
+    process.stderr.write(`lucid: ${outcomeText(outcome)}\n`);
+    return exitStatus(outcome);
   }
   process.stderr.write(`lucid: ${error.name === 'CoreError' ? error.message : (error.stack ?? error.message)}\n`);
   return 1;

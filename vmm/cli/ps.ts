@@ -4,9 +4,14 @@
  * @module
  */
 import process from 'node:process';
+import { setTimeout } from 'node:timers/promises';
 import type { CommandModule } from 'yargs';
 import type { VmReading } from './kstat-chain.ts';
 import { checkArguments } from './options.ts';
+import { POWER_SERVICE, type VmState } from './power-service.ts';
+import { power } from './stop.ts';
+
+const PATIENCE_MS = 2000;
 
 interface PsArguments {
   json: boolean;
@@ -18,13 +23,29 @@ interface PsRow {
   readonly vmid: number;
   readonly name: string;
   readonly vcpus: number;
+  readonly state: VmState | 'unknown';
   /** Retired, of all vCPUs. */
   readonly instructions: number;
   /** The VM's clock. */
   readonly clockNs: number;
 }
 
-function rowOf({ vm, kstats }: VmReading): PsRow {
+/** What a VM does now; unknown of one that does not say within the patience. */
+async function stateOf({ vm, connection }: VmReading): Promise<PsRow['state']> {
+  if (!vm.services.includes(POWER_SERVICE)) return 'unknown';
+  const late = setTimeout(PATIENCE_MS, 'unknown' as const, { ref: false });
+  return Promise.race([
+    power(connection, 'state').then(
+      ({ state }) => state,
+      () => 'unknown' as const,
+    ),
+    late,
+  ]);
+}
+
+async function rowOf(reading: VmReading): Promise<PsRow> {
+  const { vm, kstats } = reading;
+
   let instructions = 0n;
   let clockNs = 0n;
   for (const { values, snaptime } of kstats) {
@@ -33,17 +54,18 @@ function rowOf({ vm, kstats }: VmReading): PsRow {
     if (snaptime > clockNs) clockNs = snaptime;
   }
   const { pid, vmid, name, vcpus } = vm;
-  return { pid, vmid, name, vcpus, instructions: Number(instructions), clockNs: Number(clockNs) };
+  const state = await stateOf(reading);
+  return { pid, vmid, name, vcpus, state, instructions: Number(instructions), clockNs: Number(clockNs) };
 }
 
 /** The table, with a header even when no VM runs. */
 export function psTable(rows: readonly PsRow[]): string {
-  const line = (pid: string, vmid: string, vcpus: string, instructions: string, clock: string, name: string): string =>
-    `${pid.padStart(7)} ${vmid.padStart(5)} ${vcpus.padStart(5)} ${instructions.padStart(16)} ${clock.padStart(14)} ${name}\n`;
+  const line = (pid: string, vmid: string, vcpus: string, state: string, instructions: string, clock: string, name: string): string =>
+    `${pid.padStart(7)} ${vmid.padStart(5)} ${vcpus.padStart(5)} ${state.padEnd(7)} ${instructions.padStart(16)} ${clock.padStart(14)} ${name}\n`;
   const lines = rows.map((r) =>
-    line(String(r.pid), String(r.vmid), String(r.vcpus), String(r.instructions), `${(r.clockNs / 1e9).toFixed(3)} s`, r.name),
+    line(String(r.pid), String(r.vmid), String(r.vcpus), r.state, String(r.instructions), `${(r.clockNs / 1e9).toFixed(3)} s`, r.name),
   );
-  return line('PID', 'VMID', 'VCPUS', 'INSTRUCTIONS', 'CLOCK', 'NAME') + lines.join('');
+  return line('PID', 'VMID', 'VCPUS', 'STATE', 'INSTRUCTIONS', 'CLOCK', 'NAME') + lines.join('');
 }
 
 export function psCommand(done: (status: number) => void): CommandModule<object, PsArguments> {
@@ -65,9 +87,9 @@ export function psCommand(done: (status: number) => void): CommandModule<object,
         process.stderr.write(`lucid: ${text}\n`);
       };
       try {
-        const chain = new KstatChain({ directory: runtimeDirectoryPath(), patienceMs: 2000, complain });
+        const chain = new KstatChain({ directory: runtimeDirectoryPath(), patienceMs: PATIENCE_MS, complain });
         await chain.update();
-        const rows = (await chain.read(({ module }) => module === 'engine')).map(rowOf);
+        const rows = await Promise.all((await chain.read(({ module }) => module === 'engine')).map(rowOf));
         chain.close();
         process.stdout.write(json ? `${JSON.stringify(rows)}\n` : psTable(rows));
       } catch (error) {

@@ -10,6 +10,7 @@ import process from 'node:process';
 import { claimVm, RuntimeDirectoryError, runtimeDirectoryPath, type VmClaim } from '../runtime-directory.ts';
 import type { VmServer } from '../vm-socket-server.ts';
 import type { Started } from '../worker-messages.ts';
+import { POWER_SERVICE, type PowerService } from './power-service.ts';
 import { SAVE_SERVICE, type SaveService } from './save-service.ts';
 import type { VmTracing } from './vm-tracing.ts';
 
@@ -50,14 +51,20 @@ export class PublishedVm {
   }
 
   /** The VM is about to run: clients may come. */
-  open(started: Started, tracing: VmTracing, saving: SaveService): void {
+  open(started: Started, tracing: VmTracing, saving: SaveService, power: PowerService): void {
     if (this.#claim === undefined || this.#closed) return;
-    this.#open(this.#claim, started, tracing, saving).catch((error: NodeJS.ErrnoException) =>
+    this.#open(this.#claim, started, tracing, saving, power).catch((error: NodeJS.ErrnoException) =>
       warn(`${this.#claim?.socket.path}: ${error.code ?? error.stack}`),
     );
   }
 
-  async #open(claim: VmClaim, { memory, kstats, vcpus }: Started, tracing: VmTracing, saving: SaveService): Promise<void> {
+  async #open(
+    claim: VmClaim,
+    { memory, kstats, vcpus }: Started,
+    tracing: VmTracing,
+    saving: SaveService,
+    power: PowerService,
+  ): Promise<void> {
     const [{ VmServer }, { KSTAT_SERVICE, KstatService }, { CONTROL_SERVICE, controlService }, { TRACE_SERVICE, LazyTraceService }] =
       await Promise.all([
         import('../vm-socket-server.ts'),
@@ -73,6 +80,7 @@ export class PublishedVm {
       [CONTROL_SERVICE]: controlService(tracing.host),
       [TRACE_SERVICE]: trace.serve,
       [SAVE_SERVICE]: saving.serve,
+      [POWER_SERVICE]: power.serve,
     });
     this.#trace = trace;
     setTimeout(trace.preload, PRELOAD_MS).unref();

@@ -28,6 +28,11 @@ export class SaveService {
     this.#waiting.delete(answer.number);
   }
 
+  /** A snapshot is being written. */
+  get busy(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   readonly serve: VmService = (channel, request) => {
     const { path } = (request ?? {}) as { path?: unknown };
     if (typeof path !== 'string' || !isAbsolute(path)) throw new Error('path: an absolute path is needed');

@@ -18,6 +18,7 @@ import {
   type WorkerMessage,
 } from '../worker-messages.ts';
 import { UsageError } from './options.ts';
+import { PowerService } from './power-service.ts';
 import { PublishedVm } from './published-vm.ts';
 import { SaveService } from './save-service.ts';
 import { Terminal } from './terminal.ts';
@@ -84,6 +85,12 @@ function startThread(): Worker {
 /** The run was interrupted and did not end of itself: there is nothing to report. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
+  readonly outcome: Outcome;
+
+  constructor(outcome: Outcome) {
+    super(outcome.kind);
+    this.outcome = outcome;
+  }
 }
 
 /** How long an interrupted run may take to end. */
@@ -142,9 +149,18 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   tracing.connect(tell);
   const saving = new SaveService();
   saving.connect(tell);
+  let stopped = false;
+  const power = new PowerService({
+    state: () => (saving.busy ? 'saving' : tracing.host.pause === undefined ? 'running' : 'paused'),
+    off: () => {
+      stopped = true;
+      quit();
+    },
+  });
+  power.connect(tell);
   let giveUp = (): void => {};
   const stuck = new Promise<never>((_resolve, reject) => {
-    giveUp = () => reject(new Interrupted());
+    giveUp = () => reject(new Interrupted({ kind: stopped ? 'stopped' : 'interrupted' }));
     enabled?.catch(reject);
   });
   let quitting = false;
@@ -160,10 +176,11 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   worker.on('message', (message: WorkerMessage) => {
     if (message.kind === 'started') {
       tracing.started(message.memory);
-      published.open(message, tracing, saving);
+      published.open(message, tracing, saving, power);
     } else if (message.kind === 'extension') {
       tracing.received(message);
       saving.received(message);
+      power.received(message);
     }
   });
   // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.
@@ -181,7 +198,8 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
       startupMs: ended.startupMs,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };
-    return { outcome: ended.outcome, report: ended.report, host, death: ended.death };
+    const outcome: Outcome = stopped && ended.outcome.kind === 'interrupted' ? { kind: 'stopped' } : ended.outcome;
+    return { outcome, report: ended.report, host, death: ended.death };
   } finally {
     release();
     tracing.ended();

@@ -33,6 +33,8 @@ export function outcomeText(outcome: Outcome): string {
       return `the limit of ${{ insns: 'instructions', time: 'guest time', wall: 'wall time' }[outcome.which]} was reached`;
     case 'interrupted':
       return 'interrupted';
+    case 'stopped':
+      return 'stopped by lucid stop --force';
     case 'died':
       return `the guest died: ${outcome.why.split('\n', 1)[0]}`;
   }
@@ -49,6 +51,8 @@ export function exitStatus(outcome: Outcome): number {
       return 4;
     case 'interrupted':
       return 130;
+    case 'stopped':
+      return 143;
     case 'died':
       return 6;
   }

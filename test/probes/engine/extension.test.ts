@@ -28,6 +28,7 @@ function thread(code: string) {
   const extension = extend({
     vm: g.vm,
     options: {} as RunOptions,
+    buttons: { power: () => false, reset: () => false },
     post: (message) => told.push(message as FromThread),
     wait: () => {
       const next = waiting.shift();
