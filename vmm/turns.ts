@@ -1,7 +1,7 @@
 /**
  * Several vCPUs on one thread: they take turns.
  *
- * In the order of their numbers, each for `QUANTUM` retired instructions, or until it halts. The VM's clock is the sum of all their instructions, so
+ * In the order of their numbers, each for `QUANTUM` retired instructions, or until it halts or spins (64 PAUSEs close to one another). The VM's clock is the sum of all their instructions, so
  * nothing depends on the host: the same guest takes the same turns in every run. An instruction is never divided, so each one with LOCK, and each
  * one without, is atomic; a store is seen by the others at once, which is stronger than the SDM asks for (vol. 3, 9.2) and never weaker.
  *
@@ -52,10 +52,11 @@ export class Turns implements Saveable {
     const before = vcpu.instructions;
     const exit = vcpu.run(before + Math.min(this.#left, rest));
     this.#left -= vcpu.instructions - before;
+    const yields = vcpu.takeYield();
     if (exit.reason === 'hlt') {
       this.#pass();
       exit.reason = 'intr';
-    } else if (this.#left <= 0) this.#pass();
+    } else if (yields || this.#left <= 0) this.#pass();
     return exit;
   }
 

@@ -16,7 +16,7 @@ import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';
 import { ARCH_CAPABILITIES, type CpuModel, defaultCpuid, type Feature, isaOf, modelFeatures } from './cpu/cpuid.ts';
 import { ProbeGate } from './cpu/probe-gate.ts';
-import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, VM_AREA, VCPUS_MAX } from './cpu/layout.ts';
+import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, TURNS, VM_AREA, VCPUS_MAX } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
 import { SLICE, Vcpu, type VcpuHost } from './cpu/vcpu.ts';
 import { costsByReason, DEFAULT_EXIT_COSTS, type ExitCosts } from './exit-cost.ts';
@@ -109,8 +109,6 @@ export class Vm implements VcpuHost {
    * now, at most that; -1 = leave `run()` with 'intr'; NaN = nothing will ever come from outside. Without it idle time is skipped.
    */
   onIdle: ((until: number) => number) | undefined;
-  /** Several vCPUs run on this thread (`turns.ts`): one that halts leaves `run()` at once. */
-  takesTurns = false;
   /** `onSlice` or `onIdle` asked to leave. */
   stopping = false;
   /** Why a halted vCPU will never run again. */
@@ -120,6 +118,7 @@ export class Vm implements VcpuHost {
   readonly #devices = new Map<string, Saveable>();
   readonly #seed: number;
   #cpuid: readonly CpuidEntry[] = [];
+  #takesTurns = false;
   #intercepts: Intercepts;
 
   /** Makes a VM; compiles the CPU core if this is the first of the process. Throws MemorySizeError, CoreError. */
@@ -210,8 +209,18 @@ export class Vm implements VcpuHost {
     this.core.dropAllCode();
   }
 
+  /** Several vCPUs run on this thread (`turns.ts`): one that halts leaves `run()` at once. */
+  get takesTurns(): boolean {
+    return this.#takesTurns;
+  }
+
+  set takesTurns(several: boolean) {
+    this.#takesTurns = several;
+    this.#storeIntercepts();
+  }
+
   #storeIntercepts(): void {
-    this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.INTERCEPT) >>> 2] = this.#intercepts.switches;
+    this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.INTERCEPT) >>> 2] = this.#intercepts.switches | (this.#takesTurns ? TURNS : 0);
     this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.EXC_BITMAP) >>> 2] = this.#intercepts.exceptions;
   }
 

@@ -73,6 +73,15 @@ test('one that is not started runs nothing', () => {
   assert.is(m.vm.vcpus[1]?.instructions, 0);
 });
 
+test('a processor that spins gives up its turn', () => {
+  // The second processor counts once; the first waits for that with PAUSE.
+  const m = machine(2, startAll(2));
+  m.run({ insns: 2_000_000 });
+  const [spinning, started] = m.vm.vcpus.map((v) => v.instructions) as [number, number];
+  assert.ok(spinning < QUANTUM / 2, `${spinning} instructions`);
+  assert.ok(started > 0);
+});
+
 test('two runs take the same turns, and a cut run goes on as the whole one', () => {
   const whole = machine(3, startAll(3));
   whole.run({ insns: 2_000_000 });

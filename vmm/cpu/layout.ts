@@ -188,6 +188,9 @@ field('BURST', 'u64', 'string I/O that a slice end cut: bit 0 = there is one, bi
 field('STORM', 'u32', 'events delivered since an instruction last retired');
 field('STORM_AT', 'u64', 'ICOUNT at which they were');
 field('PENDING_DB', 'u64', 'DR6 bits of a #DB trap that waits for the boundary');
+field('PAUSE_AT', 'u64', 'ICOUNT at the last PAUSE');
+field('PAUSES', 'u32', 'PAUSEs in a row, each close behind the one before');
+field('YIELD', 'u32', '1 when the vCPU spins and gives up its turn');
 field('STEPPING', 'u32', '1 while one instruction runs from the scratch line', scratch);
 
 // Time.
@@ -386,6 +389,8 @@ export const ISA = {
 /** Places and sizes of the components behind the header of an XSAVE area in the standard format, which CPUID leaf 0DH tells. */
 export const XSAVE = { AVX_OFFSET: 576, AVX_SIZE: 256, PKRU_OFFSET: 832, PKRU_SIZE: 8 } as const;
 
+/** A bit of VM_AREA.INTERCEPT beside those: several vCPUs take turns, and one that spins gives up its own. */
+export const TURNS = 64;
 /** Bits of VM_AREA.INTERCEPT, the names of `--intercept`. */
 export const INTERCEPT = { cr3: 1, invlpg: 2, rdtsc: 4, pause: 8, dr: 16, cr8: 32 } as const;
 

@@ -148,6 +148,7 @@ export class Vcpu {
     answer: 0,
     statusText: 0,
     nmiBlocked: 0,
+    yield: 0,
   };
 
   /** Power-on state (SDM vol. 3, table 10-1). Instruction count, clock and counters go on. */
@@ -162,6 +163,7 @@ export class Vcpu {
     f.rflags = this.#at('RFLAGS');
     f.sliceEnd = this.#at('SLICE_END');
     f.icount = this.#at('ICOUNT');
+    f.yield = this.#at('YIELD');
     f.ioData = this.#at('IO_DATA');
     f.ioPort = this.#at('IO_PORT');
     f.ioSize = this.#at('IO_SIZE');
@@ -201,7 +203,7 @@ export class Vcpu {
     let fired = 0;
     for (;;) {
       const start = this.instructions;
-      if (start >= limit) return this.#leave('intr');
+      if (start >= limit || this.#u32[this.#field.yield] !== 0) return this.#leave('intr');
       this.#setSliceEnd(Math.min(limit, start + vm.slice));
       let code: number;
       try {
@@ -300,6 +302,13 @@ export class Vcpu {
     if ((event & EVENT.STOP) !== 0) return true;
     if ((event & EVENT.NMI) !== 0 && this.#u32[this.#field.nmiBlocked] === 0) return true;
     return (event & EVENT.INTR) !== 0 && this.interruptsEnabled;
+  }
+
+  /** It spins: once true, then false until it has spun again. */
+  takeYield(): boolean {
+    const yields = this.#u32[this.#field.yield] !== 0;
+    this.#u32[this.#field.yield] = 0;
+    return yields;
   }
 
   /** Can go on: it is active, or has something to wake for. */

@@ -22,8 +22,9 @@ import { syscall, sysenter, sysexit, sysret } from './syscall';
 import { emms, fwait, fxrstor, fxsave } from './x87state';
 import { xsaveFamily } from './xsave';
 import {
-  ACTIVITY, CLOCK_OFFSET, CPL, CR0, CR4, EVENT, EXIT_GLA, ICOUNT, INTERCEPT_PAUSE, INTERCEPT_RDTSC, IO_DATA, KS_HYPERCALLS, MODE, MXCSR, NEXT_RIP,
-  PROBE_KVM_HYPERCALL, PROT, RFLAGS, RIP, SEG_BASE, SEG_SEL, SHADOW_AT, SHADOW_KIND, STEPPING, TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES,
+  ACTIVITY, CLOCK_OFFSET, CPL, CR0, CR4, EVENT, EXIT_GLA, ICOUNT, INTERCEPT_PAUSE, INTERCEPT_RDTSC, INTERCEPT_TURNS, IO_DATA,
+  KS_HYPERCALLS, MODE, MXCSR, NEXT_RIP, PAUSE_AT, PAUSES, PROBE_KVM_HYPERCALL, PROT, RFLAGS, RIP, SEG_BASE, SEG_SEL, SHADOW_AT, SHADOW_KIND, SLICE_END, STEPPING,
+  TSC_AUX, TSC_OFFSET, VM_INTERCEPT, VM_PROBES, YIELD,
 } from './state.gen';
 import { REGISTER } from './decode';
 
@@ -231,11 +232,7 @@ export function sys(cpu: usize, pc: usize): i32 {
     case 46: return vmcall(cpu);
     case 47: C.xgetbv(cpu); return outcome(cpu, SYS_NEXT);
     case 48: C.xsetbv(cpu); return outcome(cpu, SYS_LEAVE);
-    case 49:
-      if ((load<u32>(VM_INTERCEPT) & INTERCEPT_PAUSE) == 0) return SYS_NEXT;
-      vmexit(cpu, EXIT_PAUSE, 0);
-      vmentry(cpu);
-      return SYS_ASKED;
+    case 49: return pause(cpu);
     case 50: fwait(cpu); return outcome(cpu, SYS_NEXT);
     case 51: emms(cpu); return outcome(cpu, SYS_NEXT);
     case 52: return fx(cpu, pc, osz, imm);
@@ -293,6 +290,30 @@ function store16(cpu: usize, pc: usize, v: u16): i32 {
   if (at == 0) return SYS_FAILED;
   store<u16>(at, v);
   return finish(cpu, at) ? SYS_NEXT : SYS_FAILED;
+}
+
+/** A vCPU spins when it has executed so many PAUSEs with no more instructions between two than this (as hardware's pause-loop exiting judges). */
+const SPIN_PAUSES: u32 = 64;
+const SPIN_GAP: u64 = 128;
+
+function pause(cpu: usize): i32 {
+  const intercept = load<u32>(VM_INTERCEPT);
+  if ((intercept & (INTERCEPT_PAUSE | INTERCEPT_TURNS)) == 0) return SYS_NEXT;
+  if (intercept & INTERCEPT_PAUSE) {
+    vmexit(cpu, EXIT_PAUSE, 0);
+    vmentry(cpu);
+  }
+  if ((intercept & INTERCEPT_TURNS) == 0) return SYS_ASKED;
+  const go = intercept & INTERCEPT_PAUSE ? SYS_ASKED : SYS_NEXT;
+  const now = load<u64>(cpu, ICOUNT);
+  const spins: u32 = now - load<u64>(cpu, PAUSE_AT) > SPIN_GAP ? 0 : load<u32>(cpu, PAUSES) + 1;
+  store<u64>(cpu, now, PAUSE_AT);
+  store<u32>(cpu, spins, PAUSES);
+  if (spins < SPIN_PAUSES) return go;
+  store<u32>(cpu, 0, PAUSES);
+  store<u32>(cpu, 1, YIELD);
+  store<u64>(cpu, 0, SLICE_END);
+  return SYS_LEAVE;
 }
 
 function halt(cpu: usize): i32 {
