@@ -142,8 +142,9 @@ export abstract class VirtioDevice implements Saveable {
     return known && this.has(F_VERSION_1);
   }
 
-  /** The driver enables a queue it has set up. */
+  /** The driver enables a queue it has set up, which it may do once the features stand (3.1.1). */
   enable(queue: Virtqueue): void {
+    if ((this.status & STATUS_FEATURES_OK) === 0) return;
     const { size, descriptors, driver, device } = queue;
     const packed = this.has(F_RING_PACKED);
     const legal =
@@ -250,9 +251,9 @@ export abstract class VirtioDevice implements Saveable {
 
   private restoreQueue(queue: Virtqueue, saved: DeviceState): void {
     queue.size = savedInt(saved, 'size', 0, 0xffff);
-    queue.descriptors = savedInt(saved, 'descriptors', 0, ADDRESS_MAX);
-    queue.driver = savedInt(saved, 'driver', 0, ADDRESS_MAX);
-    queue.device = savedInt(saved, 'device', 0, ADDRESS_MAX);
+    queue.descriptors = savedInt(saved, 'descriptors', 0, 2 ** 64);
+    queue.driver = savedInt(saved, 'driver', 0, 2 ** 64);
+    queue.device = savedInt(saved, 'device', 0, 2 ** 64);
     queue.enabled = savedFlag(saved, 'enabled');
     const { ring } = saved as { ring?: unknown };
     if (ring === null) return;

@@ -90,8 +90,9 @@ const INDIRECT = 4;
 /** Bit 7 and 15 of a packed descriptor's flags (2.8.1). */
 const AVAIL = 0x80;
 const USED = 0x8000;
-/** No chain is longer than the largest queue (2.6). */
+/** No chain is longer than the largest queue (2.6), nor has more bytes than this (2.7.5.2). */
 const CHAIN_MAX = 32768;
+const CHAIN_BYTES_MAX = 2 ** 32;
 const NO_INTERRUPT = 1;
 const NO_NOTIFY = 1;
 /** Values of a packed ring's event suppression flags (2.8.10). */
@@ -147,6 +148,7 @@ class Parts {
   readonly writable: Part[] = [];
   private readonly memory: DmaMemory;
   private count = 0;
+  private bytes = 0;
 
   constructor(memory: DmaMemory) {
     this.memory = memory;
@@ -156,6 +158,8 @@ class Parts {
     const gpa = view.getUint32(0, true) + view.getUint32(4, true) * 0x1_0000_0000;
     const length = view.getUint32(8, true);
     if (++this.count > CHAIN_MAX) throw new RingError('a chain is longer than any queue');
+    this.bytes += length;
+    if (this.bytes > CHAIN_BYTES_MAX) throw new RingError('a chain has more than 4 GiB');
     if (length > 0 && !this.memory.holds(gpa, length)) throw new RingError('a buffer is not in memory');
     if (flags & WRITE) this.writable.push({ gpa, length });
     else if (this.writable.length > 0) throw new RingError('a buffer to read stands behind one to write');

@@ -1,7 +1,7 @@
 /**
  * The virtio entropy device: random bytes from the VM's seed, so that a run repeats.
  *
- * Specification: virtio 1.2, section 5.4. One queue; every buffer in it is filled at once and given back.
+ * Specification: virtio 1.2, section 5.4. One queue; every buffer in it is filled at once, up to 64 KB of it, and given back.
  *
  * The generator is xoshiro128** (Blackman and Vigna), seeded through splitmix32. It passes statistical tests and is no secret: whoever knows the seed knows
  * the bytes. That is the point of a machine whose runs repeat; a guest that keeps real secrets belongs elsewhere.
@@ -11,9 +11,11 @@
 import type { DeviceState, DmaMemory } from '../../vmm/bus.ts';
 import { savedInts } from '../saved.ts';
 import { VirtioDevice, type Virtqueue } from './device.ts';
-import { bytesOf } from './ring.ts';
+import { bytesOf, eachPiece } from './ring.ts';
 
 const QUEUE_MAX = 64;
+/** Of one buffer; what it holds more stays as it is (5.4.6: one byte or more). */
+const BYTES_MAX = 65536;
 
 export class VirtioRng extends VirtioDevice {
   override readonly type = 4;
@@ -53,11 +55,12 @@ export class VirtioRng extends VirtioDevice {
 
   protected notified(queue: Virtqueue): void {
     for (let chain = this.take(queue); chain !== undefined; chain = this.take(queue)) {
-      for (const part of chain.writable) {
-        const block = this.memory.writable(part.gpa, part.length);
+      const bytes = Math.min(bytesOf(chain.writable), BYTES_MAX);
+      eachPiece(chain.writable, 0, bytes, (gpa, _at, length) => {
+        const block = this.memory.writable(gpa, length);
         if (block !== undefined) this.fill(block);
-      }
-      this.give(queue, chain, bytesOf(chain.writable));
+      });
+      this.give(queue, chain, bytes);
     }
     this.signal(queue);
   }

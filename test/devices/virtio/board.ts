@@ -13,9 +13,9 @@ export class FakeMemory implements DmaMemory {
   readonly bytes: Uint8Array;
   readonly view: DataView;
 
-  constructor(size = 0x1_0000) {
-    this.bytes = new Uint8Array(size);
-    this.view = new DataView(this.bytes.buffer);
+  constructor(bytes: Uint8Array | number = 0x1_0000) {
+    this.bytes = typeof bytes === 'number' ? new Uint8Array(bytes) : bytes;
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
   }
 
   holds(gpa: number, length: number): boolean {
@@ -156,7 +156,7 @@ export interface Buffer {
 
 /** The driver's side of one queue. */
 export abstract class DriverQueue {
-  readonly board: Board;
+  board: Board;
   readonly index: number;
   readonly size: number;
   readonly base: number;
