@@ -134,8 +134,8 @@ test('the rule sees what it must', () => {
   assert.match(wrong('probes/points.ts', '../vmm/kstat.ts') ?? '', /kstat/);
 });
 
-/** Files of `devices` that several devices share: they model no device of their own. What stands behind disks is one of them. */
-const SHARED_BY_DEVICES: readonly RegExp[] = [/^devices\/(saved|apic-bus|pci|msix)\.ts$/, /^devices\/disk\//];
+/** Files of `devices` that several devices share: they model no device of their own. What stands behind disks and NICs is one of them. */
+const SHARED_BY_DEVICES: readonly RegExp[] = [/^devices\/(saved|apic-bus|pci|msix)\.ts$/, /^devices\/(disk|net)\//];
 
 /** A device in several files has its name before each of the others': `lapic.ts`, `lapic-timer.ts`. */
 function device(path: string): string {

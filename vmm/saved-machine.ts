@@ -5,6 +5,7 @@
  */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { NicOptions } from '../devices/net/options.ts';
 import { StateError } from './bus.ts';
 import { readAbout, readSnapshot, writeSnapshot } from './snapshot-file.ts';
 import type { Vm } from './vm.ts';
@@ -29,6 +30,7 @@ const BOARD = [
   'cpu',
   'cpus',
   'disks',
+  'nics',
   'rng',
   'bios',
 ] as const;
@@ -45,10 +47,18 @@ interface About {
 export function saveMachine(path: string, vm: Vm, options: RunOptions): number {
   const board = Object.fromEntries(BOARD.map((key) => [key, options[key]])) as unknown as BoardOptions;
   const disks = options.disks?.map((disk) => ({ ...disk, path: resolve(disk.path) }));
+  const nics = options.nics?.map(absoluteNic);
   const files = Object.fromEntries(FILES.map((key) => [key, options[key] === undefined ? undefined : resolve(options[key])]));
-  const about: About = { board: { ...board, ...files, disks }, disks: (disks ?? []).map(({ path: disk }) => stamp(disk)) };
+  const about: About = { board: { ...board, ...files, disks, nics }, disks: (disks ?? []).map(({ path: disk }) => stamp(disk)) };
   const extra = Object.fromEntries([...vm.blobs].map(([name, blob]) => [name, blob.saveBytes()]));
   return writeSnapshot(path, { about, vm: vm.saveState(), extra });
+}
+
+/** A NIC by whole paths. */
+function absoluteNic(nic: NicOptions): NicOptions {
+  const { backend, capture } = nic;
+  const placed = 'path' in backend ? { ...backend, path: resolve(backend.path) } : backend;
+  return { ...nic, backend: placed, capture: capture === undefined ? undefined : resolve(capture) };
 }
 
 function stamp(path: string): DiskStamp {

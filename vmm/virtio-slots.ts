@@ -9,13 +9,17 @@ import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
 import type { Pci } from '../devices/pci.ts';
 import { VirtioBlk } from '../devices/virtio/blk.ts';
 import type { VirtioDevice } from '../devices/virtio/device.ts';
+import { VirtioNet } from '../devices/virtio/net.ts';
 import { VirtioPci } from '../devices/virtio/pci.ts';
 import { VirtioRng } from '../devices/virtio/rng.ts';
+import { type NicMaker, nicKstats } from './nics.ts';
 import type { Vm } from './vm.ts';
 
 export interface VirtioOptions {
   /** Disks, in the order of their PCI slots. */
   readonly disks?: readonly DiskImage[];
+  /** NICs, behind the disks. */
+  readonly nicMakers?: readonly NicMaker[];
   /** An entropy device. */
   readonly rng?: boolean;
   /** Of everything that is random in the machine, 32 bits; default 0. */
@@ -26,7 +30,7 @@ export interface VirtioOptions {
 const FIRST_SLOT = 3;
 
 /** Puts them in: the disks in their order, then what else was asked for. */
-export function addVirtio(vm: Vm, pci: Pci, { disks = [], rng = false, seed = 0 }: VirtioOptions): void {
+export function addVirtio(vm: Vm, pci: Pci, { disks = [], nicMakers = [], rng = false, seed = 0 }: VirtioOptions): void {
   let slot = FIRST_SLOT;
   const add = (name: string, device: VirtioDevice): void => {
     const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
@@ -36,6 +40,13 @@ export function addVirtio(vm: Vm, pci: Pci, { disks = [], rng = false, seed = 0 
   disks.forEach((image, i) => {
     if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
     add('virtio-blk', new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial: `lucid-disk${i}` }));
+  });
+  nicMakers.forEach((make, i) => {
+    const { saveable, ...parts } = make(vm.clock);
+    if (saveable !== undefined) vm.addSaveable(`nic${i}-backend`, saveable);
+    const nic = new VirtioNet({ memory: vm.ram, clock: vm.clock, ...parts });
+    add('virtio-net', nic);
+    for (const kstat of nicKstats(i, nic, vm.clock.now())) vm.kstats.add(kstat);
   });
   if (rng) add('virtio-rng', new VirtioRng(vm.ram, seed));
 }

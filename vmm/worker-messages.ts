@@ -9,6 +9,8 @@ import type { MessagePort } from 'node:worker_threads';
 import type { BootKind } from './boot/index.ts';
 import type { SharedRing } from './console-ring.ts';
 import type { DiskOptions } from './disks.ts';
+import type { NicOptions } from '../devices/net/options.ts';
+import type { NicRings } from '../devices/net/ring-backend.ts';
 import type { CpuModel } from './cpu/cpuid.ts';
 import type { ExitCosts } from './exit-cost.ts';
 import type { Intercepts } from './intercepts.ts';
@@ -33,6 +35,7 @@ export interface RunOptions {
   readonly cpu?: CpuModel;
   readonly cpus?: number;
   readonly disks?: readonly DiskOptions[];
+  readonly nics?: readonly NicOptions[];
   readonly rng?: boolean;
   readonly debugExit?: number;
   readonly rtcEpoch?: number;
@@ -65,6 +68,8 @@ export interface WorkerData {
   readonly input: MessagePort;
   /** For extensions, before the first instruction. */
   readonly extensions?: readonly ExtensionMessage[];
+  /** For each NIC, if its back end is in the main thread. */
+  readonly nicRings?: readonly (NicRings | undefined)[];
   /** Epoch milliseconds at which the process started. */
   readonly startedAt: number;
 }
@@ -87,6 +92,10 @@ export interface Started {
 /** Messages from the VM's thread. */
 export type WorkerMessage =
   | { readonly kind: 'console' }
+  /** A NIC's ring has frames, or has room again. */
+  | { readonly kind: 'frames' }
+  /** Something that the user is to know of a NIC, a disk or another part; the guest goes on. */
+  | { readonly kind: 'warning'; readonly text: string }
   | Started
   | { readonly kind: 'extension'; readonly extension: string; readonly message: unknown }
   | { readonly kind: 'refused'; readonly reason: string }

@@ -10,6 +10,7 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import { isOutside } from '../devices/net/options.ts';
 import { checkFirmware } from './boot/index.ts';
 import { StateError } from './bus.ts';
 import { RingWriter } from './console-ring.ts';
@@ -17,6 +18,7 @@ import { adoptCore } from './cpu/core.ts';
 import { openDisk } from './disks.ts';
 import { Extensions } from './extension.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
+import { Nics } from './nics.ts';
 import { reportOf } from './report.ts';
 import { filesOf, sameFile } from './run-files.ts';
 import { restoreMachine } from './saved-machine.ts';
@@ -45,16 +47,22 @@ class World implements Outside {
   readonly #machine: Machine;
   readonly #flush: () => void;
   readonly #extensions: Extensions;
+  readonly #nics: Nics;
   readonly #start = performance.now();
 
-  constructor(data: WorkerData, machine: Machine, flush: () => void, extensions: Extensions) {
+  constructor(data: WorkerData, machine: Machine, flush: () => void, extensions: Extensions, nics: Nics) {
     this.#signal = new Int32Array(data.signal);
     this.#port = data.input;
     this.#options = data.options;
     this.#machine = machine;
     this.#flush = flush;
     this.#extensions = extensions;
-    this.attached = data.options.attached;
+    this.#nics = nics;
+    this.attached = data.options.attached || this.#networked;
+  }
+
+  get #networked(): boolean {
+    return (this.#options.nics ?? []).some(isOutside);
   }
 
   #elapsedNs(): number {
@@ -78,7 +86,10 @@ class World implements Outside {
       const target = this.#elapsedNs();
       if (target > this.#machine.vm.clock.now()) this.#machine.vm.clock.setNow(target);
     }
-    if (Atomics.exchange(this.#signal, SIGNAL.INPUT, 0) !== 0) this.#receive();
+    if (Atomics.exchange(this.#signal, SIGNAL.INPUT, 0) !== 0) {
+      this.#receive();
+      this.#nics.poll();
+    }
     return false;
   }
 
@@ -88,7 +99,7 @@ class World implements Outside {
     for (;;) {
       const message = receiveMessageOnPort(this.#port) as { message: InputMessage } | undefined;
       if (message === undefined) return any;
-      if (message.message === null) this.attached = false;
+      if (message.message === null) this.attached = this.#networked;
       else if (!(message.message instanceof Uint8Array)) this.#extensions.receive(message.message);
       else {
         this.#machine.consoleInput(message.message);
@@ -105,6 +116,7 @@ class World implements Outside {
 
   idle(until: number): number {
     if (this.look()) return -1;
+    this.#nics.flush();
     const { clock } = this.#machine.vm;
     const paced = this.#options.idle === 'pace' || this.#options.clock === 'host';
     if (!paced && until !== Number.POSITIVE_INFINITY) return until;
@@ -264,6 +276,15 @@ function openConsoleFile(file: string): Console {
 async function main(data: WorkerData, post: (message: WorkerMessage) => void): Promise<void> {
   const { options } = data;
   adoptCore(data.module);
+  const signal = new Int32Array(data.signal);
+  const nics = new Nics(options.nics ?? [], {
+    seed: options.seed,
+    rtcEpoch: options.rtcEpoch,
+    rings: data.nicRings,
+    announce: () => post({ kind: 'frames' }),
+    abandon: () => Atomics.load(signal, SIGNAL.QUIT) !== 0,
+    warn: (text) => post({ kind: 'warning', text }),
+  });
   const machine = Machine.createSync({
     memory: options.memory,
     name: options.name,
@@ -278,6 +299,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     cpu: options.cpu,
     cpus: options.cpus,
     rng: options.rng,
+    nicMakers: nics.makers,
     disks: options.disks?.map(openDisk),
     seed: options.seed,
     debugExit: options.debugExit,
@@ -297,7 +319,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     post: (message) => post({ kind: 'extension', extension, message }),
     wait: () => world.wait(),
   }));
-  const world = new World(data, machine, () => terminal.flush(), extensions);
+  const world = new World(data, machine, () => terminal.flush(), extensions, nics);
   post({ kind: 'started', memory: vm.memory.buffer, kstats: vm.kstats.publish(), vcpus: vm.vcpus.length });
   for (const message of data.extensions ?? []) extensions.receive(message);
   const startupMs = performance.timeOrigin + performance.now() - data.startedAt;
@@ -307,6 +329,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   // What the guest said comes before what a tracer says of its end.
   terminal.flush();
   extensions.ended();
+  nics.close();
   if (outcome.kind === 'interrupted' && world.wallReached) outcome = { kind: 'limit', which: 'wall' };
   terminal.close();
   let death: string | undefined;
@@ -323,7 +346,7 @@ if (parentPort !== null) {
   const post = (message: WorkerMessage): void => port.postMessage(message);
   port.once('message', (data: WorkerData) => {
     main(data, post).catch((error: Error) => {
-      const expected = ['Refusal', 'MemorySizeError', 'CoreError', 'DebugExitError', 'DiskOpenError'].includes(error.name);
+      const expected = ['Refusal', 'MemorySizeError', 'CoreError', 'DebugExitError', 'DiskOpenError', 'NicOpenError'].includes(error.name);
       post(expected ? { kind: 'refused', reason: error.message } : { kind: 'failed', reason: error.stack ?? error.message });
     });
   });

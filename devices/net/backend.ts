@@ -13,6 +13,8 @@
  * @module
  */
 
+import type { Saveable } from '../../vmm/bus.ts';
+
 /** Kinds of segmentation left to be done (5.1.6): none, TCP over IPv4, fragments of UDP, UDP in segments, TCP over IPv6. */
 export const GSO = { NONE: 0, TCPV4: 1, UDP: 3, TCPV6: 4, UDP_L4: 5 } as const;
 /** With a TCP kind: the first segment alone carries CWR. */
@@ -63,8 +65,12 @@ export interface NetBackend {
   receiver: Receiver;
   /** The receiver has room again. */
   ready(): void;
+  /** Writes out what it has gathered. */
+  flush?(): void;
   /** Lets go of everything outside: sockets, files. */
   close(): void;
+  /** What is the VM's own of its state, and of its time. */
+  readonly saveable?: Saveable;
 }
 
 /** A receiver for a back end that is not connected yet. */

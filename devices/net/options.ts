@@ -40,3 +40,8 @@ export interface NicOptions {
   /** The only IP addresses, of both versions, that the guest may send from. */
   readonly allowedIps?: readonly string[];
 }
+
+/** Whether the back end is the host's network or another VM: something may come in at any time. */
+export function isOutside({ backend }: NicOptions): boolean {
+  return backend.kind === 'user' || backend.kind === 'link';
+}

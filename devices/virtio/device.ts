@@ -139,7 +139,12 @@ export abstract class VirtioDevice implements Saveable {
 
   private featuresFit(): boolean {
     const known = ([0, 1] as const).every((half) => (this.accepted[half] & ~this.offered[half]) === 0);
-    return known && this.has(F_VERSION_1);
+    return known && this.has(F_VERSION_1) && this.fits();
+  }
+
+  /** Whether the features of the device type that were accepted go together. */
+  protected fits(): boolean {
+    return true;
   }
 
   /** The driver enables a queue it has set up, which it may do once the features stand (3.1.1). */

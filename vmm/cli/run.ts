@@ -13,6 +13,8 @@ import { InterceptError, parseIntercepts } from '../intercepts.ts';
 import type { BoardOptions } from '../saved-machine.ts';
 import type { RunOptions } from '../worker-messages.ts';
 import { checkArguments, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
+import { isOutside } from '../../devices/net/options.ts';
+import { parseNic } from './nic-options.ts';
 import type { TraceArguments } from './dlite-options.ts';
 import { type InlineTrace, runSession, type SessionResult } from './session.ts';
 import { exitStatus, outcomeText, summaryLines } from './summary.ts';
@@ -34,6 +36,7 @@ export interface GuestArguments {
   cpus?: string;
   rng?: boolean;
   disk?: string[];
+  nic?: string[];
   engine: string;
   name?: string;
   json: boolean;
@@ -51,7 +54,20 @@ interface RunArguments extends GuestArguments {
 /** Of options that make the board. yargs is not told: it would not say whether one was given, which matters beside --restore. */
 const BOARD_DEFAULTS = { memory: '256M', 'exit-cost': 'default', seed: '0', cpu: 'max', cpus: '1' } as const;
 /** Options that make the board, all but its name. */
-const BOARD_OPTIONS = ['memory', 'exit-cost', 'intercept', 'debug-exit', 'rtc', 'seed', 'cpu', 'cpus', 'rng', 'disk', 'bios'] as const;
+const BOARD_OPTIONS = [
+  'memory',
+  'exit-cost',
+  'intercept',
+  'debug-exit',
+  'rtc',
+  'seed',
+  'cpu',
+  'cpus',
+  'rng',
+  'disk',
+  'nic',
+  'bios',
+] as const;
 
 const ENTRIES = ['bzimage', 'bzimage32', 'bzimage16', 'pvh', 'multiboot'] as const satisfies readonly BootKind[];
 
@@ -119,6 +135,12 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       requiresArg: true,
       describe: 'a disk: FILE[,ro][,snapshot]; snapshot keeps writes in memory. May be given several times',
     })
+    .option('nic', {
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      describe: 'a NIC: user[,hostfwd=tcp:H:G][,restrict], pcap:FILE (played), link:SOCKET or none; each [,pcap=FILE][,mac=M]',
+    })
     .option('rng', { type: 'boolean', describe: 'an entropy device (virtio), whose bytes follow from --seed' })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
     .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
@@ -156,6 +178,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     throw new UsageError(`--name '${printable(args.name)}': not a name; write letters`);
   if (args.intercept !== undefined && !/[^,\s]/.test(args.intercept))
     throw new UsageError('--intercept: empty; write names such as cr3,pf');
+  const nics = (args.nic ?? []).map(parseNic);
   const attached = args.serial === 'stdio';
   const person = attached && process.stdin.isTTY === true;
   return {
@@ -168,12 +191,13 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     cpus: parseCpus(args.cpus ?? BOARD_DEFAULTS.cpus),
     rng: args.rng,
     disks: (args.disk ?? []).map(parseDisk),
+    nics,
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),
     seed,
     limits: args.limit === undefined ? {} : parseLimits(args.limit),
     clock: args.clock === 'host' ? 'host' : 'virtual',
-    idle: args.idle === 'skip' || args.idle === 'pace' ? args.idle : person ? 'pace' : 'skip',
+    idle: args.idle === 'skip' || args.idle === 'pace' ? args.idle : person || nics.some(isOutside) ? 'pace' : 'skip',
     attached,
   };
 }

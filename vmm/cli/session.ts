@@ -17,6 +17,7 @@ import {
   type WorkerData,
   type WorkerMessage,
 } from '../worker-messages.ts';
+import { NicService } from './nic-service.ts';
 import { UsageError } from './options.ts';
 import { PowerService } from './power-service.ts';
 import { PublishedVm } from './published-vm.ts';
@@ -123,6 +124,12 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   const tracing = new VmTracing(run, published.vmid);
   const pump = new ConsolePump(new RingReader(ring), output);
   const enabled = trace?.start(tracing.host, pump);
+  const wake = (word: number): void => {
+    Atomics.store(signal, word, 1);
+    Atomics.store(signal, SIGNAL.INPUT, 1);
+    Atomics.notify(signal, SIGNAL.INPUT);
+  };
+  const nics = await NicService.open(run.nics ?? [], () => wake(SIGNAL.INPUT));
   const data: WorkerData = {
     options: run,
     vmid: published.vmid,
@@ -131,17 +138,13 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     signal: signal.buffer,
     input: port2,
     extensions: tracing.early(),
+    nicRings: nics.rings,
     startedAt: performance.timeOrigin,
   };
   const worker = prepared ?? startThread();
   prepared = undefined;
   worker.ref();
   worker.postMessage(data, [port2]);
-  const wake = (word: number): void => {
-    Atomics.store(signal, word, 1);
-    Atomics.store(signal, SIGNAL.INPUT, 1);
-    Atomics.notify(signal, SIGNAL.INPUT);
-  };
   const tell = (message: ExtensionMessage): void => {
     port1.postMessage(message);
     wake(SIGNAL.INPUT);
@@ -177,7 +180,9 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     if (message.kind === 'started') {
       tracing.started(message.memory);
       published.open(message, tracing, saving, power);
-    } else if (message.kind === 'extension') {
+    } else if (message.kind === 'frames') nics.move();
+    else if (message.kind === 'warning') process.stderr.write(`lucid: ${message.text}\n`);
+    else if (message.kind === 'extension') {
       tracing.received(message);
       saving.received(message);
       power.received(message);
@@ -203,6 +208,7 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   } finally {
     release();
     tracing.ended();
+    nics.close();
     published.close();
     output.off('error', quit);
     terminal?.restore();
