@@ -27,4 +27,9 @@ export class DiskError extends Error {
   override readonly name = 'DiskError';
 }
 
+/** The file is no disk image, or not one that can be used; one line that does not name the file. */
+export class ImageError extends RangeError {
+  override readonly name = 'ImageError';
+}
+
 export const SECTOR = 512;
