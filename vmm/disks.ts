@@ -4,15 +4,20 @@
  * A format that is not given is guessed by the file's first bytes. A disk that was guessed to be raw cannot be made to look like anything else by
  * its guest (`devices/disk/raw.ts`), so the guess is the same next time.
  *
+ * An image that is written is this VM's alone, what is read (backing files too) is nobody's to write: `disk-locks.ts`.
+ *
  * @module
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
-import { DiskError, type DiskImage, ImageError } from '../devices/disk/image.ts';
 import { HostFile } from '../devices/disk/file.ts';
+import { DiskError, type DiskImage, ImageError } from '../devices/disk/image.ts';
 import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
-import { openImage } from '../devices/disk/open.ts';
+import { openImage, type OpenedImage, type OpenOptions } from '../devices/disk/open.ts';
 import { createQcow2 } from '../devices/disk/qcow2-create.ts';
+import { type ImageLock, ImageLockedError, lockImage, type LockKind } from './disk-locks.ts';
+import { sameFile } from './run-files.ts';
+import { RuntimeDirectoryError } from './runtime-directory.ts';
 
 export const FORMATS = ['raw', 'qcow2'] as const;
 export type DiskFormat = (typeof FORMATS)[number];
@@ -38,55 +43,83 @@ export class DiskOpenError extends Error {
   override readonly name = 'DiskOpenError';
 }
 
+/** The claims of open disks. */
+const claims = new WeakMap<DiskImage, readonly ImageLock[]>();
+
 /** Opens a disk. Throws DiskOpenError. */
 export function openDisk(options: DiskOptions): DiskImage {
+  return openDiskFor('a VM', options);
+}
+
+/** Opens a disk for a VM of that name. Throws DiskOpenError. */
+export function openDiskFor(name: string, options: DiskOptions): DiskImage {
   const { path, snapshot = false, overlay, format } = options;
+  if (overlay !== undefined) return openOverlay(options, overlay, name);
   const readOnly = options.readOnly === true || snapshot;
-  if (overlay !== undefined) return openOverlay(options, overlay);
+  const image = asDisk(path, readOnly, () => openLocked(path, { readOnly, format }, name).image);
+  if (!snapshot) return image;
+  const layer = new MemoryOverlay(image);
+  claims.set(layer, claims.get(image) ?? []);
+  return layer;
+}
+
+/** Writes what the disk still has in memory, and gives it back. Throws DiskError. */
+export function closeDisk(image: DiskImage): void {
   try {
-    const { image } = openImage(path, { readOnly, format });
-    return snapshot ? new MemoryOverlay(image) : image;
+    image.close();
+  } finally {
+    for (const lock of claims.get(image) ?? []) lock.release();
+  }
+}
+
+/** Opens an image and claims it with all that is under it. Throws what `openImage` and `lockImage` do. */
+export function openLocked(path: string, options: OpenOptions, name: string): OpenedImage {
+  const locks: ImageLock[] = [];
+  try {
+    // Before it is opened: to open may be to repair.
+    claim(locks, path, options.readOnly === true ? 'read' : 'write', name);
+    const opened = openImage(path, options);
+    claims.set(opened.image, locks);
+    for (const below of opened.chain.slice(1)) claim(locks, below, 'read', name);
+    return opened;
   } catch (error) {
-    throw new DiskOpenError(`--disk ${path}: ${whyNot(error as NodeJS.ErrnoException, readOnly)}`);
+    for (const lock of locks) lock.release();
+    throw error;
+  }
+}
+
+function claim(locks: ImageLock[], path: string, kind: LockKind, name: string): void {
+  try {
+    locks.push(lockImage(path, kind, name));
+  } catch (error) {
+    // Without a runtime directory nobody can be asked; the VM itself is not to be seen then either, and says so.
+    if (!(error instanceof RuntimeDirectoryError)) throw error;
+  }
+}
+
+function asDisk<T>(named: string, readOnly: boolean, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw new DiskOpenError(`--disk ${named}: ${whyNot(error as NodeJS.ErrnoException, readOnly)}`);
   }
 }
 
 /** A qcow2 image over the disk: made now, or the one of this disk. */
-function openOverlay({ path, format }: DiskOptions, overlay: string): DiskImage {
-  let made = false;
-  try {
-    const below = openImage(path, { readOnly: true, format });
-    below.image.close();
-    if (!existsSync(overlay)) {
-      makeOverlay(overlay, path, below.image.size, below.format);
-      made = true;
-    }
-  } catch (error) {
-    const which = made || (error as NodeJS.ErrnoException).path === overlay ? `overlay=${overlay}` : path;
-    throw new DiskOpenError(`--disk ${which}: ${whyNot(error as NodeJS.ErrnoException, true)}`);
+function openOverlay({ path, format }: DiskOptions, overlay: string, name: string): DiskImage {
+  const option = `overlay=${overlay}`;
+  if (!existsSync(overlay)) {
+    const { image, format: found } = asDisk(path, true, () => openImage(path, { readOnly: true, format }));
+    image.close();
+    asDisk(option, false, () => makeOverlay(overlay, path, image.size, found));
   }
-  try {
-    const opened = openImage(overlay, { format: 'qcow2' });
+  return asDisk(option, false, () => {
+    const opened = openLocked(overlay, { format: 'qcow2' }, name);
     const under = opened.chain[1];
-    if (under === undefined || !sameFile(under, path)) {
-      opened.image.close();
-      const whose = under === undefined ? 'has no backing file' : `is over ${under}`;
-      throw new ImageError(`${whose}, not over ${path}; give another overlay`);
-    }
-    return opened.image;
-  } catch (error) {
-    throw new DiskOpenError(`--disk overlay=${overlay}: ${whyNot(error as NodeJS.ErrnoException, false)}`);
-  }
-}
-
-function sameFile(a: string, b: string): boolean {
-  const [x, y] = [a, b].map((path) => {
-    const file = new HostFile(path, { readOnly: true });
-    const identity = file.identity();
-    file.close();
-    return identity;
+    if (under !== undefined && (resolve(under) === resolve(path) || sameFile(under, path))) return opened.image;
+    closeDisk(opened.image);
+    throw new ImageError(`${under === undefined ? 'has no backing file' : `is over ${under}`}, not over ${path}; give another overlay`);
   });
-  return x === y;
 }
 
 /** Makes a qcow2 image over a disk; it names the disk relative to itself. */
@@ -94,6 +127,9 @@ export function makeOverlay(overlay: string, below: string, size: number, format
   const file = new HostFile(overlay, { create: true });
   try {
     createQcow2(file, { size, backing: { name: backingName(overlay, below), format } });
+  } catch (error) {
+    rmSync(overlay, { force: true });
+    throw error;
   } finally {
     file.close();
   }
@@ -108,7 +144,7 @@ export function backingName(image: string, below: string): string {
 
 /** In words: why a disk cannot be used. */
 export function whyNot(error: NodeJS.ErrnoException, readOnly: boolean): string {
-  if (error instanceof ImageError || error instanceof DiskError) return error.message;
+  if (error instanceof ImageError || error instanceof DiskError || error instanceof ImageLockedError) return error.message;
   switch (error.code) {
     case 'ENOENT':
       return 'there is no such file';
@@ -121,7 +157,7 @@ export function whyNot(error: NodeJS.ErrnoException, readOnly: boolean): string 
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return readOnly ? 'you may not read it' : 'you may not write it; give ro or snapshot';
+      return readOnly ? 'you may not read it' : 'you may not write it; give ro, snapshot or overlay=FILE';
     case 'ENOSPC':
       return 'no space left on the host';
     default:

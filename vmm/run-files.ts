@@ -9,7 +9,13 @@ import type { RunOptions } from './worker-messages.ts';
 /** Each file with the option that named it. */
 export function filesOf({ kernel, initrd, bios, restore, disks = [] }: RunOptions): { readonly option: string; readonly path: string }[] {
   const single = Object.entries({ '--kernel': kernel, '--initrd': initrd, '--bios': bios, '--restore': restore });
-  const named = [...single, ...disks.map(({ path }): [string, string] => ['--disk', path])];
+  const named = [
+    ...single,
+    ...disks.flatMap(({ path, overlay }): [string, string | undefined][] => [
+      ['--disk', path],
+      ['--disk overlay', overlay],
+    ]),
+  ];
   return named.flatMap(([option, path]) => (path === undefined ? [] : [{ option, path }]));
 }
 

@@ -7,6 +7,7 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { NicOptions } from '../devices/net/options.ts';
 import { StateError } from './bus.ts';
+import type { DiskOptions } from './disks.ts';
 import { readAbout, readSnapshot, writeSnapshot } from './snapshot-file.ts';
 import type { Vm } from './vm.ts';
 import type { RunOptions } from './worker-messages.ts';
@@ -45,11 +46,19 @@ interface About {
 
 /** Writes the snapshot of a VM that stands between two instructions; bytes of the file. Throws the system's error. */
 export function saveMachine(path: string, vm: Vm, options: RunOptions): number {
+  for (const work of vm.beforeSave) work();
   const board = Object.fromEntries(BOARD.map((key) => [key, options[key]])) as unknown as BoardOptions;
   const disks = options.disks?.map((disk) => ({ ...disk, path: resolve(disk.path) }));
   const nics = options.nics?.map(absoluteNic);
   const files = Object.fromEntries(FILES.map((key) => [key, options[key] === undefined ? undefined : resolve(options[key])]));
   const about: About = { board: { ...board, ...files, disks, nics }, disks: (disks ?? []).map(({ path: disk }) => stamp(disk)) };
+  const disks = options.disks?.map((disk) => ({
+    ...disk,
+    path: resolve(disk.path),
+    ...(disk.overlay === undefined ? undefined : { overlay: resolve(disk.overlay) }),
+  }));
+  const files = Object.fromEntries(FILES.map((key) => [key, options[key] === undefined ? undefined : resolve(options[key])]));
+  const about: About = { board: { ...board, ...files, disks }, disks: (disks ?? []).flatMap(imagesOf).map(stamp) };
   const extra = Object.fromEntries([...vm.blobs].map(([name, blob]) => [name, blob.saveBytes()]));
   return writeSnapshot(path, { about, vm: vm.saveState(), extra });
 }
@@ -59,6 +68,9 @@ function absoluteNic(nic: NicOptions): NicOptions {
   const { backend, capture } = nic;
   const placed = 'path' in backend ? { ...backend, path: resolve(backend.path) } : backend;
   return { ...nic, backend: placed, capture: capture === undefined ? undefined : resolve(capture) };
+/** The files of a disk that the user named. */
+function imagesOf({ path, overlay }: DiskOptions): string[] {
+  return overlay === undefined ? [path] : [path, overlay];
 }
 
 function stamp(path: string): DiskStamp {

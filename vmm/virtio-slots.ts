@@ -13,6 +13,7 @@ import { VirtioNet } from '../devices/virtio/net.ts';
 import { VirtioPci } from '../devices/virtio/pci.ts';
 import { VirtioRng } from '../devices/virtio/rng.ts';
 import { type NicMaker, nicKstats } from './nics.ts';
+import type { DiskOptions } from './disks.ts';
 import type { Vm } from './vm.ts';
 
 export interface VirtioOptions {
@@ -20,6 +21,10 @@ export interface VirtioOptions {
   readonly disks?: readonly DiskImage[];
   /** NICs, behind the disks. */
   readonly nicMakers?: readonly NicMaker[];
+  /** What is particular about each of them. */
+  readonly diskOptions?: readonly Pick<DiskOptions, 'serial' | 'queues'>[];
+  /** Told of each request of a disk that the host could not do. */
+  readonly diskFailed?: (disk: number, reason: string) => void;
   /** An entropy device. */
   readonly rng?: boolean;
   /** Of everything that is random in the machine, 32 bits; default 0. */
@@ -30,7 +35,8 @@ export interface VirtioOptions {
 const FIRST_SLOT = 3;
 
 /** Puts them in: the disks in their order, then what else was asked for. */
-export function addVirtio(vm: Vm, pci: Pci, { disks = [], nicMakers = [], rng = false, seed = 0 }: VirtioOptions): void {
+export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
+  const { disks = [], diskOptions = [], diskFailed, nicMakers = [], rng = false, seed = 0 } = options;
   let slot = FIRST_SLOT;
   const add = (name: string, device: VirtioDevice): void => {
     const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
@@ -39,7 +45,14 @@ export function addVirtio(vm: Vm, pci: Pci, { disks = [], nicMakers = [], rng = 
   };
   disks.forEach((image, i) => {
     if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
-    add('virtio-blk', new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial: `lucid-disk${i}` }));
+    // Twice: what the first one makes free, the second one writes.
+    vm.beforeSave.push(() => {
+      image.flush();
+      image.flush();
+    });
+    const { serial = `lucid-disk${i}`, queues } = diskOptions[i] ?? {};
+    const failed = diskFailed === undefined ? undefined : (reason: string) => diskFailed(i, reason);
+    add('virtio-blk', new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial, queues, failed }));
   });
   nicMakers.forEach((make, i) => {
     const { saveable, ...parts } = make(vm.clock);

@@ -115,6 +115,8 @@ export class Vm implements VcpuHost {
   haltDetail = '';
   /** Bytes that a snapshot file keeps beside the devices' state, by name. */
   readonly blobs = new Map<string, SavedBytes>();
+  /** What has to be done before a snapshot is taken: what is outside the VM must be as the snapshot knows it. */
+  readonly beforeSave: (() => void)[] = [];
   readonly #devices = new Map<string, Saveable>();
   readonly #seed: number;
   #cpuid: readonly CpuidEntry[] = [];

@@ -15,7 +15,7 @@ import { checkFirmware } from './boot/index.ts';
 import { StateError } from './bus.ts';
 import { RingWriter } from './console-ring.ts';
 import { adoptCore } from './cpu/core.ts';
-import { openDisk } from './disks.ts';
+import { RunDisks } from './run-disks.ts';
 import { Extensions } from './extension.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
 import { Nics } from './nics.ts';
@@ -285,6 +285,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     abandon: () => Atomics.load(signal, SIGNAL.QUIT) !== 0,
     warn: (text) => post({ kind: 'warning', text }),
   });
+  const disks = new RunDisks(options, (text) => post({ kind: 'warning', text }));
   const machine = Machine.createSync({
     memory: options.memory,
     name: options.name,
@@ -300,7 +301,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     cpus: options.cpus,
     rng: options.rng,
     nicMakers: nics.makers,
-    disks: options.disks?.map(openDisk),
+    ...disks.options,
     seed: options.seed,
     debugExit: options.debugExit,
     rtcEpoch: options.rtcEpoch,
@@ -332,6 +333,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   nics.close();
   if (outcome.kind === 'interrupted' && world.wallReached) outcome = { kind: 'limit', which: 'wall' };
   terminal.close();
+  disks.close();
   let death: string | undefined;
   if (outcome.kind === 'died') {
     const { deathReport } = await import('./death-report.ts');

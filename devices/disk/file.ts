@@ -28,6 +28,7 @@ export class HostFile implements ByteFile {
   readonly readOnly: boolean;
   readonly #fd: number;
   #syncFailed = false;
+  #closed = false;
 
   /** Opens a file that is there, or makes a new one (`create`). Throws the host's error, ImageError when it is no file or block device. */
   constructor(path: string, options: { readonly readOnly?: boolean; readonly create?: boolean } = {}) {
@@ -80,8 +81,10 @@ export class HostFile implements ByteFile {
     }
   }
 
+  /** Any number of times. */
   close(): void {
-    closeSync(this.#fd);
+    if (!this.#closed) closeSync(this.#fd);
+    this.#closed = true;
   }
 }
 

@@ -177,7 +177,7 @@ test('disks: missing, a folder, empty, unknown words', async () => {
   await refuses([...run, '--disk', at('none')], /--disk \S*none: there is no such file/);
   await refuses([...run, '--disk', `${folder},ro`], /--disk \S*: is a directory/);
   await refuses([...run, '--disk', file('empty', '')], /--disk \S*empty: 0 bytes; a disk has at least one sector/);
-  await refuses([...run, '--disk', 'x,rw'], /--disk x,rw: 'rw' is unknown; there is ro, snapshot/);
+  await refuses([...run, '--disk', 'x,rw'], /--disk x,rw: 'rw' is unknown; there is ro, snapshot, overlay=FILE, format=raw\|qcow2/);
   await refuses([...run, '--disk', ',ro'], /which file\?/);
 });
 

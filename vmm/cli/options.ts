@@ -139,13 +139,31 @@ export function parseSeed(option: string, text: string): number {
   return seed;
 }
 
-/** `FILE[,ro][,snapshot]`: a disk. A comma that belongs to the file's name is written twice. */
+const DISK_WORDS = 'ro, snapshot, overlay=FILE, format=raw|qcow2, serial=S, queues=N';
+
+/** `FILE[,ro][,snapshot][,overlay=F][,format=raw|qcow2][,serial=S][,queues=N]`: a disk. A comma that belongs to a file's name is written twice. */
 export function parseDisk(text: string): DiskOptions {
   const [path = '', ...words] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
   if (path === '') throw new UsageError(`--disk '${text}': which file? write FILE, FILE,ro or FILE,snapshot`);
-  for (const word of words)
-    if (!['ro', 'snapshot'].includes(word)) throw new UsageError(`--disk ${text}: '${word}' is unknown; there is ro, snapshot`);
-  return { path, readOnly: words.includes('ro'), snapshot: words.includes('snapshot') };
+  const wrong = (why: string): UsageError => new UsageError(`--disk ${text}: ${why}`);
+  const disk: { -readonly [K in keyof DiskOptions]: DiskOptions[K] } = { path, readOnly: false, snapshot: false };
+  for (const word of words) {
+    const [, key = word, value] = /^([a-z]+)=(.*)$/s.exec(word) ?? [];
+    if (key === 'ro' && value === undefined) disk.readOnly = true;
+    else if (key === 'snapshot' && value === undefined) disk.snapshot = true;
+    else if (key === 'overlay' && value) disk.overlay = value;
+    else if (key === 'format' && (value === 'raw' || value === 'qcow2')) disk.format = value;
+    else if (key === 'format') throw wrong(`format '${value ?? ''}' is unknown; there is raw, qcow2`);
+    else if (key === 'serial' && value !== undefined && /^[!-~]{1,20}$/.test(value)) disk.serial = value;
+    else if (key === 'serial') throw wrong('a serial has 1 to 20 letters or digits');
+    else if (key === 'queues' && value !== undefined && /^[1-8]$/.test(value)) disk.queues = Number(value);
+    else if (key === 'queues') throw wrong('queues are 1 to 8');
+    else throw wrong(`'${word}' is unknown; there is ${DISK_WORDS}`);
+  }
+  if (disk.overlay !== undefined && disk.readOnly === true)
+    throw wrong('ro and overlay=: the overlay is there to be written; give one of them');
+  if (disk.overlay !== undefined && disk.snapshot === true) throw wrong('snapshot and overlay=: writes go to one place; give one of them');
+  return disk;
 }
 
 /** `1` to `8`: how many processors. */

@@ -133,7 +133,8 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       type: 'string',
       array: true,
       requiresArg: true,
-      describe: 'a disk: FILE[,ro][,snapshot]; snapshot keeps writes in memory. May be given several times',
+      describe:
+        'a disk: FILE[,ro][,snapshot][,overlay=F][,format=raw|qcow2][,serial=S][,queues=N]; snapshot keeps writes in memory, overlay in a qcow2 file. May be given several times',
     })
     .option('nic', {
       type: 'string',
