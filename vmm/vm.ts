@@ -109,6 +109,8 @@ export class Vm implements VcpuHost {
    * now, at most that; -1 = leave `run()` with 'intr'; NaN = nothing will ever come from outside. Without it idle time is skipped.
    */
   onIdle: ((until: number) => number) | undefined;
+  /** There is no more room in the exit log: `exit-log/keeper.ts`. */
+  onExitLogFull: (() => void) | undefined;
   /** `onSlice` or `onIdle` asked to leave. */
   stopping = false;
   /** Why a halted vCPU will never run again. */
@@ -160,6 +162,7 @@ export class Vm implements VcpuHost {
       intack: (cpu) => this.irqchip?.acknowledge(cpu) ?? -1,
       tprWritten: (cpu) => this.irqchip?.taskPriorityWritten(vcpuIndex(cpu), this.u32[(cpu + CR8) >>> 2]),
       ferr: () => this.irqchip?.ferr(),
+      exitLog: () => this.onExitLogFull?.(),
       probe: this.probeGate.probe,
     });
     this.ram.written = (host, length) => this.core.dmaWritten(host, length);

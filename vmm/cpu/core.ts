@@ -39,6 +39,8 @@ export interface CoreImports {
   tprWritten(cpu: number, tpr: number): void;
   /** The x87 FERR# output rises. */
   ferr(cpu: number): void;
+  /** The room for the exit log is full; see `exit-log/`. */
+  exitLog?(): void;
   /** A probe point fires; see `probe-gate.ts`. Without it nothing listens. */
   probe?(cpu: number, point: number): void;
 }
@@ -121,6 +123,7 @@ export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.
     env: {
       memory,
       probe() {},
+      exitLog() {},
       ...imports,
       abort(_message: number, _file: number, line: number, column: number): never {
         throw new CoreError(`the CPU core aborted at ${line}:${column}`);

@@ -301,6 +301,9 @@ export const MEMORY_MAP = {
   UOPS_END: 0x03c0_0000,
   /** Trace buffers and kstat strings. */
   TRACE: 0x03c0_0000,
+  /** Room for the exit log. */
+  EXIT_LOG: 0x03d0_0000,
+  EXIT_LOG_LIMIT: 0x03f0_0000,
   RAM_BASE: 0x0400_0000,
 } as const;
 
@@ -342,8 +345,28 @@ export const VM_AREA = {
   PROBES: 8192,
   /** Base of the xAPIC page of vCPU 0 (gpa, u32): accesses to it are APIC_ACCESS exits. */
   APIC_GPA: 1548,
+  /** Where the next record of the exit log goes and where its room ends (host addresses, u32 each); 0 = nobody keeps a log. See EXIT_RECORD. */
+  EXIT_LOG_AT: 1560,
+  EXIT_LOG_END: 1564,
   /** Instruction-set extensions that the guest may use: u64 bits, see ISA. */
   ISA: 1552,
+} as const;
+
+/** A record of the exit log, little-endian: where its fields stand. `vmm/exit-log/record.ts` says what they mean. */
+export const EXIT_RECORD = {
+  TIME: 0,
+  RIP: 8,
+  QUALIFICATION: 16,
+  SUBJECT: 24,
+  VALUE: 32,
+  CR3: 40,
+  ICOUNT: 48,
+  COST: 56,
+  REASON: 60,
+  VCPU: 61,
+  LENGTH: 62,
+  FLAGS: 63,
+  BYTES: 64,
 } as const;
 
 /**

@@ -15,6 +15,7 @@ import { tprWritten } from './env';
 import {
   EXIT_CR_ACCESS, EXIT_DR_ACCESS, EXIT_INVD, EXIT_INVLPG, EXIT_RDPMC, EXIT_RDTSC, EXIT_WBINVD, EXIT_XSETBV, vmentry, vmexit,
 } from './exits';
+import { logValue } from './exit-log';
 import { AC } from './flags';
 import { SEG_GS, SEG_LDTR, SEG_CS, SEG_TR, VEC_GP, VEC_UD, failed, raise, raiseDebug, raiseError } from './fault';
 import { A_WRITE, chooseTlb, loadPdptes, modeChanged, PHYS_BITS, probeWrite, readMem, setPkru, tlbFlush, tlbInvlpg, vexChanged, writeMem } from './mmu';
@@ -121,6 +122,7 @@ function exit(cpu: usize, reason: u32, qualification: u64): void {
 /** A CR_ACCESS exit, with the probes of its handler: what is moved is `value`. */
 function crExit(cpu: usize, qualification: u64, value: u64): void {
   vmexit(cpu, EXIT_CR_ACCESS, qualification);
+  logValue(cpu, value);
   const cr = qualification & 15;
   const operation = (qualification >> 4) & 3;
   if (watched(PROBE_KVM_CR)) fire(cpu, PROBE_KVM_CR, cr, (qualification >> 8) & 15, operation);

@@ -15,5 +15,7 @@ export declare function intack(cpu: usize): i32;
 export declare function tprWritten(cpu: usize, tpr: i32): void;
 /** A probe point fires; its raw arguments stand in PROBE_ARG. Changes nothing that the guest can see. */
 export declare function probe(cpu: usize, point: u32): void;
+/** The room for the exit log is full: makes some, or ends the log. */
+export declare function exitLog(): void;
 /** x87 error with CR0.NE = 0: the FERR# pin. */
 export declare function ferr(cpu: usize): void;

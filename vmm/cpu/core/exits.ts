@@ -10,6 +10,7 @@
  * deadlines that passed have fired, an interrupt to inject was chosen. Only probes see it. An instruction that touched a page for the first time
  * goes on here where a processor would run it again, and may exit a second time: the entry in between comes at the latest then.
  */
+import { logCost, logExit } from './exit-log';
 import { fire, watched } from './probe';
 import {
   CLOCK_OFFSET, D_BASE_HIGH, ENTRY_CLOCK, EXIT_COUNT, EXIT_EXTRA, EXIT_HASH, EXIT_INSN_LEN, EXIT_INTR_INFO, EXIT_MAX, EXIT_MIN, EXIT_QUAL, EXIT_REASON,
@@ -88,6 +89,7 @@ export function vmexit(cpu: usize, reason: u32, qualification: u64): void {
   store<u64>(slot, qualification, EXIT_RING + 16);
   store<u64>(slot, icount, EXIT_RING + 24);
   store<u64>(cpu, next + 1, EXIT_RING_NEXT);
+  logExit(cpu, reason, qualification, rip, icount);
   if (watched(PROBE_KVM_GUEST_EXIT)) fire(cpu, PROBE_KVM_GUEST_EXIT, (D_BASE_HIGH << 32) | <u64>cpu);
   if (watched(PROBE_KVM_VEXIT)) fire(cpu, PROBE_KVM_VEXIT, rip, <u64>reason);
 }
@@ -101,6 +103,7 @@ export function vmlonger(cpu: usize): void {
   store<u64>(cpu, load<u64>(cpu, ICOUNT) + offset, ENTRY_CLOCK);
   const at = cpu + (<usize>load<u32>(cpu, EXIT_REASON) << 3);
   store<u64>(at, load<u64>(at, EXIT_TIME) + more, EXIT_TIME);
+  logCost(cpu, more);
 }
 
 /** Closes the exit that `vmexit` opened: its modelled time passes on the VM's clock. */
@@ -113,6 +116,7 @@ export function vmentry(cpu: usize): void {
   store<u64>(cpu, load<u64>(cpu, ICOUNT) + offset, ENTRY_CLOCK);
   const at = cpu + (<usize>reason << 3);
   store<u64>(at, load<u64>(at, EXIT_TIME) + cost, EXIT_TIME);
+  logCost(cpu, cost);
   if (cost < load<u64>(at, EXIT_MIN)) store<u64>(at, cost, EXIT_MIN);
   if (cost > load<u64>(at, EXIT_MAX)) store<u64>(at, cost, EXIT_MAX);
 }

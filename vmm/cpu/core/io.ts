@@ -4,6 +4,7 @@
 import { notePort } from './breakpoint';
 import { pio } from './env';
 import { EXIT_IO_INSTRUCTION, vmentry, vmexit } from './exits';
+import { logValue } from './exit-log';
 import { EXC_LEAVE, failed, raiseError, SEG_TR, VEC_GP } from './fault';
 import { A_SUPER, readMem } from './mmu';
 import { fire, watched } from './probe';
@@ -85,6 +86,7 @@ export function portAccess(cpu: usize, port: u32, size: u32, write: u32, immedia
   if (write != 0 && watched(PROBE_KVM_PIO)) firePio(cpu, port, size, write, 1);
   const answer = pio(cpu, port, size, write);
   if (write == 0 && answer != 2 && watched(PROBE_KVM_PIO)) firePio(cpu, port, size, write, 1);
+  if (answer != 2) logValue(cpu, size == 4 ? load<u64>(cpu, IO_DATA) & 0xffffffff : load<u64>(cpu, IO_DATA) & (((<u64>1) << (size << 3)) - 1));
   vmentry(cpu);
   if (answer != 2) return true;
   leaveForPort(cpu, port, size, write);

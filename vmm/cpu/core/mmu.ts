@@ -24,6 +24,7 @@ import { isCanonical } from './canonical';
 import { CR0_TS, CR4_OSXSAVE } from './control';
 import { dataBreakpointsEnabled, noteData } from './breakpoint';
 import { EXIT_APIC_ACCESS, EXIT_EPT_MISCONFIG, EXIT_EPT_VIOLATION, vmentry, vmexit, vmlonger } from './exits';
+import { logValue } from './exit-log';
 import { EXC_LEAVE, EXC_STEP, failed, raiseError, raisePageFault, SEG_SS, VEC_AC, VEC_GP, VEC_SS } from './fault';
 import { AC } from './flags';
 import { dropPage } from './lines';
@@ -615,8 +616,10 @@ function device(cpu: usize, gpa: u64, size: u32, write: u32): bool {
     if (answer != 3 && watched(PROBE_KVM_MMIO_READ_UNSATISFIED)) fire(cpu, PROBE_KVM_MMIO_READ_UNSATISFIED, <u64>size, gpa);
     if (answer != 2) wasRead(cpu, gpa, size);
   }
-  if (exits) vmentry(cpu);
-  else vmlonger(cpu);
+  if (exits) {
+    if (answer != 2) logValue(cpu, load<u64>(cpu, IO_DATA));
+    vmentry(cpu);
+  } else vmlonger(cpu);
   if (answer == 2) {
     store<u64>(cpu, gpa, IO_GPA);
     store<u32>(cpu, size, IO_SIZE);

@@ -11,6 +11,7 @@ import { tsc } from './control';
 import { cpuidValue, EBX, ECX, EDX } from './cpuid';
 import { msr } from './env';
 import { EXIT_MSR_READ, EXIT_MSR_WRITE, vmentry, vmexit } from './exits';
+import { logValue } from './exit-log';
 import { EXC_LEAVE, SEG_FS, SEG_GS, VEC_GP, failed, raiseError } from './fault';
 import { modeChanged, PHYS_BITS } from './mmu';
 import { fire, watched } from './probe';
@@ -137,6 +138,7 @@ function leave(cpu: usize, index: u32, writing: bool, value: u64): bool {
   if (!passes(index, writing)) {
     if (writing) written(cpu, index, value);
     else wasRead(cpu, index, value);
+    if (!failed(cpu)) logValue(cpu, value);
     if (!answered(cpu)) vmentry(cpu);
   }
   return !failed(cpu);

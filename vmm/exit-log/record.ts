@@ -1,0 +1,97 @@
+/**
+ * The exit log's file: every VM exit of a run, in the order in which they happened.
+ *
+ * A header, then records of 64 bytes, little-endian, then a closing record. The header: the 8 letters `LUCIDEXT`, version (u32), bytes of a record
+ * (u32), bytes of the header (u32, a multiple of 64), bytes of JSON (u32), then that JSON (`ExitLogAbout`), then zeros. A record:
+ *
+ * | at | | |
+ * |---|---|---|
+ * | 0 | u64 | the VM's clock at the exit, ns |
+ * | 8 | u64 | RIP of the instruction that exits |
+ * | 16 | u64 | exit qualification (SDM vol. 3, 28.2.1) |
+ * | 24 | u64 | what it is about: MSR or XCR number; guest physical address; CPUID leaf, and subleaf in the upper half; interruption information, and error code in the upper half; hypercall number |
+ * | 32 | u64 | what was read or written, when it is known (flag 1): port, device, MSR, control register |
+ * | 40 | u64 | CR3 |
+ * | 48 | u64 | instructions that the vCPU had retired |
+ * | 56 | u32 | ns of the VM's clock that the exit took, by the table of costs |
+ * | 60 | u8 | basic exit reason (SDM vol. 3, appendix C) |
+ * | 61 | u8 | vCPU |
+ * | 62 | u8 | length of the instruction, 0: none |
+ * | 63 | u8 | bit 0: there is a value; bits 1-2: CPL |
+ *
+ * The closing record has reason 255 and says in its value how many records came before it, in its time and instructions those of the end (of all
+ * vCPUs): a file without it was cut off. Records are fixed in size, so everything before a cut can be read.
+ *
+ * @module
+ */
+import { EXIT_RECORD } from '../cpu/layout.ts';
+
+export const MAGIC = 'LUCIDEXT';
+export const VERSION = 1;
+export const RECORD_BYTES = EXIT_RECORD.BYTES;
+export const REASON_END = 255;
+export const FLAG_VALUE = 1;
+const FIXED = 24;
+/** Of a file that is ours; a name has no limit of its own. */
+const HEADER_MAX = 1 << 20;
+
+/** What the header says. */
+export interface ExitLogAbout {
+  readonly name: string;
+  readonly vcpus: number;
+}
+
+/** A file that is no exit log, or one of another version; one line. */
+export class ExitLogError extends Error {
+  override readonly name = 'ExitLogError';
+}
+
+export function headerOf(about: ExitLogAbout): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(about));
+  const header = new Uint8Array(Math.ceil((FIXED + json.length) / RECORD_BYTES) * RECORD_BYTES);
+  const view = new DataView(header.buffer);
+  header.set(new TextEncoder().encode(MAGIC));
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, RECORD_BYTES, true);
+  view.setUint32(16, header.length, true);
+  view.setUint32(20, json.length, true);
+  header.set(json, FIXED);
+  return header;
+}
+
+/** Bytes of the whole header, from its first 24. Throws ExitLogError. */
+export function headerLength(start: Uint8Array): number {
+  if (start.length < FIXED || new TextDecoder('latin1').decode(start.subarray(0, 8)) !== MAGIC)
+    throw new ExitLogError('is not a log of exits (lucid run --events)');
+  const view = new DataView(start.buffer, start.byteOffset, start.length);
+  const version = view.getUint32(8, true);
+  if (version !== VERSION) throw new ExitLogError(`is an exit log of version ${version}; this lucid reads version ${VERSION}`);
+  const length = view.getUint32(16, true);
+  const json = view.getUint32(20, true);
+  if (view.getUint32(12, true) !== RECORD_BYTES || length > HEADER_MAX || length % RECORD_BYTES !== 0 || FIXED + json > length)
+    throw new ExitLogError('has a damaged header');
+  return length;
+}
+
+/** What a whole header says. Throws ExitLogError. */
+export function aboutOf(header: Uint8Array): ExitLogAbout {
+  const view = new DataView(header.buffer, header.byteOffset, header.length);
+  try {
+    const { name, vcpus } = JSON.parse(new TextDecoder().decode(header.subarray(FIXED, FIXED + view.getUint32(20, true)))) as ExitLogAbout;
+    if (typeof name === 'string' && Number.isInteger(vcpus)) return { name, vcpus };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new ExitLogError('has a damaged header');
+}
+
+export function closingRecord(records: number, clockNs: number, instructions: number): Uint8Array {
+  const record = new Uint8Array(RECORD_BYTES);
+  const view = new DataView(record.buffer);
+  view.setBigUint64(EXIT_RECORD.TIME, BigInt(clockNs), true);
+  view.setBigUint64(EXIT_RECORD.VALUE, BigInt(records), true);
+  view.setBigUint64(EXIT_RECORD.ICOUNT, BigInt(instructions), true);
+  view.setUint8(EXIT_RECORD.REASON, REASON_END);
+  view.setUint8(EXIT_RECORD.FLAGS, FLAG_VALUE);
+  return record;
+}
