@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { ExitLogRequest } from './exit-log/messages.ts';
 import type { MessagePort } from 'node:worker_threads';
 import type { BootKind } from './boot/index.ts';
 import type { SharedRing } from './console-ring.ts';
@@ -46,6 +47,8 @@ export interface RunOptions {
   readonly clock: 'virtual' | 'host';
   /** `pace`: idle time passes at the host's speed, so that the VM's clock is never ahead of it. */
   readonly idle: 'skip' | 'pace';
+  /** Where every VM exit is written. */
+  readonly events?: ExitLogRequest;
   /** Input may come from the main thread. */
   readonly attached: boolean;
 }

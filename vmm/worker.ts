@@ -348,7 +348,15 @@ if (parentPort !== null) {
   const post = (message: WorkerMessage): void => port.postMessage(message);
   port.once('message', (data: WorkerData) => {
     main(data, post).catch((error: Error) => {
-      const expected = ['Refusal', 'MemorySizeError', 'CoreError', 'DebugExitError', 'DiskOpenError', 'NicOpenError'].includes(error.name);
+      const expected = [
+        'Refusal',
+        'MemorySizeError',
+        'CoreError',
+        'DebugExitError',
+        'ExitLogOpenError',
+        'DiskOpenError',
+        'NicOpenError',
+      ].includes(error.name);
       post(expected ? { kind: 'refused', reason: error.message } : { kind: 'failed', reason: error.stack ?? error.message });
     });
   });

@@ -12,6 +12,7 @@ import { MemorySizeError, parseMemorySize } from '../memory.ts';
 import { InterceptError, parseIntercepts } from '../intercepts.ts';
 import type { BoardOptions } from '../saved-machine.ts';
 import type { RunOptions } from '../worker-messages.ts';
+import { parseEvents } from './events-option.ts';
 import { checkArguments, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import { isOutside } from '../../devices/net/options.ts';
 import { parseNic } from './nic-options.ts';
@@ -27,6 +28,7 @@ export interface GuestArguments {
   'exit-cost'?: string;
   intercept?: string;
   'debug-exit'?: string;
+  events?: string;
   limit?: string;
   clock: string;
   idle?: string;
@@ -97,6 +99,11 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       type: 'string',
       requiresArg: true,
       describe: 'port at which the guest ends the run with a status, such as 0xf4',
+    })
+    .option('events', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'write every VM exit to FILE[,format=binary|json]; lucid events reads it',
     })
     .option('limit', { type: 'string', requiresArg: true, describe: 'end after insns=N, time=S of the guest, wall=S of the host' })
     .option('clock', {
@@ -194,6 +201,7 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     disks: (args.disk ?? []).map(parseDisk),
     nics,
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
+    events: args.events === undefined ? undefined : parseEvents(args.events),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),
     seed,
     limits: args.limit === undefined ? {} : parseLimits(args.limit),

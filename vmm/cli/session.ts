@@ -18,6 +18,7 @@ import {
   type WorkerMessage,
 } from '../worker-messages.ts';
 import { NicService } from './nic-service.ts';
+import { eventsMessages, eventsReceived } from './events-option.ts';
 import { UsageError } from './options.ts';
 import { PowerService } from './power-service.ts';
 import { PublishedVm } from './published-vm.ts';
@@ -137,7 +138,7 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     ring,
     signal: signal.buffer,
     input: port2,
-    extensions: tracing.early(),
+    extensions: [...eventsMessages(run.events), ...tracing.early()],
     nicRings: nics.rings,
     startedAt: performance.timeOrigin,
   };
@@ -184,6 +185,7 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     else if (message.kind === 'warning') process.stderr.write(`lucid: ${message.text}\n`);
     else if (message.kind === 'extension') {
       tracing.received(message);
+      eventsReceived(message);
       saving.received(message);
       power.received(message);
     }

@@ -1,0 +1,91 @@
+/**
+ * One record of the exit log, for people and for other programs.
+ *
+ * @module
+ */
+import { EXIT_RECORD } from '../cpu/layout.ts';
+import { decodeCr, decodeIo, EXIT_REASON, exitReasonName } from '../exit-reason.ts';
+import { FLAG_VALUE } from './record.ts';
+
+/** A record as plain data; addresses and values of 64 bits are text in hexadecimal, as JSON has no such numbers. */
+export interface ExitEvent {
+  /** ns of the VM's clock. */
+  readonly time: number;
+  readonly vcpu: number;
+  readonly reason: string;
+  readonly rip: string;
+  readonly cpl: number;
+  readonly length: number;
+  readonly instructions: number;
+  readonly costNs: number;
+  readonly cr3: string;
+  readonly qualification: string;
+  readonly port?: number;
+  readonly size?: number;
+  readonly direction?: 'in' | 'out';
+  readonly string?: boolean;
+  readonly msr?: string;
+  readonly gpa?: string;
+  readonly leaf?: string;
+  readonly subleaf?: string;
+  readonly vector?: number;
+  readonly errorCode?: string;
+  readonly cr?: number;
+  readonly access?: string;
+  readonly hypercall?: string;
+  readonly value?: string;
+}
+
+const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+const EXCEPTION_HAS_ERROR = 0x800;
+
+/** The record that stands at `at`. */
+export function eventAt(view: DataView, at: number): ExitEvent {
+  const word = (field: number): bigint => view.getBigUint64(at + field, true);
+  const reason = view.getUint8(at + EXIT_RECORD.REASON);
+  const flags = view.getUint8(at + EXIT_RECORD.FLAGS);
+  return {
+    time: Number(word(EXIT_RECORD.TIME)),
+    vcpu: view.getUint8(at + EXIT_RECORD.VCPU),
+    reason: exitReasonName(reason),
+    rip: hex(word(EXIT_RECORD.RIP)),
+    cpl: (flags >> 1) & 3,
+    length: view.getUint8(at + EXIT_RECORD.LENGTH),
+    instructions: Number(word(EXIT_RECORD.ICOUNT)),
+    costNs: view.getUint32(at + EXIT_RECORD.COST, true),
+    cr3: hex(word(EXIT_RECORD.CR3)),
+    qualification: hex(word(EXIT_RECORD.QUALIFICATION)),
+    ...particulars(reason, Number(word(EXIT_RECORD.QUALIFICATION) & 0xffff_ffffn), word(EXIT_RECORD.SUBJECT)),
+    ...(flags & FLAG_VALUE ? { value: hex(word(EXIT_RECORD.VALUE)) } : undefined),
+  };
+}
+
+function particulars(reason: number, qualification: number, subject: bigint): Partial<ExitEvent> {
+  const low = Number(subject & 0xffff_ffffn);
+  const high = Number(subject >> 32n);
+  switch (reason) {
+    case EXIT_REASON.IO_INSTRUCTION: {
+      const { port, size, direction, string } = decodeIo(qualification);
+      return { port, size, direction, ...(string ? { string } : undefined) };
+    }
+    case EXIT_REASON.MSR_READ:
+    case EXIT_REASON.MSR_WRITE:
+      return { msr: hex(low) };
+    case EXIT_REASON.APIC_ACCESS:
+    case EXIT_REASON.EPT_VIOLATION:
+    case EXIT_REASON.EPT_MISCONFIG:
+      return { gpa: hex(subject) };
+    case EXIT_REASON.CPUID:
+      return { leaf: hex(low), subleaf: hex(high) };
+    case EXIT_REASON.EXCEPTION_NMI:
+      return { vector: low & 0xff, ...(low & EXCEPTION_HAS_ERROR ? { errorCode: hex(high) } : undefined) };
+    case EXIT_REASON.CR_ACCESS: {
+      const { cr, access } = decodeCr(qualification);
+      return { cr, access };
+    }
+    case EXIT_REASON.VMCALL:
+      return { hypercall: hex(subject) };
+    default:
+      return {};
+  }
+}

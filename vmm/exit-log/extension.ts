@@ -1,0 +1,90 @@
+/**
+ * Writes the exit log of a running VM to a file, in the VM's thread.
+ *
+ * The file is opened before the first instruction. Once it cannot be written any more the log ends there, the guest goes on, and the main thread is
+ * told; what was written before can be read (`record.ts`).
+ *
+ * @module
+ */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { Buffer } from 'node:buffer';
+import type { Extension, ExtensionHost } from '../extension.ts';
+import { filesOf, sameFile } from '../run-files.ts';
+import { systemErrorText } from '../system-error.ts';
+import { eventAt } from './describe.ts';
+import { ExitLogKeeper } from './keeper.ts';
+import type { ExitLogFailure, ExitLogRequest } from './messages.ts';
+import { closingRecord, headerOf, RECORD_BYTES } from './record.ts';
+
+/** The file cannot be had: one line for the user, and nothing runs. */
+export class ExitLogOpenError extends Error {
+  override readonly name = 'ExitLogOpenError';
+}
+
+/** Bytes of JSON that are written at once. */
+const JSON_CHUNK = 1 << 18;
+
+export function extend({ vm, options, post }: ExtensionHost): Extension {
+  let end = (): void => {};
+  return {
+    receive(message) {
+      const { path, format } = message as ExitLogRequest;
+      const taken = filesOf(options).find((file) => sameFile(file.path, path));
+      if (taken !== undefined) throw new ExitLogOpenError(`--events ${path}: would overwrite ${taken.option}; give another file`);
+      const fd = open(path);
+      let records = 0;
+      let failed = false;
+      const write = (bytes: Uint8Array): void => {
+        try {
+          for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+        } catch (error) {
+          failed = true;
+          keeper.stop();
+          const failure: ExitLogFailure = { path, reason: systemErrorText(error), records };
+          post(failure);
+        }
+      };
+      const take = (bytes: Uint8Array): void => {
+        if (format === 'binary') write(bytes);
+        else writeJson(bytes, write, () => failed);
+        if (!failed) records += bytes.length / RECORD_BYTES;
+      };
+      const keeper = new ExitLogKeeper(vm, take);
+      if (format === 'binary') write(headerOf({ name: vm.name, vcpus: vm.vcpus.length }));
+      end = () => {
+        keeper.end();
+        const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
+        const time = vm.clock.now();
+        if (failed) {
+          closeSync(fd);
+          return;
+        }
+        if (format === 'binary') write(closingRecord(records, time, instructions));
+        else write(Buffer.from(`${JSON.stringify({ end: { records, time, instructions } })}\n`));
+        closeSync(fd);
+      };
+    },
+    ended() {
+      end();
+    },
+  };
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    throw new ExitLogOpenError(`--events ${path}: ${systemErrorText(error)}`);
+  }
+}
+
+function writeJson(bytes: Uint8Array, write: (bytes: Uint8Array) => void, failed: () => boolean): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let text = '';
+  for (let at = 0; at < bytes.length && !failed(); at += RECORD_BYTES) {
+    text += `${JSON.stringify(eventAt(view, at))}\n`;
+    if (text.length < JSON_CHUNK && at + RECORD_BYTES < bytes.length) continue;
+    write(Buffer.from(text));
+    text = '';
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * What the main thread and the keeper of the exit log in the VM's thread (`extension.ts`) say to each other.
+ *
+ * @module
+ */
+export const EXIT_LOG_EXTENSION = new URL('./extension.ts', import.meta.url).href;
+
+export interface ExitLogRequest {
+  readonly path: string;
+  readonly format: 'binary' | 'json';
+}
+
+/** The file cannot be written any more: it ends after so many records. */
+export interface ExitLogFailure {
+  readonly path: string;
+  readonly reason: string;
+  readonly records: number;
+}
