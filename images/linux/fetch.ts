@@ -74,12 +74,18 @@ export const MODULES: readonly string[] = [
   'virtio-rng',
 ];
 
+/** Those of a NIC, to be loaded behind MODULES. */
+export const NET_MODULES: readonly string[] = ['failover', 'net_failover', 'virtio_net'];
+
+/** Everything that is kept. */
+const KEPT: readonly string[] = [...MODULES, ...NET_MODULES, 'virtio_mmio', 'virtio_console'];
+
 function keepModules(root: string, folder: string): Record<string, CachedFile> {
   const lib = join(root, existsSync(join(root, 'lib/modules')) ? 'lib/modules' : 'usr/lib/modules');
   const files = new Map(readdirSync(lib, { recursive: true }).map((path) => [basename(String(path)), join(lib, String(path))]));
   mkdirSync(folder);
   return Object.fromEntries(
-    MODULES.map((name) => {
+    KEPT.map((name) => {
       const path = files.get(`${name}.ko`);
       if (path === undefined) throw new FetchError(`the kernel package holds no ${name}.ko`);
       return [name, keep(readFileSync(path), join(folder, `${name}.ko`))];
@@ -120,9 +126,8 @@ function readCache(folder: string): Manifest | undefined {
   try {
     const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as Manifest;
     const complete = (['vmlinuz', 'busybox'] as const).every((name) => statSync(join(folder, name)).size === manifest.files[name].bytes);
-    const drivers = Object.entries(manifest.modules).every(
-      ([name, file]) => statSync(join(folder, 'modules', `${name}.ko`)).size === file.bytes,
-    );
+    // One that an earlier version filled may lack drivers; one that has more will do.
+    const drivers = KEPT.every((name) => statSync(join(folder, 'modules', `${name}.ko`)).size === manifest.modules[name]?.bytes);
     return manifest.format === 2 && complete && drivers ? manifest : undefined;
   } catch {
     // Anything unreadable is the same as nothing cached.
