@@ -48,17 +48,14 @@ interface About {
 export function saveMachine(path: string, vm: Vm, options: RunOptions): number {
   for (const work of vm.beforeSave) work();
   const board = Object.fromEntries(BOARD.map((key) => [key, options[key]])) as unknown as BoardOptions;
-  const disks = options.disks?.map((disk) => ({ ...disk, path: resolve(disk.path) }));
   const nics = options.nics?.map(absoluteNic);
-  const files = Object.fromEntries(FILES.map((key) => [key, options[key] === undefined ? undefined : resolve(options[key])]));
-  const about: About = { board: { ...board, ...files, disks, nics }, disks: (disks ?? []).map(({ path: disk }) => stamp(disk)) };
   const disks = options.disks?.map((disk) => ({
     ...disk,
     path: resolve(disk.path),
     ...(disk.overlay === undefined ? undefined : { overlay: resolve(disk.overlay) }),
   }));
   const files = Object.fromEntries(FILES.map((key) => [key, options[key] === undefined ? undefined : resolve(options[key])]));
-  const about: About = { board: { ...board, ...files, disks }, disks: (disks ?? []).flatMap(imagesOf).map(stamp) };
+  const about: About = { board: { ...board, ...files, disks, nics }, disks: (disks ?? []).flatMap(imagesOf).map(stamp) };
   const extra = Object.fromEntries([...vm.blobs].map(([name, blob]) => [name, blob.saveBytes()]));
   return writeSnapshot(path, { about, vm: vm.saveState(), extra });
 }
@@ -68,6 +65,8 @@ function absoluteNic(nic: NicOptions): NicOptions {
   const { backend, capture } = nic;
   const placed = 'path' in backend ? { ...backend, path: resolve(backend.path) } : backend;
   return { ...nic, backend: placed, capture: capture === undefined ? undefined : resolve(capture) };
+}
+
 /** The files of a disk that the user named. */
 function imagesOf({ path, overlay }: DiskOptions): string[] {
   return overlay === undefined ? [path] : [path, overlay];
