@@ -41,6 +41,7 @@ import { LINES, TestDevice } from '../devices/testdev.ts';
 import { bootMemory, Scratch } from './boot-memory.ts';
 import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
 import { type BootKind, type BootResult, checkFirmware, e820, type E820Entry, loadGuest, lowAlias } from './boot/index.ts';
+import { firmwareFiles } from './boot/firmware-files.ts';
 import type { Deadline, PortDevice, Saveable } from './bus.ts';
 import { type CpuModel, defaultCpuid, modelFeatures } from './cpu/cpuid.ts';
 import { SLICE, type Vcpu } from './cpu/vcpu.ts';
@@ -111,6 +112,8 @@ export interface Outside {
 
 const VGA_WINDOW = { gpa: 0xa0000, bytes: 0x20000 };
 const SCI_LINE = 9;
+/** SLP_TYP with which firmware's APM turns the machine off: soft off on the PIIX4 that it was written for (PIIX4 data sheet, PMCNTRL). */
+const SLP_TYP_APM = 0;
 /** Where I/O BARs go. */
 const PCI_IO = { first: 0xc000, last: 0xffff };
 const PCI_LINES = [16, 17, 18, 19, 20, 21, 22, 23];
@@ -194,6 +197,10 @@ export class Machine {
     config.addNumber(FWCFG_RAM_SIZE, vm.ram.size, 8);
     config.addNumber(FWCFG_CPUS, cpus, 2);
     config.addNumber(FWCFG_MAX_CPUS, cpus, 2);
+    if (options.firmware !== undefined) {
+      const highBytes = vm.ram.size - lowMemory;
+      for (const [file, bytes] of firmwareFiles({ lowBytes: lowMemory, highBytes, acpi: { cpus } })) config.addFile(file, bytes);
+    }
     this.#attach('fwcfg', config);
     const test = new TestDevice({ lines: Array.from({ length: LINES }, (_, n) => line(n)) });
     test.attachMemory(vm.mmio);
@@ -268,7 +275,7 @@ export class Machine {
   }
 
   #sleep(type: number): void {
-    if (type === SLP_TYP_S5) this.#end({ kind: 'power-off' });
+    if (type === SLP_TYP_S5 || (type === SLP_TYP_APM && this.#options.firmware !== undefined)) this.#end({ kind: 'power-off' });
   }
 
   /** Loads the guest and sets the vCPU to its entry; the reason when it cannot be booted. */

@@ -1,7 +1,9 @@
 /**
  * Several vCPUs on one thread: they take turns.
  *
- * In the order of their numbers, each for `QUANTUM` retired instructions, or until it halts or spins (64 PAUSEs close to one another). The VM's clock is the sum of all their instructions, so
+ * In the order of their numbers, each for a turn of retired instructions, or until it halts or spins (64 PAUSEs close to one another). Turns are a little
+ * shorter than `QUANTUM`, by another number in each round: a loop that takes a lock and gives it back would otherwise be cut at the same place again and
+ * again, always with the lock taken. The VM's clock is the sum of all their instructions, so
  * nothing depends on the host: the same guest takes the same turns in every run. An instruction is never divided, so each one with LOCK, and each
  * one without, is atomic; a store is seen by the others at once, which is stronger than the SDM asks for (vol. 3, 9.2) and never weaker.
  *
@@ -17,10 +19,14 @@ import type { Vm } from './vm.ts';
 
 /** Instructions of a turn: 20 us of the VM's clock, less than any guest waits for another processor. */
 export const QUANTUM = 20_000;
+/** Rounds after which the lengths repeat, and how far apart those of two rounds are: both prime, so that each length comes once. */
+const ROUNDS = 997;
+const STRIDE = 619;
 
 export class Turns implements Saveable {
   readonly #vm: Vm;
   #turn = 0;
+  #round = 0;
   #left = QUANTUM;
 
   /** After all vCPUs were made. */
@@ -72,23 +78,27 @@ export class Turns implements Saveable {
 
   #pass(): void {
     this.#turn = (this.#turn + 1) % this.#vm.vcpus.length;
-    this.#left = QUANTUM;
+    if (this.#turn === 0) this.#round = (this.#round + 1) % ROUNDS;
+    this.#left = QUANTUM - ((this.#round * STRIDE) % ROUNDS);
   }
 
   /** A board's reset: the first one begins. */
   reset(): void {
     this.#turn = 0;
+    this.#round = 0;
     this.#left = QUANTUM;
     this.#vm.clock.follow(this.vcpu.base);
   }
 
   save(): DeviceState {
-    return { turn: this.#turn, left: this.#left };
+    return { turn: this.#turn, round: this.#round, left: this.#left };
   }
 
   restore(state: DeviceState): void {
     const turn = savedInt(state, 'turn', 0, this.#vm.vcpus.length - 1);
+    const round = savedInt(state, 'round', 0, ROUNDS - 1);
     this.#left = savedInt(state, 'left', 1, QUANTUM);
+    this.#round = round;
     this.#turn = turn;
     this.#vm.clock.rejoin(this.vcpu.base);
   }

@@ -107,7 +107,7 @@ test('options that are not there, twice there, without a value, and words that a
     [['--help=5'], /--help=5: a switch/],
   ];
   for (const [args, message] of cases) await refuses([...run, ...args], message);
-  await refuses(['run', '--memory', '64M'], /nothing to run: give --kernel FILE, --bios FILE, or --restore FILE/);
+  await refuses(['run', '--memory', '64M'], /nothing to run: give a disk image, --kernel FILE, --bios FILE, or --restore FILE/);
   await refuses(['run', '--no-kernel'], /--kernel: needs a value/);
   await refuses(['rum'], /Did you mean run\?/);
   await refuses([], /Which command\? See lucid --help/);

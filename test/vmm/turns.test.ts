@@ -67,6 +67,23 @@ test('INIT and a start-up IPI right behind it start each of up to eight processo
   }
 });
 
+test('INIT and a start-up IPI start one again that halted with interrupts off', () => {
+  const wait = waitFor(1).slice(0, -7);
+  const again = [
+    ...trampoline(COUNT_ME),
+    ...put(COUNT, 0),
+    ...start(1),
+    ...wait,
+    0xb9,
+    ...dword(60_000),
+    0xe2,
+    0xfe,
+    ...start(1),
+    ...waitFor(2),
+  ];
+  assert.equal(machine(2, again).run({ insns: 2_000_000 }), { kind: 'debug-exit', value: 2 });
+});
+
 test('one that is not started runs nothing', () => {
   const m = machine(2, [...put(COUNT, 0), 0xb9, ...dword(200_000), 0xe2, 0xfe, 0xe6, EXIT]);
   assert.is(m.run({ insns: 1_000_000 }).kind, 'debug-exit');
@@ -100,6 +117,23 @@ test('a turn is no longer than its quantum while another processor can go on', (
   assert.is(m.run({ insns: 5_000_000 }).kind, 'debug-exit');
   const [first, second] = m.vm.vcpus.map((v) => v.instructions) as [number, number];
   assert.ok(Math.abs(first - second) <= QUANTUM + 100, `${first} and ${second}`);
+});
+
+test('a lock that one processor gives back for a moment in each of its loops is had by another', () => {
+  const LOCK = 0x504;
+  // mov byte [LOCK],0; pause; lock bts dword [LOCK],0; jc to the pause
+  const giveAndTake = [0xc6, 0x05, ...dword(LOCK), 0, 0xf3, 0x90, 0xf0, 0x0f, 0xba, 0x2d, ...dword(LOCK), 0, 0x72, 0xf3];
+  // Ten instructions, a divisor of the quantum: cmp byte [COUNT],1; jne to the start; four nops between.
+  const loop = [...giveAndTake, 0x90, 0x90, 0x90, 0x90, 0x80, 0x3d, ...dword(COUNT), 1, 0x75, 0xdf];
+  // xor ax,ax; mov ds,ax; pause; lock bts word [LOCK],0; jc to the pause; inc word [COUNT]; mov byte [LOCK],0; hlt
+  const other = [
+    0x31, 0xc0, 0x8e, 0xd8, 0xf3, 0x90, 0xf0, 0x0f, 0xba, 0x2e, 0x04, 0x05, 0, 0x72, 0xf5, 0xff, 0x06, 0, 5, 0xc6, 0x06, 4, 5, 0, 0xf4,
+  ];
+  for (let nops = 0; nops < 10; nops++) {
+    const lead = new Array<number>(nops).fill(0x90);
+    const code = [...trampoline(other), ...put(COUNT, 0), ...put(LOCK, 1), ...start(1), ...lead, ...loop, 0xb0, 1, 0xe6, EXIT];
+    assert.equal(machine(2, code).run({ insns: 3_000_000 }), { kind: 'debug-exit', value: 1 }, `${nops}`);
+  }
 });
 
 test('the clock is the sum of all instructions, and the exits', () => {

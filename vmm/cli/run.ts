@@ -13,6 +13,7 @@ import { InterceptError, parseIntercepts } from '../intercepts.ts';
 import type { BoardOptions } from '../saved-machine.ts';
 import type { RunOptions } from '../worker-messages.ts';
 import { parseEvents } from './events-option.ts';
+import { defaultFirmware, FIRMWARE } from './firmware.ts';
 import { checkArguments, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import { isOutside } from '../../devices/net/options.ts';
 import { parseNic } from './nic-options.ts';
@@ -45,6 +46,7 @@ export interface GuestArguments {
 }
 
 interface RunArguments extends GuestArguments {
+  image?: string;
   kernel?: string;
   bios?: string;
   restore?: string;
@@ -240,20 +242,23 @@ function jsonOf(run: RunOptions, { outcome, report, host }: SessionResult): obje
   return { name: run.name, outcome, exitStatus: exitStatus(outcome), ...report, host };
 }
 
-/** The files of the guest: a kernel with what goes with it, or firmware alone. */
+/** The files of the guest: a kernel with what goes with it, firmware, or a snapshot. A machine with a disk and no kernel starts in firmware. */
 function guestOf(args: RunArguments): Pick<RunOptions, 'kernel' | 'bios' | 'initrd' | 'restore'> {
-  const { kernel, bios, initrd, restore } = args;
+  const { kernel, initrd, restore, image, disk } = args;
   const files = { kernel, initrd, append: args.append || undefined, entry: args.entry };
   if (restore !== undefined) {
     const board = Object.fromEntries(BOARD_OPTIONS.map((option) => [option, args[option]]));
-    refuseWith('restore', 'which goes on with the machine that was saved', { ...files, ...board });
+    refuseWith('restore', 'which goes on with the machine that was saved', { ...files, ...board, disk: image ?? disk });
     return { restore };
   }
+  const bios = args.bios ?? (kernel === undefined && (image ?? disk) !== undefined ? defaultFirmware() : undefined);
   if (bios !== undefined) {
     refuseWith('bios', 'which starts in the firmware', files);
     return { bios };
   }
-  if (kernel === undefined) throw new UsageError('nothing to run: give --kernel FILE, --bios FILE, or --restore FILE');
+  if (kernel !== undefined && image !== undefined)
+    throw new UsageError(`${image}: not expected beside --kernel; a disk of a kernel is given as --disk ${image}`);
+  if (kernel === undefined) throw new UsageError('nothing to run: give a disk image, --kernel FILE, --bios FILE, or --restore FILE');
   return { kernel, initrd };
 }
 
@@ -277,6 +282,11 @@ async function savedBoard(path: string, args: RunArguments): Promise<BoardOption
   }
 }
 
+/** The VM's name without one given: of the file that it boots from. */
+function nameOf(args: RunArguments, disk: string | undefined): string {
+  return baseName(args.bios ?? args.kernel ?? (disk === undefined ? '' : parseDisk(disk).path));
+}
+
 /** A file's name as the VM's. */
 function baseName(path: string): string {
   return printable(path.slice(path.lastIndexOf('/') + 1)) || 'vm';
@@ -297,17 +307,22 @@ lost and two runs give the same. Output goes where the console goes, or to the e
 
 export function runCommand(done: (status: number) => void, trace: TraceArguments | undefined): CommandModule<object, RunArguments> {
   return {
-    command: 'run',
-    describe: 'boot a kernel',
+    command: 'run [image]',
+    describe: 'boot a disk image or a kernel',
     builder: (yargs) =>
       guestOptions(
         yargs
+          .positional('image', { type: 'string', describe: 'the first disk, as with --disk, from which firmware boots' })
           .option('kernel', {
             type: 'string',
             requiresArg: true,
             describe: 'bzImage, or an ELF with a PVH note or a multiboot header',
           })
-          .option('bios', { type: 'string', requiresArg: true, describe: 'start in this firmware image (a ROM) instead of a kernel' })
+          .option('bios', {
+            type: 'string',
+            requiresArg: true,
+            describe: `start in this firmware image (a ROM); without a kernel ${FIRMWARE}`,
+          })
           .option('restore', {
             type: 'string',
             requiresArg: true,
@@ -320,13 +335,14 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
         .example('$0 run --kernel vmlinuz --initrd initrd.img --append console=ttyS0', 'boot Linux with its console here')
         .example('$0 run --kernel test.elf --debug-exit 0xf4 --limit time=10 --exits', 'run a test kernel, count its exits')
         .example('$0 run --kernel vmlinuz --cpus 2 --disk root.img,snapshot', 'two processors, a disk whose image stays as it is')
-        .example('$0 run --bios bios.bin --disk disk.img', 'start in firmware, such as SeaBIOS, with a disk')
+        .example('$0 run disk.img,snapshot', 'boot a disk by its own boot loader; the image stays as it is')
         .example('$0 run --kernel vmlinuz --serial null --json', 'the counts, for a script')
         .example("$0 run --kernel vmlinuz -n 'kvm-inj-virq { @[arg0] = count(); }'", 'trace with D from the first instruction on')
         .epilogue(TRACE_HELP) as Argv<RunArguments>,
     handler: async (args) => {
       const guest = guestOf(args);
-      const own = settingsOf(args, baseName(guest.bios ?? guest.kernel ?? ''));
+      const disk = args.image === undefined ? args.disk : [args.image, ...(args.disk ?? [])];
+      const own = settingsOf({ ...args, disk }, nameOf(args, disk?.[0]));
       const ways = { append: args.append, kind: args.entry as BootKind | undefined };
       const settings = { ...own, ...ways, ...(guest.restore === undefined ? undefined : await savedBoard(guest.restore, args)) };
       done(await runGuest({ ...settings, ...guest }, { exits: args.exits, json: args.json }, trace));

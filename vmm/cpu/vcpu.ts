@@ -240,7 +240,7 @@ export class Vcpu {
   }
 
   #enter(): number {
-    if ((this.#u32[this.#field.activity] as number) === 1 && !this.runnable()) return RUN.HLT;
+    if ((this.#u32[this.#field.activity] as number) === 1 && !this.ready) return RUN.HLT;
     return this.#core.run(this.base);
   }
 
