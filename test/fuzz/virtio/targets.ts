@@ -4,6 +4,7 @@
  * @module
  */
 import { VirtioBlk } from '../../../devices/virtio/blk.ts';
+import { VirtioConsole } from '../../../devices/virtio/console.ts';
 import type { VirtioDevice } from '../../../devices/virtio/device.ts';
 import { VirtioRng } from '../../../devices/virtio/rng.ts';
 import type { FakeClock } from '../../devices/fake.ts';
@@ -84,4 +85,21 @@ function rng(memory: GuardedMemory, _clock: FakeClock, random: Random): Target {
   };
 }
 
-export const TARGETS: Readonly<Record<string, MakeTarget>> = { blk, rng };
+function virtioConsole(memory: GuardedMemory, _clock: FakeClock, random: Random): Target {
+  const make = (): VirtioConsole => new VirtioConsole({ memory, output() {}, size: { columns: 80, rows: 25 } });
+  let device = make();
+  return {
+    device,
+    features: [0, 2],
+    request: (queue) =>
+      Array.from({ length: 1 + random(4) }, (_, i) => ({ gpa: BUFFERS_AT + 0x100 * i, length: random(0x100), write: queue === 0 })),
+    sound: () => ({ queue: 1, buffers: [{ gpa: BUFFERS_AT, length: 16 }] }),
+    outside: () => void device.input(new Uint8Array(random(0x800))),
+    again() {
+      device = make();
+      return device;
+    },
+  };
+}
+
+export const TARGETS: Readonly<Record<string, MakeTarget>> = { blk, console: virtioConsole, rng };
