@@ -37,6 +37,7 @@ import { Post } from '../devices/post.ts';
 import { ResetControl } from '../devices/reset.ts';
 import { Rtc } from '../devices/rtc.ts';
 import { Serial } from '../devices/serial.ts';
+import { VirtioConsole, type WindowSize } from '../devices/virtio/console.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
 import { bootMemory, Scratch } from './boot-memory.ts';
 import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
@@ -86,6 +87,8 @@ export interface MachineOptions extends VirtioOptions {
   readonly cpu?: CpuModel;
   /** How many of them, 1 to 8; default 1. */
   readonly cpus?: number;
+  /** A virtio console, which then is where console input goes. */
+  readonly virtioConsole?: { readonly output: (byte: number) => void; readonly size?: WindowSize };
   /** Port of the debug-exit device; none without. */
   readonly debugExit?: number;
   /** RTC at time 0: seconds since 1970. */
@@ -129,6 +132,8 @@ export class Machine {
   readonly vm: Vm;
   readonly #turns: Turns;
   readonly serial: Serial;
+  /** Where console input goes. */
+  readonly #terminal: Serial | VirtioConsole;
   readonly pm: PowerManagement;
   readonly keyboard: I8042;
   readonly #irqchip: Irqchip;
@@ -207,7 +212,9 @@ export class Machine {
     this.#attach('testdev', test);
     const pci = new Pci({ lines: PCI_LINES.map(line) });
     pci.add(0, 0, new HostBridge());
-    addVirtio(vm, pci, options);
+    const terminal = options.virtioConsole === undefined ? undefined : new VirtioConsole({ memory: vm.ram, ...options.virtioConsole });
+    this.#terminal = terminal ?? this.serial;
+    addVirtio(vm, pci, { ...options, terminal });
     this.#attach('pci', pci);
     this.#pci = pci;
     vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
@@ -327,7 +334,7 @@ export class Machine {
     return this.boot();
   }
 
-  /** Characters for COM1 from outside; they arrive now, as an interrupt from outside that the guest exits for. */
+  /** Characters for the console from outside; they arrive now, as an interrupt from outside that the guest exits for. */
   consoleInput(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#input.push(bytes);
@@ -337,7 +344,7 @@ export class Machine {
   #deliverInput(): void {
     while (this.#input.length > 0) {
       const next = this.#input[0];
-      const taken = this.serial.input(next);
+      const taken = this.#terminal.input(next);
       if (taken < next.length) {
         // The queue is full: offer the rest when the guest has had time to read some.
         this.#input[0] = next.subarray(taken);

@@ -33,6 +33,7 @@ const BOARD = [
   'disks',
   'nics',
   'rng',
+  'console',
   'bios',
 ] as const;
 /** What a reset reads again, wherever the machine is by then. */

@@ -8,6 +8,7 @@ import type { DiskImage } from '../devices/disk/image.ts';
 import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
 import type { Pci } from '../devices/pci.ts';
 import { VirtioBlk } from '../devices/virtio/blk.ts';
+import type { VirtioConsole } from '../devices/virtio/console.ts';
 import type { VirtioDevice } from '../devices/virtio/device.ts';
 import { VirtioNet } from '../devices/virtio/net.ts';
 import { VirtioPci } from '../devices/virtio/pci.ts';
@@ -27,6 +28,8 @@ export interface VirtioOptions {
   readonly diskFailed?: (disk: number, reason: string) => void;
   /** An entropy device. */
   readonly rng?: boolean;
+  /** A console, made already. */
+  readonly terminal?: VirtioConsole;
   /** Of everything that is random in the machine, 32 bits; default 0. */
   readonly seed?: number;
 }
@@ -36,7 +39,7 @@ const FIRST_SLOT = 3;
 
 /** Puts them in: the disks in their order, then what else was asked for. */
 export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
-  const { disks = [], diskOptions = [], diskFailed, nicMakers = [], rng = false, seed = 0 } = options;
+  const { disks = [], diskOptions = [], diskFailed, nicMakers = [], rng = false, terminal, seed = 0 } = options;
   let slot = FIRST_SLOT;
   const add = (name: string, device: VirtioDevice): void => {
     const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
@@ -62,4 +65,5 @@ export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
     for (const kstat of nicKstats(i, nic, vm.clock.now())) vm.kstats.add(kstat);
   });
   if (rng) add('virtio-rng', new VirtioRng(vm.ram, seed));
+  if (terminal !== undefined) add('virtio-console', terminal);
 }

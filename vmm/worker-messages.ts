@@ -7,6 +7,7 @@
  */
 import type { ExitLogRequest } from './exit-log/messages.ts';
 import type { MessagePort } from 'node:worker_threads';
+import type { WindowSize } from '../devices/virtio/console.ts';
 import type { BootKind } from './boot/index.ts';
 import type { SharedRing } from './console-ring.ts';
 import type { DiskOptions } from './disks.ts';
@@ -38,6 +39,8 @@ export interface RunOptions {
   readonly disks?: readonly DiskOptions[];
   readonly nics?: readonly NicOptions[];
   readonly rng?: boolean;
+  /** The terminal is on a virtio console. */
+  readonly console?: { readonly size?: WindowSize };
   readonly debugExit?: number;
   readonly rtcEpoch?: number;
   /** Of everything that is random in the machine. */

@@ -209,25 +209,31 @@ function loadFiles(options: RunOptions, kernel: string, room: Room): GuestFiles 
   };
 }
 
-/** COM1's other end. */
+/** Where a console's output goes. */
 interface Console {
   put(byte: number): void;
   flush(): void;
   close(): void;
 }
 
+const NOWHERE: Console = { put() {}, flush() {}, close() {} };
+
+/** The main thread's standard output. */
+function openStdio(data: WorkerData, post: (message: WorkerMessage) => void): Console {
+  const signal = new Int32Array(data.signal);
+  const ring = new RingWriter(
+    data.ring,
+    () => post({ kind: 'console' }),
+    () => Atomics.load(signal, SIGNAL.QUIT) !== 0,
+  );
+  return { put: (byte) => ring.put(byte), flush: () => ring.flush(), close: () => ring.flush() };
+}
+
+/** COM1's other end. */
 function openConsole(data: WorkerData, post: (message: WorkerMessage) => void): Console {
   const { serial } = data.options;
-  if (serial === 'null') return { put() {}, flush() {}, close() {} };
-  if (serial === 'stdio') {
-    const signal = new Int32Array(data.signal);
-    const ring = new RingWriter(
-      data.ring,
-      () => post({ kind: 'console' }),
-      () => Atomics.load(signal, SIGNAL.QUIT) !== 0,
-    );
-    return { put: (byte) => ring.put(byte), flush: () => ring.flush(), close: () => ring.flush() };
-  }
+  if (serial === 'null') return NOWHERE;
+  if (serial === 'stdio') return openStdio(data, post);
   for (const { option, path } of filesOf(data.options)) {
     if (sameFile(path, serial.file)) throw new Refusal(`--serial ${serial.file}: would overwrite ${option}; give another file`);
   }
@@ -294,7 +300,8 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     load: options.kernel === undefined ? undefined : (room) => loadFiles(options, options.kernel as string, room),
     append: options.append,
     kind: options.kind,
-    output: (byte) => terminal.put(byte),
+    output: (byte) => serial.put(byte),
+    virtioConsole: options.console === undefined ? undefined : { ...options.console, output: (byte) => terminal.put(byte) },
     exitCosts: options.exitCosts,
     intercepts: options.intercepts,
     cpu: options.cpu,
@@ -311,7 +318,13 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     if (!boot.ok) throw new Refusal(boot.reason);
   } else restoreFrom(options.restore, machine);
   // Only now: a run that cannot start leaves the file as it was.
-  const terminal = openConsole(data, post);
+  const serial = openConsole(data, post);
+  // One ring takes what both say, when both say it here.
+  const terminal = options.console === undefined || options.serial === 'stdio' ? serial : openStdio(data, post);
+  const flush = (): void => {
+    serial.flush();
+    terminal.flush();
+  };
   const { vm } = machine;
   const extensions = new Extensions((extension) => ({
     vm,
@@ -320,7 +333,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     post: (message) => post({ kind: 'extension', extension, message }),
     wait: () => world.wait(),
   }));
-  const world = new World(data, machine, () => terminal.flush(), extensions, nics);
+  const world = new World(data, machine, flush, extensions, nics);
   post({ kind: 'started', memory: vm.memory.buffer, kstats: vm.kstats.publish(), vcpus: vm.vcpus.length });
   for (const message of data.extensions ?? []) extensions.receive(message);
   const startupMs = performance.timeOrigin + performance.now() - data.startedAt;
@@ -328,11 +341,11 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   let outcome = machine.run(options.limits, world);
   const runMs = performance.now() - begin;
   // What the guest said comes before what a tracer says of its end.
-  terminal.flush();
+  flush();
   extensions.ended();
   nics.close();
   if (outcome.kind === 'interrupted' && world.wallReached) outcome = { kind: 'limit', which: 'wall' };
-  terminal.close();
+  serial.close();
   disks.close();
   let death: string | undefined;
   if (outcome.kind === 'died') {

@@ -15,7 +15,7 @@ import type { RunOptions } from '../worker-messages.ts';
 import { parseEvents } from './events-option.ts';
 import { defaultFirmware, FIRMWARE } from './firmware.ts';
 import { checkArguments, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
-import { isOutside } from '../../devices/net/options.ts';
+import { CONSOLES, consoleOf, terminalOf } from './console-option.ts';
 import { parseNic } from './nic-options.ts';
 import type { TraceArguments } from './dlite-options.ts';
 import { type InlineTrace, runSession, type SessionResult } from './session.ts';
@@ -24,7 +24,8 @@ import { exitStatus, outcomeText, summaryLines } from './summary.ts';
 /** Options that `run` and `demo` share. */
 export interface GuestArguments {
   memory?: string;
-  serial: string;
+  serial?: string;
+  console?: (typeof CONSOLES)[number];
   exits?: boolean;
   'exit-cost'?: string;
   intercept?: string;
@@ -70,6 +71,7 @@ const BOARD_OPTIONS = [
   'rng',
   'disk',
   'nic',
+  'console',
   'bios',
 ] as const;
 
@@ -84,7 +86,13 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       describe: 'guest RAM: 64M, 2G; at most 3584M',
       defaultDescription: BOARD_DEFAULTS.memory,
     })
-    .option('serial', { type: 'string', default: 'stdio', requiresArg: true, describe: 'COM1: stdio, a file, or null' })
+    .option('serial', { type: 'string', requiresArg: true, defaultDescription: 'stdio', describe: 'COM1: stdio, a file, or null' })
+    .option('console', {
+      choices: CONSOLES,
+      requiresArg: true,
+      defaultDescription: 'serial',
+      describe: 'where the terminal is: COM1, or a virtio console (hvc0), with --serial null then unless told otherwise',
+    })
     .option('exits', { type: 'boolean', describe: 'print what the guest did when it ends (the default on a terminal; --no-exits)' })
     .option('exit-cost', {
       type: 'string',
@@ -189,12 +197,12 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
   if (args.intercept !== undefined && !/[^,\s]/.test(args.intercept))
     throw new UsageError('--intercept: empty; write names such as cr3,pf');
   const nics = (args.nic ?? []).map(parseNic);
-  const attached = args.serial === 'stdio';
-  const person = attached && process.stdin.isTTY === true;
+  const console = consoleOf(args);
   return {
     name: args.name ?? defaultName,
     memory: asUsage(() => parseMemorySize(args.memory ?? BOARD_DEFAULTS.memory)),
-    serial: args.serial === 'stdio' || args.serial === 'null' ? args.serial : { file: args.serial },
+    ...terminalOf(args, { console, nics }),
+    console,
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'] ?? BOARD_DEFAULTS['exit-cost'])),
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
     cpu: args.cpu ?? BOARD_DEFAULTS.cpu,
@@ -208,8 +216,6 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
     seed,
     limits: args.limit === undefined ? {} : parseLimits(args.limit),
     clock: args.clock === 'host' ? 'host' : 'virtual',
-    idle: args.idle === 'skip' || args.idle === 'pace' ? args.idle : person || nics.some(isOutside) ? 'pace' : 'skip',
-    attached,
   };
 }
 
@@ -345,7 +351,8 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
       const own = settingsOf({ ...args, disk }, nameOf(args, disk?.[0]));
       const ways = { append: args.append, kind: args.entry as BootKind | undefined };
       const settings = { ...own, ...ways, ...(guest.restore === undefined ? undefined : await savedBoard(guest.restore, args)) };
-      done(await runGuest({ ...settings, ...guest }, { exits: args.exits, json: args.json }, trace));
+      const terminal = terminalOf(args, settings);
+      done(await runGuest({ ...settings, ...terminal, ...guest }, { exits: args.exits, json: args.json }, trace));
     },
   };
 }
