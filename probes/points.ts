@@ -1,7 +1,7 @@
 /**
  * Probe points: what can be traced, and the one way to fire it.
  *
- * A leaf: everything may import it, it imports nothing. The points are those of illumos KVM's SDT provider (`sdt:kvm:<function>:<name>`),
+ * A leaf: everything may import it, it imports `structures.ts` alone. The points are those of illumos KVM's SDT provider (`sdt:kvm:<function>:<name>`),
  * in the function that fires each one there, so a script written for illumos finds them and a rename in this code base breaks none; those
  * marked as extensions have no original. Raw values go to arg0 to arg4 and are typed for `args[]` here.
  *
@@ -16,15 +16,22 @@
  * Cost while nobody listens: in the core, one load of the point's switch (u32 at VM_AREA.PROBES + 4 * number) and one predictable branch;
  * in JavaScript, one call of an empty function, which V8 inlines. Whoever has to compute an argument first asks `watched`.
  *
- * Leaves out the providers that are not static points (dtrace, profile, io, vnic and the guest's own): they belong to the tracer.
+ * The points of disks and NICs (`io`, `vnic`) are those of devices alone. Their typed arguments are structures (`structures.ts`), which the device hands
+ * over as bytes, and which are good in that firing; raw arg0 tells a request from all others.
+ *
+ * Leaves out the providers that are not static points (dtrace, profile and the guest's own): they belong to the tracer.
  *
  * @module
  */
+
+import { BUFINFO, DEVINFO, FILEINFO, FRAMEINFO, NICINFO, type Structure } from './structures.ts';
 
 /** One argument of a probe point: its D type and what it holds. */
 export interface ProbeArg {
   readonly type: string;
   readonly name: string;
+  /** The raw argument that it is, when that has another index. */
+  readonly raw?: number;
 }
 
 /** One probe point. */
@@ -79,6 +86,17 @@ export const PROBE = {
   KVM_ACK_IRQ: 28,
   KVM_HYPERCALL: 29,
 } as const;
+
+/** Numbers of the points whose arguments are structures; they follow those above. */
+export const DEVICE_PROBE = {
+  IO_START: 30,
+  IO_DONE: 31,
+  VNIC_TX: 32,
+  VNIC_RX: 33,
+  VNIC_DROP: 34,
+} as const;
+
+export type DeviceProbeNumber = (typeof DEVICE_PROBE)[keyof typeof DEVICE_PROBE];
 
 /** A probe point's number. */
 export type ProbeNumber = (typeof PROBE)[keyof typeof PROBE];
@@ -158,8 +176,43 @@ point(
   'unsigned long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3',
 );
 
-/** Every probe point; its index is its number. */
+/** Every point of the sdt provider; its index is its number. */
 export const POINTS: readonly ProbePoint[] = table;
+
+/** A point whose typed arguments are structures. */
+export interface DevicePoint {
+  readonly id: number;
+  readonly provider: 'io' | 'vnic';
+  readonly module: '';
+  readonly func: string;
+  readonly name: string;
+  readonly args: readonly ProbeArg[];
+  /** What args[0] and those that follow point to. */
+  readonly structures: readonly Structure[];
+}
+
+function devicePoint(
+  id: DeviceProbeNumber,
+  provider: 'io' | 'vnic',
+  func: string,
+  name: string,
+  structures: readonly Structure[],
+): DevicePoint {
+  const args = structures.map(({ tag }, i) => ({ type: `${tag}_t *`, name: tag, raw: i + 1 }));
+  return { id, provider, module: '', func, name, args, structures };
+}
+
+/** The points of disks and NICs, by number. */
+export const DEVICE_POINTS: readonly DevicePoint[] = [
+  devicePoint(DEVICE_PROBE.IO_START, 'io', 'blk', 'start', [BUFINFO, DEVINFO, FILEINFO]),
+  devicePoint(DEVICE_PROBE.IO_DONE, 'io', 'blk', 'done', [BUFINFO, DEVINFO, FILEINFO]),
+  devicePoint(DEVICE_PROBE.VNIC_TX, 'vnic', 'net', 'tx', [FRAMEINFO, NICINFO]),
+  devicePoint(DEVICE_PROBE.VNIC_RX, 'vnic', 'net', 'rx', [FRAMEINFO, NICINFO]),
+  devicePoint(DEVICE_PROBE.VNIC_DROP, 'vnic', 'net', 'drop', [FRAMEINFO, NICINFO]),
+];
+
+/** How many switches there are. */
+export const POINTS_ALL = POINTS.length + DEVICE_POINTS.length;
 
 /**
  * What a firing calls. Values are numbers below 2^53, never BigInts, because this is on the path of every exit; a point's `wide` argument
@@ -167,7 +220,15 @@ export const POINTS: readonly ProbePoint[] = table;
  */
 export type ProbeSink = (probe: number, arg0: number, arg1: number, arg2: number, arg3: number, arg4: number) => void;
 
+/** What takes the firings of `DEVICE_POINTS`. */
+export interface DeviceSink {
+  enabled(probe: DeviceProbeNumber): boolean;
+  /** `structures`: the point's, one after the other as `placesOf` says. `frame`: what fr_addr points to. */
+  fire(probe: DeviceProbeNumber, arg0: number, structures: Uint8Array, frame?: Uint8Array): void;
+}
+
 let sink: ProbeSink | null = null;
+let deviceSink: DeviceSink | null = null;
 
 /** True while somebody listens: ask before computing an argument that costs something. */
 export function watched(): boolean {
@@ -179,13 +240,24 @@ export function fire(probe: ProbeNumber, arg0 = 0, arg1 = 0, arg2 = 0, arg3 = 0,
   if (sink !== null) sink(probe, arg0, arg1, arg2, arg3, arg4);
 }
 
+/** True while somebody wants a point whose arguments are structures: ask before making them. */
+export function wanted(probe: DeviceProbeNumber): boolean {
+  return deviceSink !== null && deviceSink.enabled(probe);
+}
+
+/** Fires such a point; see `DeviceSink`. */
+export function fireWith(probe: DeviceProbeNumber, arg0: number, structures: Uint8Array, frame?: Uint8Array): void {
+  deviceSink?.fire(probe, arg0, structures, frame);
+}
+
 /**
  * Installs the consumer of this thread, or removes it with null. There is one: the tracer, which filters by the switches of the VM that
  * runs. Returns the one before, so that a test can put it back.
  */
-export function listen(consumer: ProbeSink | null): ProbeSink | null {
+export function listen(consumer: ProbeSink | null, devices: DeviceSink | null = null): ProbeSink | null {
   const before = sink;
   sink = consumer;
+  deviceSink = devices;
   return before;
 }
 
@@ -195,16 +267,16 @@ export class ProbeSwitches {
 
   /** `at`: address of the first switch, VM_BASE + VM_AREA.PROBES. */
   constructor(buffer: ArrayBufferLike, at: number) {
-    this.#switches = new Uint32Array(buffer, at, POINTS.length);
+    this.#switches = new Uint32Array(buffer, at, POINTS_ALL);
   }
 
-  enable(probe: ProbeNumber, consumer: number): void {
+  enable(probe: ProbeNumber | DeviceProbeNumber, consumer: number): void {
     Atomics.or(this.#switches, probe, 1 << consumer);
   }
 
   /** Takes a consumer's bit out of all of them. */
   disableAll(consumer: number): void {
-    for (let probe = 0; probe < POINTS.length; probe++) Atomics.and(this.#switches, probe, ~(1 << consumer));
+    for (let probe = 0; probe < POINTS_ALL; probe++) Atomics.and(this.#switches, probe, ~(1 << consumer));
   }
 
   /** Somebody has it enabled. */

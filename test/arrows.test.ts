@@ -32,8 +32,9 @@ const ROOMS: readonly Room[] = [
   { at: 'vmm/exit-reason.ts', imports: [], packages: false },
   { at: 'vmm/cli/', imports: ['vmm/', 'devices/', 'probes/', 'images/'], packages: true },
   { at: 'vmm/', imports: ['devices/', 'probes/points.ts'], packages: true },
-  { at: 'devices/', imports: ['vmm/bus.ts', 'vmm/kstat.ts', 'probes/points.ts'], packages: false },
-  { at: 'probes/points.ts', imports: [], packages: false },
+  { at: 'devices/', imports: ['vmm/bus.ts', 'vmm/kstat.ts', 'probes/points.ts', 'probes/structures.ts'], packages: false },
+  { at: 'probes/points.ts', imports: ['probes/structures.ts'], packages: false },
+  { at: 'probes/structures.ts', imports: [], packages: false },
   { at: 'probes/', imports: ['vmm/'], packages: true },
   { at: 'images/', imports: [], packages: true },
 ];
@@ -135,7 +136,7 @@ test('the rule sees what it must', () => {
 });
 
 /** Files of `devices` that several devices share: they model no device of their own. What stands behind disks and NICs is one of them. */
-const SHARED_BY_DEVICES: readonly RegExp[] = [/^devices\/(saved|apic-bus|pci|msix)\.ts$/, /^devices\/(disk|net)\//];
+const SHARED_BY_DEVICES: readonly RegExp[] = [/^devices\/(saved|apic-bus|kstat-io|pci|msix)\.ts$/, /^devices\/(disk|net)\//];
 
 /** A device in several files has its name before each of the others': `lapic.ts`, `lapic-timer.ts`. */
 function device(path: string): string {

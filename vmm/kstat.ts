@@ -224,9 +224,20 @@ export function formatTime(ns: bigint): string {
   return `${ns / 1_000_000_000n}.${(ns % 1_000_000_000n).toString().padStart(9, '0')}`;
 }
 
+/** Statistics of kstat_io(9S) that are times: printed as times are. */
+const IO_TIMES: ReadonlySet<string> = new Set(['wtime', 'wlentime', 'wlastupdate', 'rtime', 'rlentime', 'rlastupdate']);
+
+function shown({ type }: KstatSnapshot, name: string, value: bigint | string): string {
+  return type === 'io' && typeof value === 'bigint' && IO_TIMES.has(name) ? formatTime(value) : String(value);
+}
+
 /** All lines of a kstat: its statistics with `crtime` and `snaptime` (and `class` for the parsable form) among them. */
 function rows(snapshot: KstatSnapshot, withClass: boolean): [name: string, text: string, quoted: boolean][] {
-  const list: [string, string, boolean][] = snapshot.values.map(([name, value]) => [name, String(value), typeof value === 'string']);
+  const list: [string, string, boolean][] = snapshot.values.map(([name, value]) => [
+    name,
+    shown(snapshot, name, value),
+    typeof value === 'string',
+  ]);
   list.push(['crtime', formatTime(snapshot.crtime), false], ['snaptime', formatTime(snapshot.snaptime), false]);
   if (withClass) list.push(['class', snapshot.class, true]);
   return list.sort((a, b) => compareNames(a[0], b[0]));

@@ -5,6 +5,7 @@
  * @module
  */
 import type { DiskImage } from '../devices/disk/image.ts';
+import type { DiskIdentity } from '../devices/disk/requests.ts';
 import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
 import type { Pci } from '../devices/pci.ts';
 import { VirtioBlk } from '../devices/virtio/blk.ts';
@@ -23,7 +24,7 @@ export interface VirtioOptions {
   /** NICs, behind the disks. */
   readonly nicMakers?: readonly NicMaker[];
   /** What is particular about each of them. */
-  readonly diskOptions?: readonly Pick<DiskOptions, 'serial' | 'queues'>[];
+  readonly diskOptions?: readonly Partial<Pick<DiskOptions, 'serial' | 'queues' | 'path'>>[];
   /** Told of each request of a disk that the host could not do. */
   readonly diskFailed?: (disk: number, reason: string) => void;
   /** An entropy device. */
@@ -36,6 +37,15 @@ export interface VirtioOptions {
 
 /** Slots 0 to 2 are a PC's own: host bridge, ISA bridge, video. */
 const FIRST_SLOT = 3;
+
+/** The number of the driver in Linux. */
+const VIRTIO_BLK_MAJOR = 254;
+
+/** A disk's name in kstats and traces; its path is that of its PCI slot, in the form of illumos. */
+function diskIdentity(instance: number, slot: number, file: string, format = ''): DiskIdentity {
+  const path = `/devices/pci@0,0/pci1af4,1042@${slot.toString(16)}/disk@0,0`;
+  return { driver: 'virtio_blk', major: VIRTIO_BLK_MAJOR, instance, name: `disk${instance}`, path, file, format };
+}
 
 /** Puts them in: the disks in their order, then what else was asked for. */
 export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
@@ -53,9 +63,12 @@ export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
       image.flush();
       image.flush();
     });
-    const { serial = `lucid-disk${i}`, queues } = diskOptions[i] ?? {};
+    const { serial = `lucid-disk${i}`, queues, path = '' } = diskOptions[i] ?? {};
     const failed = diskFailed === undefined ? undefined : (reason: string) => diskFailed(i, reason);
-    add('virtio-blk', new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial, queues, failed }));
+    const identity = diskIdentity(i, slot, path, image.format);
+    const disk = new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial, queues, failed, identity });
+    vm.kstats.add(disk.requests.kstat());
+    add('virtio-blk', disk);
   });
   nicMakers.forEach((make, i) => {
     const { saveable, ...parts } = make(vm.clock);

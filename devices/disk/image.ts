@@ -11,6 +11,8 @@ export interface DiskImage {
   /** Bytes; a multiple of 512. */
   readonly size: number;
   readonly readOnly: boolean;
+  /** `raw`, `qcow2`: for those that trace. */
+  readonly format?: string;
   read(offset: number, into: Uint8Array): void;
   write(offset: number, bytes: Uint8Array): void;
   /** Everything written so far survives a killed process and a lost host (fsync). */

@@ -13,12 +13,14 @@ const CLUSTER = 65536;
 export class MemoryOverlay implements DiskImage {
   readonly size: number;
   readonly readOnly = false;
+  readonly format?: string;
   readonly #below: DiskImage;
   readonly #clusters = new Map<number, Uint8Array>();
 
   constructor(below: DiskImage) {
     this.#below = below;
     this.size = below.size;
+    this.format = below.format;
   }
 
   read(offset: number, into: Uint8Array): void {

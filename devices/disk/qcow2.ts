@@ -43,6 +43,7 @@ export interface Qcow2Options {
 export class Qcow2Image implements DiskImage {
   readonly size: number;
   readonly readOnly: boolean;
+  readonly format = 'qcow2';
   readonly header: Qcow2Header;
   readonly #file: ByteFile;
   readonly #backing: DiskImage | undefined;

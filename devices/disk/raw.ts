@@ -28,6 +28,7 @@ export interface RawOptions {
 export class RawImage implements DiskImage {
   readonly size: number;
   readonly readOnly: boolean;
+  readonly format = 'raw';
   readonly #file: ByteFile;
   readonly #guessed: boolean;
   readonly #probe = new Uint8Array(ZEROS.length);

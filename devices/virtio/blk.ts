@@ -14,6 +14,15 @@
 import type { Clock, Deadline, DeviceState, DmaMemory } from '../../vmm/bus.ts';
 import { savedInts, savedParts } from '../saved.ts';
 import { DiskError, type DiskImage, SECTOR } from '../disk/image.ts';
+import {
+  type DiskIdentity,
+  type DiskRequest,
+  DiskRequests,
+  REQUEST,
+  restoredRequest,
+  savedRequest,
+  UNNAMED_DISK,
+} from '../disk/requests.ts';
 import { VirtioDevice, type Virtqueue } from './device.ts';
 import { bytesOf, type Chain, eachPiece, gather, type Part, scatter } from './ring.ts';
 
@@ -38,6 +47,9 @@ const S_IOERR = 1;
 const S_UNSUPP = 2;
 
 const HEADER_BYTES = 16;
+const DESCRIPTOR_BYTES = 16;
+/** Beyond any disk, and a plain number. */
+const SECTOR_MAX = 2 ** 50;
 const ID_BYTES = 20;
 const RANGE_BYTES = 16;
 const RANGES_MAX = 32;
@@ -58,6 +70,8 @@ export interface BlkOptions {
   readonly serial: string;
   /** 1 to 8; default 1. */
   readonly queues?: number;
+  /** Who it is to those that count and trace. */
+  readonly identity?: DiskIdentity;
   /** Told of each request that the host could not do. */
   readonly failed?: (reason: string) => void;
 }
@@ -68,6 +82,7 @@ interface Waiting {
   readonly chain: Chain;
   readonly written: number;
   readonly at: number;
+  readonly request: DiskRequest;
 }
 
 export class VirtioBlk extends VirtioDevice {
@@ -80,6 +95,8 @@ export class VirtioBlk extends VirtioDevice {
   private readonly configuration = new Uint8Array(CONFIG_BYTES);
   private readonly deadline: Deadline;
   private readonly waiting: Waiting[] = [];
+  /** What is counted and traced of them. */
+  readonly requests: DiskRequests;
   private readonly head = new Uint8Array(HEADER_BYTES);
   private readonly range = new Uint8Array(RANGE_BYTES);
 
@@ -91,6 +108,7 @@ export class VirtioBlk extends VirtioDevice {
     super(memory, new Array<number>(queues).fill(QUEUE_MAX), [F_SEG_MAX, F_BLK_SIZE, F_FLUSH, F_TOPOLOGY, ...several, ...changing]);
     this.image = image;
     this.clock = clock;
+    this.requests = new DiskRequests(clock, options.identity ?? UNNAMED_DISK);
     this.failed = options.failed ?? (() => {});
     this.serial = Uint8Array.from({ length: ID_BYTES }, (_, i) => (i < options.serial.length ? options.serial.charCodeAt(i) & 0x7f : 0));
     this.deadline = clock.deadline('virtio-blk', (now) => this.complete(now));
@@ -130,14 +148,19 @@ export class VirtioBlk extends VirtioDevice {
     const view = new DataView(this.head.buffer);
     const type = view.getUint32(0, true);
     const sector = view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32;
+    const request = requestOf(queue, chain, type, sector);
+    this.requests.taken(request);
     const outcome = this.attempt(type, sector, chain, room - 1);
+    request.failed = outcome.status !== S_OK;
     scatter(this.memory, chain.writable, room - 1, Uint8Array.of(outcome.status));
     // What counts as written is what is valid from the start; the status is the last byte of the chain (2.7.8.2).
     const written = outcome.bytes === room - 1 ? room : outcome.bytes;
     const busy = this.waiting.at(-1)?.at ?? 0;
-    const at = Math.max(this.clock.now(), busy) + latency(type, type === T_OUT ? bytesOf(chain.readable) - HEADER_BYTES : outcome.bytes);
-    this.waiting.push({ queue: queue.index, chain, written, at });
-    if (this.waiting.length === 1) this.deadline.arm(at);
+    const at = Math.max(this.clock.now(), busy) + latency(type, type === T_OUT ? request.bytes : outcome.bytes);
+    this.waiting.push({ queue: queue.index, chain, written, at, request });
+    if (this.waiting.length > 1) return;
+    this.requests.begun();
+    this.deadline.arm(at);
   }
 
   private attempt(type: number, sector: number, chain: Chain, room: number): { readonly status: number; readonly bytes: number } {
@@ -219,9 +242,11 @@ export class VirtioBlk extends VirtioDevice {
   private complete(now: number): void {
     const touched = new Set<Virtqueue>();
     while (this.waiting.length > 0 && (this.waiting[0] as Waiting).at <= now) {
-      const { queue, chain, written } = this.waiting.shift() as Waiting;
+      const { queue, chain, written, request } = this.waiting.shift() as Waiting;
       const target = this.queues[queue] as Virtqueue;
       this.give(target, chain, written);
+      this.requests.done(request);
+      if (this.waiting.length > 0) this.requests.begun();
       touched.add(target);
     }
     for (const queue of touched) this.signal(queue);
@@ -232,31 +257,61 @@ export class VirtioBlk extends VirtioDevice {
   protected override queueGone(queue: Virtqueue): void {
     const rest = this.waiting.filter((w) => w.queue !== queue.index);
     this.waiting.splice(0, this.waiting.length, ...rest);
+    this.requests.forgotten(rest.length);
     if (rest.length === 0) this.deadline.cancel();
   }
 
   protected forget(): void {
     this.waiting.length = 0;
+    this.requests.forgotten(0);
     this.deadline.cancel();
   }
 
   override save(): DeviceState {
     return {
       ...super.save(),
-      waiting: this.waiting.map(({ queue, chain, written, at }) => ({ numbers: [queue, chain.id, chain.slots, written, at] })),
+      waiting: this.waiting.map(({ queue, chain, written, at, request }) => ({
+        numbers: [queue, chain.id, chain.slots, written, at],
+        ...savedRequest(request),
+      })),
+      ...this.requests.save(),
     };
   }
 
   override restore(state: DeviceState): void {
-    const waiting = savedParts(state, 'waiting', (state['waiting'] as unknown[])?.length ?? -1).map((part) =>
-      savedInts(part, 'numbers', 5, 0, 2 ** 53),
-    );
+    const parts = savedParts(state, 'waiting', (state['waiting'] as unknown[])?.length ?? -1);
+    const waiting = parts.map((part): Waiting => {
+      const numbers = savedInts(part, 'numbers', 5, 0, 2 ** 53) as [number, number, number, number, number];
+      const [queue, id, slots, written, at] = numbers;
+      const chain = { id, slots, readable: [], writable: [] };
+      return { queue: Math.min(queue, this.queues.length - 1), chain, written, at, request: restoredRequest(part) };
+    });
     super.restore(state);
-    for (const [queue, id, slots, written, at] of waiting as [number, number, number, number, number][]) {
-      this.waiting.push({ queue: Math.min(queue, this.queues.length - 1), chain: { id, slots, readable: [], writable: [] }, written, at });
-    }
+    this.waiting.push(...waiting);
+    this.requests.restore(state, waiting.length);
     if (this.waiting.length > 0) this.deadline.arm((this.waiting[0] as Waiting).at);
   }
+}
+
+/** What a request is to those that count and trace: of those that are out, only it has its descriptor in its queue. */
+function requestOf(queue: Virtqueue, { id, readable, writable }: Chain, type: number, sector: number): DiskRequest {
+  const kind = type === T_IN ? REQUEST.READ : type === T_OUT ? REQUEST.WRITE : REQUEST.OTHER;
+  const bytes = type === T_IN ? bytesOf(writable) - 1 : bytesOf(readable) - HEADER_BYTES;
+  let address = writable[0]?.gpa ?? 0;
+  if (type === T_OUT) {
+    eachPiece(readable, HEADER_BYTES, 1, (gpa) => {
+      address = gpa;
+    });
+  }
+  return {
+    id: queue.descriptors + DESCRIPTOR_BYTES * id,
+    kind,
+    sector: Math.min(sector, SECTOR_MAX),
+    bytes,
+    address,
+    async: true,
+    failed: false,
+  };
 }
 
 function latency(type: number, bytes: number): number {

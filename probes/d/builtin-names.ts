@@ -8,6 +8,7 @@
  */
 import { EXIT_REASON_NAMES } from '../../vmm/exit-reason.ts';
 import { offsetOf } from '../../vmm/cpu/layout.ts';
+import { B_FLAGS, STRUCTURES, type Structure } from '../structures.ts';
 import { UREGS, VMCS_FIELDS } from '../vmcs.ts';
 import {
   CHAR,
@@ -37,6 +38,7 @@ import {
 import { ACTIONS, AGGREGATING, SUBROUTINES } from './functions.ts';
 import { type Identifier, Names } from './names.ts';
 import type { Binding, Expression } from './tree.ts';
+import { typeNamed } from './type-name.ts';
 import type { EnumType, StructType, Type } from './types.ts';
 
 const PID = named('pid_t', INT);
@@ -145,6 +147,16 @@ function vcpuStructure(): StructType {
   };
 }
 
+/** What the arguments of the io and vnic providers point to. */
+function argumentStructure({ tag, members, bytes, align }: Structure, names: Names): StructType {
+  const typed = members.map(({ type, name, offset }) => {
+    const found = type === 'string' ? STRING : typeNamed(type, names);
+    if (found === undefined) throw new Error(`${tag}.${name}: no type ${type}`);
+    return { name, type: found, offset };
+  });
+  return { kind: 'struct', tag, bytes, align, members: typed, complete: true };
+}
+
 /** A named constant, as an inline makes one: an `int`, or what its value needs. */
 function constant(name: string, value: bigint, type: Type = INT): Identifier {
   return { kind: 'inline', name, form: 'scalar', type, parameters: [], bindings: [], body: { op: 'integer', value, type, line: 0 } };
@@ -174,6 +186,11 @@ function defineTypes(names: Names): void {
   }
   const vcpu = vcpuStructure();
   names.tags.set(vcpu.tag, vcpu);
+  for (const described of STRUCTURES) {
+    const type = argumentStructure(described, names);
+    names.tags.set(type.tag, type);
+    names.typedefs.set(`${type.tag}_t`, named(`${type.tag}_t`, type));
+  }
 }
 
 function defineVariables(names: Names): void {
@@ -199,6 +216,7 @@ function defineConstants(names: Names): void {
   names.tags.set(fields.tag, fields);
   for (const [name, value] of fields.members) globals.set(name, { kind: 'enumerator', name, type: fields, value });
   for (const { names: registers, index } of UREGS) for (const name of registers) globals.set(name, constant(name, BigInt(index)));
+  for (const [name, value] of Object.entries(B_FLAGS)) globals.set(name, constant(name, BigInt(value)));
   EXIT_REASON_NAMES.forEach((name, reason) => {
     if (name !== undefined) globals.set(`EXIT_REASON_${name}`, constant(`EXIT_REASON_${name}`, BigInt(reason)));
   });

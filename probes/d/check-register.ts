@@ -59,7 +59,7 @@ export class RegisterChecker {
     if (type === undefined) {
       this.#context.raise('D_ARGS_TYPE', `failed to resolve type "${declared.type}" of probe ${described} args[${index}]`, line);
     }
-    return { op: 'argument', index: Number(index), type, line };
+    return { op: 'argument', index: declared.raw ?? Number(index), type, line };
   }
 }
 
@@ -67,5 +67,5 @@ export class RegisterChecker {
 function sameArguments(a: Probe, b: Probe): boolean {
   if (a.args === b.args) return true;
   if (a.args.length === 0 || a.args.length !== b.args.length) return false;
-  return a.args.every(({ type }, i) => type === b.args[i]?.type);
+  return a.args.every(({ type, raw }, i) => type === b.args[i]?.type && raw === b.args[i]?.raw);
 }

@@ -185,8 +185,8 @@ export interface Probe {
   readonly module: string;
   readonly func: string;
   readonly name: string;
-  /** Typed arguments, in C: `uint32_t bytes`. */
-  readonly args: readonly { readonly type: string; readonly name: string }[];
+  /** Typed arguments, in C: `uint32_t bytes`. `raw`: which of arg0 to arg9 holds it, when not the one of its index. */
+  readonly args: readonly { readonly type: string; readonly name: string; readonly raw?: number }[];
 }
 
 /** A clause after checking. One that matches several probes has one entry; each (probe, clause) pair is an enabling with an epid of its own. */

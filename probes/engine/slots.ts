@@ -5,7 +5,7 @@
  */
 import { SLOT } from '../arena.ts';
 import type { Probe } from '../d/tree.ts';
-import { POINTS } from '../points.ts';
+import { DEVICE_POINTS, POINTS } from '../points.ts';
 import { type ProfileKind, profileKind } from '../providers/profile.ts';
 import type { ProgramDescriptor } from '../program.ts';
 
@@ -30,7 +30,9 @@ export class TooManyProbes extends Error {
   override readonly name = 'TooManyProbes';
 }
 
-const POINT_NUMBERS: ReadonlyMap<string, number> = new Map(POINTS.map(({ func, name, id }) => [`${func}:${name}`, id]));
+const POINT_NUMBERS: ReadonlyMap<string, number> = new Map(
+  [...POINTS, ...DEVICE_POINTS].map(({ provider, func, name, id }) => [`${provider}:${func}:${name}`, id]),
+);
 
 const DTRACE: Readonly<Record<string, number>> = { BEGIN: SLOT.BEGIN, END: SLOT.END, ERROR: SLOT.ERROR };
 
@@ -40,14 +42,13 @@ export function assignSlots(descriptor: ProgramDescriptor): ProgramSlots {
   const points: number[] = [];
   const timers: TimerSlot[] = [];
   const fixed = ({ provider, func, name }: Probe): number | undefined => {
-    if (provider === 'dtrace') return DTRACE[name];
-    return provider === 'sdt' ? POINT_NUMBERS.get(`${func}:${name}`) : undefined;
+    return provider === 'dtrace' ? DTRACE[name] : POINT_NUMBERS.get(`${provider}:${func}:${name}`);
   };
   for (const enabling of descriptor.epids) {
     const probe = enabling?.probe;
     if (probe === undefined || slots.has(probe.id)) continue;
     let slot = fixed(probe);
-    if (probe.provider === 'sdt' && slot !== undefined) points.push(slot);
+    if (probe.provider !== 'dtrace' && slot !== undefined) points.push(slot);
     const kind = probe.provider === 'profile' ? profileKind(probe.name) : undefined;
     if (kind !== undefined) {
       slot = SLOT.FREE + timers.length;

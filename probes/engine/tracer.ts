@@ -13,8 +13,21 @@ import { MEMORY_MAP, offsetOf, VM_AREA } from '../../vmm/cpu/layout.ts';
 import { traceArea } from '../../vmm/cpu/core.ts';
 import type { Vcpu } from '../../vmm/cpu/vcpu.ts';
 import type { Vm } from '../../vmm/vm.ts';
-import { listen, POINTS, ProbeSwitches, type ProbeNumber, type ProbeSink } from '../points.ts';
+import {
+  DEVICE_POINTS,
+  type DevicePoint,
+  type DeviceProbeNumber,
+  type DeviceSink,
+  listen,
+  POINTS,
+  POINTS_ALL,
+  type ProbeNumber,
+  type ProbeSink,
+  ProbeSwitches,
+} from '../points.ts';
 import type { CompiledProgram } from '../program.ts';
+import { FRAMEINFO, placesOf } from '../structures.ts';
+import { D_BASE_HIGH } from '../arena.ts';
 import type { Surroundings } from './arena-header.ts';
 import { TracerRuntime } from '../runtime-host.ts';
 import { Programs, type RunningProgram } from './programs.ts';
@@ -36,9 +49,32 @@ const ICOUNT = offsetOf('ICOUNT');
 const CLOCK_OFFSET = offsetOf('CLOCK_OFFSET');
 const TWO32 = 0x1_0000_0000;
 
+/** Where the structures of a firing stand, and the frame that one of them points to: in the trace area, behind the kstats and before ATTENTION. */
+const STRUCTURES_AT = MEMORY_MAP.TRACE + 0x1000;
+const STRUCTURES_BYTES = 0x1000;
+const FRAME_AT = STRUCTURES_AT + STRUCTURES_BYTES;
+const FRAME_BYTES = 0xc000;
+
+interface StructurePlaces {
+  /** Of each structure, from the first one's start. */
+  readonly places: readonly number[];
+  /** Of the member that points to the frame. */
+  readonly pointer: number | undefined;
+}
+
+function structurePlaces({ structures }: DevicePoint): StructurePlaces {
+  const places = placesOf(structures).slice(0, -1);
+  const pointer = structures[0] === FRAMEINFO ? FRAMEINFO.members.find(({ name }) => name === 'fr_addr')?.offset : undefined;
+  return { places, pointer };
+}
+
+const PLACES: ReadonlyMap<number, StructurePlaces> = new Map(DEVICE_POINTS.map((point) => [point.id, structurePlaces(point)]));
+
 export class Tracer {
   readonly #vm: Vm;
   readonly #u32: Uint32Array;
+  readonly #arguments: Uint8Array;
+  readonly #frame: Uint8Array;
   readonly #events: TracerEvents;
   readonly #programs: Programs;
   readonly #switches: ProbeSwitches;
@@ -49,6 +85,8 @@ export class Tracer {
   constructor(vm: Vm, events: TracerEvents) {
     this.#vm = vm;
     this.#u32 = vm.u32;
+    this.#arguments = new Uint8Array(vm.memory.buffer, STRUCTURES_AT, STRUCTURES_BYTES);
+    this.#frame = new Uint8Array(vm.memory.buffer, FRAME_AT, FRAME_BYTES);
     this.#events = events;
     this.#switches = new ProbeSwitches(vm.memory.buffer, MEMORY_MAP.VM_BASE + VM_AREA.PROBES);
     this.#programs = new Programs({
@@ -107,9 +145,10 @@ export class Tracer {
 
   /** Whether anybody has a point enabled. */
   #listen(): void {
-    const any = POINTS.some(({ id }) => this.#switches.enabled(id));
+    let any = false;
+    for (let point = 0; point < POINTS_ALL; point++) any ||= this.#switches.enabled(point);
     this.#vm.probeGate.open(any ? this.#programs.firing : null);
-    listen(any ? this.#sink : null);
+    listen(any ? this.#sink : null, any ? this.#deviceSink : null);
   }
 
   /** When profile and tick fire next. */
@@ -142,6 +181,35 @@ export class Tracer {
     u32.fill(0, at + 10, at + 2 * ARGS);
     this.#programs.firing(cpu, probe);
   };
+
+  /** The points of disks and NICs. */
+  readonly #deviceSink: DeviceSink = {
+    enabled: (probe) => this.#switches.enabled(probe),
+    fire: (probe, arg0, structures, frame) => this.#fireWith(probe, arg0, structures, frame),
+  };
+
+  #fireWith(probe: DeviceProbeNumber, arg0: number, structures: Uint8Array, frame?: Uint8Array): void {
+    if (!this.#switches.enabled(probe)) return;
+    const cpu = this.#vm.clock.base;
+    const at = (cpu + ARG) >>> 2;
+    const u32 = this.#u32;
+    this.#arguments.set(structures);
+    u32.fill(0, at, at + 2 * ARGS);
+    this.#write64(at, arg0);
+    const { places, pointer } = PLACES.get(probe) as StructurePlaces;
+    for (let i = 0; i < places.length; i++) this.#pointer(at + 2 * (i + 1), STRUCTURES_AT + (places[i] as number));
+    if (frame !== undefined && pointer !== undefined) {
+      this.#frame.set(frame.length > FRAME_BYTES ? frame.subarray(0, FRAME_BYTES) : frame);
+      this.#pointer((STRUCTURES_AT + pointer) >>> 2, FRAME_AT);
+    }
+    this.#programs.firing(cpu, probe);
+  }
+
+  /** D's address of a place in the shared memory. */
+  #pointer(at: number, place: number): void {
+    this.#u32[at] = place;
+    this.#u32[at + 1] = D_BASE_HIGH;
+  }
 
   /** An integer below 2^53 in size, as 64 bits. */
   #write64(at: number, value: number): void {

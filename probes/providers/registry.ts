@@ -1,8 +1,8 @@
 /**
  * The registry of probes: numbers, matching of descriptions, and what `-l` lists.
  *
- * Numbers are given in this order and never again: dtrace (BEGIN is 1, END 2, ERROR 3), sdt, the profile probes that are there from the start, then
- * those that come into being on demand. One registry serves a process, so that a number means the same probe to everybody.
+ * Numbers are given in this order and never again: dtrace (BEGIN is 1, END 2, ERROR 3), sdt, the profile probes that are there from the start, io, vnic,
+ * then those that come into being on demand. One registry serves a process, so that a number means the same probe to everybody.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import type { Probe } from '../d/tree.ts';
 import { type Attributes, leastStable } from './attributes.ts';
 import { dtraceProvider } from './dtrace.ts';
 import { globMatches } from './glob.ts';
+import { ioProvider, vnicProvider } from './device.ts';
 import { profileProvider } from './profile.ts';
 import type { ProbeGlobs, ProbeName, Provider } from './provider.ts';
 import { sdtProvider } from './sdt.ts';
@@ -25,7 +26,7 @@ export class ProbeRegistry implements Probes {
   readonly #aliases = new Map<Probe, string>();
   readonly #names = new Map<string, Set<string>>();
 
-  constructor(providers: readonly Provider[] = [dtraceProvider, sdtProvider, profileProvider()]) {
+  constructor(providers: readonly Provider[] = [dtraceProvider, sdtProvider, profileProvider(), ioProvider, vnicProvider]) {
     this.#providers = providers;
     for (const provider of providers) for (const probe of provider.probes) this.#add(provider, probe);
   }

@@ -55,6 +55,15 @@ test('numbers: dtrace, the static points, the profile probes of the start', () =
   assert.equal(registry.match({ id: 99999 }), []);
 });
 
+test('io and vnic follow, with structures for arguments', () => {
+  const registry = new ProbeRegistry();
+  const described = registry.match({ ...any, provider: 'io' }).map((p) => `${p.provider}:${p.module}:${p.func}:${p.name}`);
+  assert.equal(described, ['io::blk:start', 'io::blk:done']);
+  assert.equal(names(registry, { provider: 'vnic' }), ['tx', 'rx', 'drop']);
+  const types = registry.match({ ...any, provider: 'io', name: 'done' })[0]?.args.map(({ type }) => type);
+  assert.equal(types, ['bufinfo_t *', 'devinfo_t *', 'fileinfo_t *']);
+});
+
 test('a description matches by component', () => {
   const registry = new ProbeRegistry();
   assert.equal(names(registry, { provider: 'dtrace' }), ['BEGIN', 'END', 'ERROR']);
