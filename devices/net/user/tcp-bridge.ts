@@ -1,0 +1,135 @@
+/**
+ * A TCP connection of the guest on one side, a socket of the host on the other.
+ *
+ * Bytes go both ways with pressure both ways: while the host does not take what the guest sent, the guest's window closes; while the guest does not take
+ * what the host sent, the socket is not read. The ends of both directions are passed on separately, and so are resets.
+ *
+ * @module
+ */
+import type { Socket } from 'node:net';
+import { type Application, RECEIVE_MAX, type TcpConnection } from './tcp-connection.ts';
+
+/** Bytes for the guest at which the socket is not read any more, and at which it is again. */
+const QUEUE_HIGH = 524288;
+const QUEUE_LOW = 262144;
+const PIECES_MAX = 512;
+/** What a short write costs in the host's memory, besides its bytes. */
+const WRITE_COST = 256;
+
+/** Bytes that are on their way, of all bridges of a stack: when they are many, each connection gets less. */
+export class Pressure {
+  toHost = 0;
+  toGuest = 0;
+  /** Sockets that are not closed: one may outlive its connection while the host does not take its last bytes. */
+  sockets = 0;
+}
+
+const TO_HOST_MAX = 33554432;
+const TO_GUEST_MAX = 33554432;
+/** What every connection may hold, however many there are. */
+const SHARE_MIN = 16384;
+
+export class TcpBridge implements Application {
+  readonly #connection: TcpConnection;
+  readonly #socket: Socket;
+  readonly #pressure: Pressure;
+  /** Bytes, and the cost of writes, that the host has not taken yet. */
+  #pending = 0;
+  /** Bytes of the connection's queue as `Pressure` knows them. */
+  #queued = 0;
+  #paused = true;
+  #done = false;
+
+  readonly #failed: ((error: NodeJS.ErrnoException) => void) | undefined;
+
+  /**
+   * The socket must not have been read, and must allow half-open connections. If it is still to be connected, the connection is accepted when it is;
+   * `failed` is told why it could not be.
+   */
+  constructor(connection: TcpConnection, socket: Socket, pressure: Pressure, failed?: (error: NodeJS.ErrnoException) => void) {
+    this.#connection = connection;
+    this.#failed = failed;
+    this.#socket = socket;
+    this.#pressure = pressure;
+    pressure.sockets++;
+    connection.application = this;
+    if (socket.connecting) socket.once('connect', () => connection.accept());
+    socket.setNoDelay(true);
+    socket.on('end', () => connection.shutdown());
+    socket.on('error', (error) => this.#hostFailed(error));
+    socket.on('close', () => {
+      pressure.sockets--;
+      if (!socket.readableEnded) this.#hostFailed();
+    });
+  }
+
+  opened(): void {
+    this.#socket.on('data', (bytes: Buffer) => this.#fromHost(bytes));
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  room(): number {
+    const shared = this.#pressure.toHost < TO_HOST_MAX ? RECEIVE_MAX : SHARE_MIN;
+    return shared - this.#pending;
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.#socket.destroyed) return;
+    const cost = bytes.length + WRITE_COST;
+    this.#pending += cost;
+    this.#pressure.toHost += cost;
+    this.#socket.write(Buffer.from(bytes), () => {
+      this.#pending -= cost;
+      this.#pressure.toHost -= cost;
+      this.#connection.roomed();
+    });
+  }
+
+  finished(): void {
+    this.#socket.end();
+  }
+
+  aborted(): void {
+    this.#finish();
+    if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
+  }
+
+  sendable(): void {
+    this.#account();
+    if (this.#paused && this.#connection.queue.length <= QUEUE_LOW) {
+      this.#paused = false;
+      this.#socket.resume();
+    }
+  }
+
+  #fromHost(bytes: Uint8Array): void {
+    const { queue } = this.#connection;
+    this.#connection.send(bytes);
+    this.#account();
+    const high = this.#pressure.toGuest < TO_GUEST_MAX ? QUEUE_HIGH : SHARE_MIN;
+    if (queue.length >= high || queue.pieces >= PIECES_MAX) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
+  }
+
+  #account(): void {
+    const { length } = this.#connection.queue;
+    this.#pressure.toGuest += length - this.#queued;
+    this.#queued = length;
+  }
+
+  #hostFailed(error?: NodeJS.ErrnoException): void {
+    if (this.#done) return;
+    this.#finish();
+    if (error !== undefined && this.#failed !== undefined && this.#connection.state === 'connecting') this.#failed(error);
+    else this.#connection.abort();
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.#pressure.toGuest -= this.#queued;
+    this.#queued = 0;
+  }
+}
