@@ -5,7 +5,7 @@
  */
 import type { NetBackend } from '../../devices/net/backend.ts';
 import { createFrameRing, FrameReader, FrameWriter } from '../../devices/net/frame-ring.ts';
-import type { BackendOptions, NicOptions } from '../../devices/net/options.ts';
+import type { BackendOptions, NicOptions, UserNetOptions } from '../../devices/net/options.ts';
 import type { NicRings } from '../../devices/net/ring-backend.ts';
 import { UsageError } from './options.ts';
 
@@ -69,10 +69,22 @@ export class NicService {
 async function openBackend(options: BackendOptions): Promise<NetBackend | undefined> {
   switch (options.kind) {
     case 'user':
-      throw new UsageError('--nic user: not built yet');
+      return await openUser(options);
     case 'link':
       throw new UsageError('--nic link: not built yet');
     default:
       return undefined;
   }
+}
+
+async function openUser(options: UserNetOptions): Promise<NetBackend> {
+  const { UserNetwork } = await import('../../devices/net/user/stack.ts');
+  const network = new UserNetwork(options);
+  try {
+    await network.listen();
+  } catch (error) {
+    if ((error as Error).name !== 'ForwardError') throw error;
+    throw new UsageError(`--nic user,${(error as Error).message}`);
+  }
+  return network;
 }

@@ -128,7 +128,8 @@ export class Ipv4 {
     const mac = broadcast ? BROADCAST_MAC : this.#arp.find(target);
     if (mac === undefined) {
       if (!this.#subnet.isGuest(target)) return false;
-      if (protocol !== PROTOCOL.TCP) this.#held = { source, target, protocol, data: this.frame.slice(PAYLOAD_AT, PAYLOAD_AT + length), offload };
+      if (protocol !== PROTOCOL.TCP)
+        this.#held = { source, target, protocol, data: this.frame.slice(PAYLOAD_AT, PAYLOAD_AT + length), offload };
       this.#arp.request(target);
       return false;
     }
