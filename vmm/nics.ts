@@ -7,7 +7,7 @@ import { statSync, readFileSync } from 'node:fs';
 import type { NetBackend } from '../devices/net/backend.ts';
 import { Capture } from '../devices/net/capture.ts';
 import { NoNetwork } from '../devices/net/none.ts';
-import type { NicOptions } from '../devices/net/options.ts';
+import { macOf, type NicOptions } from '../devices/net/options.ts';
 import { PcapError, readCapture } from '../devices/net/pcap.ts';
 import { type Protection, protect } from '../devices/net/protection.ts';
 import { Replay } from '../devices/net/replay.ts';
@@ -126,16 +126,6 @@ function whyNot(error: NodeJS.ErrnoException): string {
   if (error instanceof PcapError) return error.message;
   if (error.code === 'ENOENT') return 'there is no such file (to write a capture of any back end, add ,pcap=FILE to it)';
   return error.code === 'EISDIR' ? 'is a directory, not a capture' : `cannot read it (${error.code ?? error.message})`;
-}
-
-/** A MAC address that the user gave, or one of the locally administered 52:54:00 from the seed. */
-function macOf({ mac }: NicOptions, index: number, seed: number): Uint8Array {
-  if (mac !== undefined) return Uint8Array.from(mac.split(':'), (digits) => Number.parseInt(digits, 16));
-  let word = (seed ^ Math.imul(index + 1, 0x9e37_79b9)) >>> 0;
-  word = Math.imul(word ^ (word >>> 16), 0x21f0_aaad);
-  word = Math.imul(word ^ (word >>> 15), 0x735a_2d97);
-  word ^= word >>> 15;
-  return Uint8Array.of(0x52, 0x54, 0x00, word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff);
 }
 
 /** `virtio_net:<n>:net<n>`, and what its protection dropped in `net<n>-protect`, by the names that mac(9F) of illumos gives them. */

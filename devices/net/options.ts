@@ -45,3 +45,13 @@ export interface NicOptions {
 export function isOutside({ backend }: NicOptions): boolean {
   return backend.kind === 'user' || backend.kind === 'link';
 }
+
+/** A MAC address that the user gave, or one of the locally administered 52:54:00 from the seed. */
+export function macOf({ mac }: NicOptions, index: number, seed: number): Uint8Array {
+  if (mac !== undefined) return Uint8Array.from(mac.split(':'), (digits) => Number.parseInt(digits, 16));
+  let word = (seed ^ Math.imul(index + 1, 0x9e37_79b9)) >>> 0;
+  word = Math.imul(word ^ (word >>> 16), 0x21f0_aaad);
+  word = Math.imul(word ^ (word >>> 15), 0x735a_2d97);
+  word ^= word >>> 15;
+  return Uint8Array.of(0x52, 0x54, 0x00, word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff);
+}

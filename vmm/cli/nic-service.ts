@@ -3,9 +3,10 @@
  *
  * @module
  */
+import process from 'node:process';
 import type { NetBackend } from '../../devices/net/backend.ts';
 import { createFrameRing, FrameReader, FrameWriter } from '../../devices/net/frame-ring.ts';
-import type { BackendOptions, NicOptions, UserNetOptions } from '../../devices/net/options.ts';
+import { macOf, type NicOptions, type UserNetOptions } from '../../devices/net/options.ts';
 import type { NicRings } from '../../devices/net/ring-backend.ts';
 import { UsageError } from './options.ts';
 
@@ -26,12 +27,12 @@ export class NicService {
   }
 
   /** Opens what the NICs need; `wake` makes the VM's thread look at its rings. Throws UsageError for a port or socket that cannot be had. */
-  static async open(nics: readonly NicOptions[], wake: () => void): Promise<NicService> {
+  static async open(nics: readonly NicOptions[], seed: number, wake: () => void): Promise<NicService> {
     const rings: (NicRings | undefined)[] = [];
     const served: Served[] = [];
     try {
-      for (const { backend: options } of nics) {
-        const backend = await openBackend(options);
+      for (const [index, nic] of nics.entries()) {
+        const backend = await openBackend(nic, macOf(nic, index, seed));
         if (backend === undefined) {
           rings.push(undefined);
           continue;
@@ -65,13 +66,13 @@ export class NicService {
   }
 }
 
-/** A back end of this thread; undefined for those of the VM's. */
-async function openBackend(options: BackendOptions): Promise<NetBackend | undefined> {
+/** A back end of this thread; undefined for those of the VM's. Each is loaded only when it is needed. */
+async function openBackend({ backend: options }: NicOptions, mac: Uint8Array): Promise<NetBackend | undefined> {
   switch (options.kind) {
     case 'user':
       return await openUser(options);
     case 'link':
-      throw new UsageError('--nic link: not built yet');
+      return await openSocket(options.path, mac);
     default:
       return undefined;
   }
@@ -87,4 +88,15 @@ async function openUser(options: UserNetOptions): Promise<NetBackend> {
     throw new UsageError(`--nic user,${(error as Error).message}`);
   }
   return network;
+}
+
+async function openSocket(path: string, mac: Uint8Array): Promise<NetBackend> {
+  const { openLink } = await import('../../devices/net/link.ts');
+  const named = (text: string): string => `--nic link:${path}: ${text}`;
+  try {
+    return await openLink({ path, mac, warn: (text) => process.stderr.write(`lucid: ${named(text)}\n`) });
+  } catch (error) {
+    if ((error as Error).name !== 'LinkOpenError') throw error;
+    throw new UsageError(named((error as Error).message));
+  }
 }

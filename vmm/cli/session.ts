@@ -130,7 +130,7 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     Atomics.store(signal, SIGNAL.INPUT, 1);
     Atomics.notify(signal, SIGNAL.INPUT);
   };
-  const nics = await NicService.open(run.nics ?? [], () => wake(SIGNAL.INPUT));
+  const nics = await NicService.open(run.nics ?? [], run.seed ?? 0, () => wake(SIGNAL.INPUT));
   const data: WorkerData = {
     options: run,
     vmid: published.vmid,
