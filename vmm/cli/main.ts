@@ -8,6 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
+import { loadCommands } from './commands.ts';
 import { CommandLineError, takeTraceArguments } from './dlite-options.ts';
 import { checkSwitches, explainArguments, SWITCHES, UsageError } from './options.ts';
 import { abandon, type Interrupted, prepare } from './session.ts';
@@ -38,23 +39,6 @@ function startsGuest(args: readonly string[]): boolean {
 /** Runs one command line; the exit status. `early`: what a guest needs gets ready while the command line is read. */
 export async function main(args: readonly string[], early = true): Promise<number> {
   if (early && startsGuest(args)) prepare();
-  const [
-    { default: yargs },
-    { runCommand },
-    { demoCommand },
-    { psCommand },
-    { pauseCommand, resumeCommand },
-    { saveCommand },
-    { resetCommand, stopCommand },
-  ] = await Promise.all([
-    import('yargs'),
-    import('./run.ts'),
-    import('./demo.ts'),
-    import('./ps.ts'),
-    import('./resume.ts'),
-    import('./save.ts'),
-    import('./stop.ts'),
-  ]);
   let status = 0;
   const done = (code: number): void => {
     status = code;
@@ -68,17 +52,11 @@ export async function main(args: readonly string[], early = true): Promise<numbe
     throw error;
   }
   const { rest, trace } = taken;
+  const [{ default: yargs }, commands] = await Promise.all([import('yargs'), loadCommands(args[0], { done, trace })]);
   const parser = yargs([...rest])
     .scriptName('lucid')
     .usage('$0 <command> [options]\n\nA virtual machine you can see through: runs unmodified x86-64 guests and counts every VM exit.')
-    .command(runCommand(done, trace))
-    .command(demoCommand(done, trace))
-    .command(psCommand(done))
-    .command(pauseCommand())
-    .command(resumeCommand())
-    .command(saveCommand())
-    .command(stopCommand())
-    .command(resetCommand())
+    .command(commands)
     .demandCommand(1, 'Which command? See lucid --help.')
     .strict()
     .recommendCommands()

@@ -111,6 +111,12 @@ export function checkArguments(parsed: Readonly<Record<string, unknown>>): true 
   return true;
 }
 
+/** What to say when a command lacks its arguments. */
+const MISSING: Readonly<Record<string, string>> & { readonly vm: string } = {
+  vm: 'which VM? give its process number or name; see lucid ps',
+  events: 'which file? give a log that lucid run --events wrote',
+};
+
 /** What yargs says of bad arguments, in our form: the option, what is wrong, what would be right. */
 export function explainArguments(message: string, args: readonly string[]): string {
   const listed = (names: string): string[] => names.split(', ').map((name) => name.trim());
@@ -122,7 +128,7 @@ export function explainArguments(message: string, args: readonly string[]): stri
       ? `${given}: unknown option; --help lists them`
       : `${given}: not expected; options start with --, see --help`;
   }
-  if (message.startsWith('Not enough non-option arguments')) return 'which VM? give its process number or name; see lucid ps';
+  if (message.startsWith('Not enough non-option arguments')) return MISSING[args[0] ?? ''] ?? MISSING.vm;
   const missing = /^Missing required arguments?: (.*)$/s.exec(message)?.[1];
   if (missing !== undefined) return `--${listed(missing)[0]}: missing; see --help`;
   const bare = /^Not enough arguments following: (.*)$/s.exec(message)?.[1];

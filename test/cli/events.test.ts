@@ -1,0 +1,105 @@
+/** `lucid run --events` and `lucid events`, as a person uses them. */
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ExitEvent } from '../../vmm/exit-log/describe.ts';
+import { multiboot } from '../vmm/guests.ts';
+import { type Finished, finished, runtimePlace, start } from './stat-commands.ts';
+
+const place = runtimePlace();
+const folder = mkdtempSync(join(tmpdir(), 'lucid-events-'));
+const test = suite('lucid events');
+test.after(() => {
+  place.remove();
+  rmSync(folder, { recursive: true });
+});
+
+const lucid = (...args: string[]): Promise<Finished> => finished(start('lucid', args, place.xdg));
+const at = (name: string): string => join(folder, name);
+
+// mov ecx,100; l: in al,71h; loop l; mov al,1; out f4h,al
+writeFileSync(at('guest.elf'), multiboot([0xb9, 100, 0, 0, 0, 0xe4, 0x71, 0xe2, 0xfc, 0xb0, 1, 0xe6, 0xf4]));
+const RUN = ['run', '--kernel', at('guest.elf'), '--debug-exit', '0xf4', '--serial', 'null', '--json', '--no-exits'];
+
+test('every exit of a run is in its log, in both formats', async () => {
+  const binary = await lucid(...RUN, '--events', at('log'));
+  const json = await lucid(...RUN, '--events', `${at('log2')},format=json`);
+  assert.is(binary.status, 3, binary.err);
+  assert.is(json.status, 3, json.err);
+  const { exitsTotal } = JSON.parse(binary.out) as { exitsTotal: number };
+  const report = await lucid('events', at('log'), '--json');
+  const { records, complete, rows } = JSON.parse(report.out) as {
+    records: number;
+    complete: boolean;
+    rows: { key: string; count: number }[];
+  };
+  assert.equal([records, complete], [exitsTotal, true]);
+  assert.is(rows.find(({ key }) => key === 'IO_INSTRUCTION')?.count, 101);
+  const printed = await lucid('events', at('log'), '--print', 'json');
+  const lines = readFileSync(at('log2'), 'utf8').trimEnd().split('\n');
+  assert.equal(printed.out.trimEnd().split('\n'), lines.slice(0, -1));
+  assert.is((JSON.parse(lines.at(-1) as string) as { end: { records: number } }).end.records, exitsTotal);
+});
+
+test('exits are chosen and counted by what caused them', async () => {
+  await lucid(...RUN, '--events', at('log'));
+  const { out, status } = await lucid('events', at('log'), '--reason', 'io-instruction', '--by', 'port');
+  assert.is(status, 0);
+  assert.is(out, 'PORT    Samples   Samples%      Time%\n0x71        100     99.01%     99.01%\n0xf4          1      0.99%      0.99%\n');
+  const chosen = await lucid('events', at('log'), '--port', '0xf0-0xff', '--print', 'json');
+  const event = JSON.parse(chosen.out) as ExitEvent;
+  assert.equal([event.port, event.direction, event.value], [0xf4, 'out', '0x1']);
+  const perf = await lucid('events', at('log'), '--port', '0xf4', '--print', 'perf');
+  assert.match(
+    perf.out,
+    /^ *guest\.elf +0 \[000\] \d+\.\d{9}: kvm:kvm_exit: vcpu 0 reason IO_INSTRUCTION rip 0x[0-9a-f]+ info1 0x0000000000f40040 /,
+  );
+});
+
+test('of a log that was cut off what is there is shown, and the loss told', async () => {
+  await lucid(...RUN, '--events', at('log'));
+  truncateSync(at('log'), statSync(at('log')).size - 64 - 30);
+  const { out, err, status } = await lucid('events', at('log'));
+  assert.match(out, /IO_INSTRUCTION +100 /);
+  assert.match(
+    err,
+    /^lucid: \S*log: was cut off \(its run was killed, or the file was cut\): \d+ whole records, and 34 bytes of one more; what came after is lost\n$/,
+  );
+  assert.is(status, 0);
+});
+
+test('what cannot be is told in one line', async () => {
+  await lucid(...RUN, '--events', at('log'));
+  for (const [args, message] of [
+    [['events'], /^lucid: which file\? give a log that lucid run --events wrote\n$/],
+    [['events', at('none')], /^lucid: \S*none: No such file or directory\n$/],
+    [['events', folder], /^lucid: \S*: is not a file\n$/],
+    [['events', at('guest.elf')], /^lucid: \S*guest\.elf: is not a log of exits \(lucid run --events\)\n$/],
+    [['events', at('log'), '--reason', 'oi'], /^lucid: --reason oi: unknown; there is EXCEPTION_NMI, /],
+    [['events', at('log'), '--port', '5-'.concat('3')], /^lucid: --port 5-3: the range is empty/],
+    [['events', at('log'), '--time', '2s-1s'], /^lucid: --time 2s-1s: ends before it begins\n$/],
+    [['events', at('log'), '--top', '0'], /^lucid: --top 0: not a number of lines\n$/],
+    [['events', at('log'), '--print', 'perf', '--by', 'rip'], /^lucid: --print perf: prints each exit/],
+    [[...RUN, '--events', at('guest.elf')], /^lucid: --events \S*guest\.elf: would overwrite --kernel; give another file\n$/],
+    [[...RUN, '--events', join(at('none'), 'x')], /^lucid: --events \S*: No such file or directory\n$/],
+    [
+      [...RUN, '--events', `${at('x')},format=xml`],
+      /^lucid: --events \S*: 'format=xml' is unknown; there is format=binary, format=json\n$/,
+    ],
+  ] as const) {
+    const { status, out, err } = await lucid(...args);
+    assert.match(err, message);
+    assert.is(out, '');
+    assert.is(status, 2, args.join(' '));
+  }
+});
+
+test('a disk that is full ends the log, not the guest', async () => {
+  const { status, err } = await lucid(...RUN, '--events', '/dev/full');
+  assert.is(status, 3);
+  assert.match(err, /^lucid: --events \/dev\/full: No space left on device; the log ends after 0 exits, the guest goes on\n/);
+});
+
+test.run();

@@ -1,0 +1,98 @@
+/**
+ * Counts records of an exit log: by reason with their times, or by what caused them.
+ *
+ * @module
+ */
+import { EXIT_RECORD } from '../cpu/layout.ts';
+import { EXIT_REASON, exitReasonName } from '../exit-reason.ts';
+
+/** One line of a count. Times in ns of the VM's clock. */
+export interface TallyRow {
+  readonly key: string;
+  readonly count: number;
+  readonly timeNs: number;
+  readonly minNs: number;
+  readonly maxNs: number;
+}
+
+export const TALLY_KEYS = ['reason', 'rip', 'port', 'gpa', 'msr', 'cr3', 'vcpu'] as const;
+export type TallyKey = (typeof TALLY_KEYS)[number];
+
+const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+const GPA_REASONS: readonly number[] = [EXIT_REASON.APIC_ACCESS, EXIT_REASON.EPT_VIOLATION, EXIT_REASON.EPT_MISCONFIG];
+
+interface Sum {
+  count: number;
+  timeNs: number;
+  minNs: number;
+  maxNs: number;
+}
+
+/** How a record is named; undefined: it has nothing of that kind. Numbers up to 2^53 are as good as bigints here and much cheaper. */
+type KeyOf = (view: DataView, at: number) => number | bigint | undefined;
+
+function word(field: number): KeyOf {
+  return (view, at) => {
+    const high = view.getUint32(at + field + 4, true);
+    return high < 0x20_0000 ? high * 0x1_0000_0000 + view.getUint32(at + field, true) : view.getBigUint64(at + field, true);
+  };
+}
+
+function only(reasons: readonly number[], key: KeyOf): KeyOf {
+  return (view, at) => (reasons.includes(view.getUint8(at + EXIT_RECORD.REASON)) ? key(view, at) : undefined);
+}
+
+const KEYS: Readonly<Record<TallyKey, KeyOf>> = {
+  reason: (view, at) => view.getUint8(at + EXIT_RECORD.REASON),
+  vcpu: (view, at) => view.getUint8(at + EXIT_RECORD.VCPU),
+  rip: word(EXIT_RECORD.RIP),
+  cr3: word(EXIT_RECORD.CR3),
+  port: only([EXIT_REASON.IO_INSTRUCTION], (view, at) => view.getUint16(at + EXIT_RECORD.QUALIFICATION + 2, true)),
+  msr: only([EXIT_REASON.MSR_READ, EXIT_REASON.MSR_WRITE], (view, at) => view.getUint32(at + EXIT_RECORD.SUBJECT, true)),
+  gpa: only(GPA_REASONS, word(EXIT_RECORD.SUBJECT)),
+};
+
+/** More keys than this are counted together: memory stays bounded whatever the log holds. */
+const KEYS_MAX = 1_000_000;
+
+export class Tally {
+  readonly key: TallyKey;
+  readonly #keyOf: KeyOf;
+  readonly #sums = new Map<number | bigint, Sum>();
+  #rest: Sum | undefined;
+
+  constructor(key: TallyKey) {
+    this.key = key;
+    this.#keyOf = KEYS[key];
+  }
+
+  add(view: DataView, at: number): void {
+    const key = this.#keyOf(view, at);
+    if (key === undefined) return;
+    const cost = view.getUint32(at + EXIT_RECORD.COST, true);
+    const sum = this.#sums.get(key) ?? this.#new(key);
+    sum.count++;
+    sum.timeNs += cost;
+    if (cost < sum.minNs) sum.minNs = cost;
+    if (cost > sum.maxNs) sum.maxNs = cost;
+  }
+
+  #new(key: number | bigint): Sum {
+    const sum: Sum = { count: 0, timeNs: 0, minNs: Number.POSITIVE_INFINITY, maxNs: 0 };
+    if (this.#sums.size < KEYS_MAX) this.#sums.set(key, sum);
+    else this.#rest ??= sum;
+    return this.#rest ?? sum;
+  }
+
+  /** The most frequent first; equal ones by their key. */
+  rows(): TallyRow[] {
+    const order = [...this.#sums].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? -1 : 1));
+    const rows = order.map(([key, sum]) => ({ key: this.#name(key), ...sum }));
+    return this.#rest === undefined ? rows : [...rows, { key: 'all others', ...this.#rest }];
+  }
+
+  #name(key: number | bigint): string {
+    if (this.key === 'reason') return exitReasonName(Number(key));
+    return this.key === 'vcpu' ? String(key) : hex(key);
+  }
+}
