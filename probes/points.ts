@@ -220,10 +220,13 @@ export const POINTS_ALL = POINTS.length + DEVICE_POINTS.length;
  */
 export type ProbeSink = (probe: number, arg0: number, arg1: number, arg2: number, arg3: number, arg4: number) => void;
 
+/** Bytes of a frame that a D program can read. */
+export const FRAME_CAPTURED = 0xc000;
+
 /** What takes the firings of `DEVICE_POINTS`. */
 export interface DeviceSink {
   enabled(probe: DeviceProbeNumber): boolean;
-  /** `structures`: the point's, one after the other as `placesOf` says. `frame`: what fr_addr points to. */
+  /** `structures`: the point's, one after the other as `placesOf` says. `frame`: what frameinfo's address points to, at most FRAME_CAPTURED of it. */
   fire(probe: DeviceProbeNumber, arg0: number, structures: Uint8Array, frame?: Uint8Array): void;
 }
 

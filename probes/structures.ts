@@ -67,11 +67,12 @@ export const FILEINFO = structure(
   'fileinfo',
   'string fi_name, string fi_dirname, string fi_pathname, offset_t fi_offset, string fi_fs, string fi_mount, int fi_oflags',
 );
+/** `address` points to the first `captured` bytes of the frame. */
 export const FRAMEINFO = structure(
   'frameinfo',
-  'size_t fr_length, size_t fr_captured, caddr_t fr_addr, uint16_t fr_ethertype, string fr_source, string fr_destination, string fr_reason',
+  'size_t length, size_t captured, caddr_t address, uint16_t ethertype, string source, string destination, string reason',
 );
-export const NICINFO = structure('nicinfo', 'int nic_instance, string nic_name, string nic_mac');
+export const NICINFO = structure('nicinfo', 'int instance, string name, string mac');
 
 export const STRUCTURES: readonly Structure[] = [BUFINFO, DEVINFO, FILEINFO, FRAMEINFO, NICINFO];
 

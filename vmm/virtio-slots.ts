@@ -73,7 +73,7 @@ export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
   nicMakers.forEach((make, i) => {
     const { saveable, ...parts } = make(vm.clock);
     if (saveable !== undefined) vm.addSaveable(`nic${i}-backend`, saveable);
-    const nic = new VirtioNet({ memory: vm.ram, clock: vm.clock, ...parts });
+    const nic = new VirtioNet({ memory: vm.ram, clock: vm.clock, instance: i, ...parts });
     add('virtio-net', nic);
     for (const kstat of nicKstats(i, nic, vm.clock.now())) vm.kstats.add(kstat);
   });

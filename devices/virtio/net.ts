@@ -18,6 +18,7 @@ import type { Clock, Deadline, DeviceState, DmaMemory } from '../../vmm/bus.ts';
 import { ETHERNET_BYTES, FRAME_MAX, GSO, type NetBackend, type Offload } from '../net/backend.ts';
 import { type Finish, finish, getOffload, putOffload, sound } from '../net/offload.ts';
 import { type Protection, type Spoof, UNPROTECTED } from '../net/protection.ts';
+import { NicTrace } from '../net/trace.ts';
 import { savedFlag, savedInt, savedInts, savedParts } from '../saved.ts';
 import { VirtioDevice, type Virtqueue } from './device.ts';
 import { MODES, macAt, NetFilter } from './net-filter.ts';
@@ -131,6 +132,8 @@ export interface NetOptions {
   /** Six bytes. */
   readonly mac: Uint8Array;
   readonly protection?: Protection;
+  /** Which of the VM's NICs it is, to those that trace; default the first. */
+  readonly instance?: number;
 }
 
 /** What a NIC has done, in the words of mac(9E). */
@@ -161,6 +164,9 @@ const COUNTERS = [
 /** Why a frame goes nowhere: the counter that tells. */
 export type Drop = 'ierrors' | 'oerrors' | Spoof;
 
+/** Of a chain that holds none. */
+const NO_FRAME = new Uint8Array(0);
+
 /** A sent frame whose buffer waits for its time. */
 interface Waiting {
   readonly chain: Chain;
@@ -185,16 +191,18 @@ export class VirtioNet extends VirtioDevice {
   /** Bits of GUEST_OFFLOADS that are on. */
   private guestOffloads = 0;
   private mac = 0;
+  private readonly trace: NicTrace;
   private readonly outgoing = new Uint8Array(FRAME_MAX);
   private readonly header = new Uint8Array(HEADER_BYTES);
   private readonly headerView = new DataView(this.header.buffer);
 
-  constructor({ memory, clock, backend, mac, protection }: NetOptions) {
+  constructor({ memory, clock, backend, mac, protection, instance = 0 }: NetOptions) {
     super(memory, [QUEUE_MAX, QUEUE_MAX, CONTROL_MAX], FEATURES);
     this.clock = clock;
     this.backend = backend;
     this.protection = protection ?? UNPROTECTED;
     this.factoryMac = mac.slice(0, 6);
+    this.trace = new NicTrace(instance, `net${instance}`, this.factoryMac);
     this.deadline = clock.deadline('virtio-net', (now) => this.complete(now));
     const view = new DataView(this.configuration.buffer);
     view.setUint16(CONFIG_STATUS, S_LINK_UP, true);
@@ -247,18 +255,18 @@ export class VirtioNet extends VirtioDevice {
   private sendChain(parts: readonly Part[]): number {
     const bytes = bytesOf(parts) - HEADER_BYTES;
     if (bytes < ETHERNET_BYTES || bytes > FRAME_MAX) {
-      this.dropped('oerrors');
+      this.dropped('oerrors', NO_FRAME);
       return 0;
     }
     const frame = this.outgoing.subarray(0, bytes);
     const whole = gather(this.memory, parts, 0, this.header) + gather(this.memory, parts, HEADER_BYTES, frame) === HEADER_BYTES + bytes;
     const offload = getOffload(this.headerView, 0);
     offload.checksumValid = false;
-    if (!whole || !this.mayLeave(offload) || !sound(offload, bytes)) this.dropped('oerrors');
+    if (!whole || !this.mayLeave(offload) || !sound(offload, bytes)) this.dropped('oerrors', frame);
     else {
       const spoof = this.protection.check(frame);
       if (spoof === undefined) this.sent(frame, offload);
-      else this.dropped(spoof);
+      else this.dropped(spoof, frame);
     }
     return bytes;
   }
@@ -274,12 +282,14 @@ export class VirtioNet extends VirtioDevice {
   private sent(frame: Uint8Array, offload: Offload): void {
     this.counters.opackets64++;
     this.counters.obytes64 += frame.length;
+    this.trace.tx(frame);
     this.backend.send(frame, offload);
   }
 
   /** A frame goes nowhere. */
-  private dropped(why: Drop): void {
+  private dropped(why: Drop, frame: Uint8Array): void {
     this.counters[why]++;
+    this.trace.drop(frame, why);
   }
 
   /** Gives back the buffers of sent frames that are due. */
@@ -302,7 +312,7 @@ export class VirtioNet extends VirtioDevice {
       offload,
       this.takes(),
       (finished, left) => this.received(finished, left),
-      () => this.dropped('ierrors'),
+      () => this.dropped('ierrors', frame),
     );
   }
 
@@ -324,7 +334,7 @@ export class VirtioNet extends VirtioDevice {
     this.starving = false;
     // No number of buffers that this driver posts is enough: they stay for the next frame.
     if (chains === 0) {
-      this.dropped('ierrors');
+      this.dropped('ierrors', frame);
       return true;
     }
     putOffload(this.headerView, 0, offload);
@@ -332,6 +342,7 @@ export class VirtioNet extends VirtioDevice {
     this.fill(queue, chains, frame);
     this.counters.ipackets64++;
     this.counters.rbytes64 += frame.length;
+    this.trace.rx(frame);
     this.signal(queue);
     return true;
   }

@@ -18,6 +18,7 @@ import {
   type DevicePoint,
   type DeviceProbeNumber,
   type DeviceSink,
+  FRAME_CAPTURED,
   listen,
   POINTS,
   POINTS_ALL,
@@ -53,7 +54,6 @@ const TWO32 = 0x1_0000_0000;
 const STRUCTURES_AT = MEMORY_MAP.TRACE + 0x1000;
 const STRUCTURES_BYTES = 0x1000;
 const FRAME_AT = STRUCTURES_AT + STRUCTURES_BYTES;
-const FRAME_BYTES = 0xc000;
 
 interface StructurePlaces {
   /** Of each structure, from the first one's start. */
@@ -64,7 +64,7 @@ interface StructurePlaces {
 
 function structurePlaces({ structures }: DevicePoint): StructurePlaces {
   const places = placesOf(structures).slice(0, -1);
-  const pointer = structures[0] === FRAMEINFO ? FRAMEINFO.members.find(({ name }) => name === 'fr_addr')?.offset : undefined;
+  const pointer = structures[0] === FRAMEINFO ? FRAMEINFO.members.find(({ name }) => name === 'address')?.offset : undefined;
   return { places, pointer };
 }
 
@@ -86,7 +86,7 @@ export class Tracer {
     this.#vm = vm;
     this.#u32 = vm.u32;
     this.#arguments = new Uint8Array(vm.memory.buffer, STRUCTURES_AT, STRUCTURES_BYTES);
-    this.#frame = new Uint8Array(vm.memory.buffer, FRAME_AT, FRAME_BYTES);
+    this.#frame = new Uint8Array(vm.memory.buffer, FRAME_AT, FRAME_CAPTURED);
     this.#events = events;
     this.#switches = new ProbeSwitches(vm.memory.buffer, MEMORY_MAP.VM_BASE + VM_AREA.PROBES);
     this.#programs = new Programs({
@@ -199,7 +199,7 @@ export class Tracer {
     const { places, pointer } = PLACES.get(probe) as StructurePlaces;
     for (let i = 0; i < places.length; i++) this.#pointer(at + 2 * (i + 1), STRUCTURES_AT + (places[i] as number));
     if (frame !== undefined && pointer !== undefined) {
-      this.#frame.set(frame.length > FRAME_BYTES ? frame.subarray(0, FRAME_BYTES) : frame);
+      this.#frame.set(frame.length > FRAME_CAPTURED ? frame.subarray(0, FRAME_CAPTURED) : frame);
       this.#pointer((STRUCTURES_AT + pointer) >>> 2, FRAME_AT);
     }
     this.#programs.firing(cpu, probe);
