@@ -89,6 +89,8 @@ export class I8042 implements PortDevice, Saveable {
   private readonly keyboard = new Keyboard();
   private readonly replies = new ByteQueue(REPLIES);
   private readonly auxQueue = new ByteQueue(QUEUE);
+  /** Called whenever the guest has done something after which the keyboard is `ready`. */
+  onReady: (() => void) | undefined;
   private commandByte = COMMAND_BYTE;
   private outputPort = OUT_NO_RESET | OUT_A20;
   /** The controller command that awaits a byte at port 60h, or 0. */
@@ -120,6 +122,16 @@ export class I8042 implements PortDevice, Saveable {
     return taken;
   }
 
+  /** The keyboard is on and all that it sent has been read: a key would be taken at once. */
+  get ready(): boolean {
+    return !this.full && this.replies.count === 0 && (this.commandByte & CB_KEYBOARD_OFF) === 0 && this.keyboard.idle;
+  }
+
+  /** The guest has enabled the keyboard since the last reset. */
+  get wasEnabled(): boolean {
+    return this.keyboard.enabled;
+  }
+
   /** Bytes that the auxiliary device sends of its own (a movement packet), all or none. */
   auxInput(bytes: readonly number[]): boolean {
     if (this.auxQueue.space < bytes.length) return false;
@@ -148,10 +160,12 @@ export class I8042 implements PortDevice, Saveable {
       this.data(byte);
     }
     this.fill();
+    if (this.ready) this.onReady?.();
   }
 
   reset(): void {
     this.keyboard.reset();
+    this.keyboard.enabled = false;
     this.aux?.reset();
     this.replies.clear();
     this.auxQueue.clear();
@@ -214,6 +228,7 @@ export class I8042 implements PortDevice, Saveable {
       this.full = false;
       this.drive();
       this.fill();
+      if (this.ready) this.onReady?.();
     }
     return value;
   }
@@ -371,6 +386,8 @@ export class I8042 implements PortDevice, Saveable {
 class Keyboard {
   readonly queue = new ByteQueue(QUEUE);
   leds = 0;
+  /** Was told to scan (F4h, F6h) since power-on. */
+  enabled = false;
   private scanning = true;
   private scanSet = 2;
   /** The command whose parameter comes next, or 0. */
@@ -390,6 +407,10 @@ class Keyboard {
       }
     }
     return true;
+  }
+
+  get idle(): boolean {
+    return this.scanning && this.queue.count === 0;
   }
 
   send(): number {
@@ -415,8 +436,8 @@ class Keyboard {
   }
 
   save(): DeviceState {
-    const { leds, scanning, scanSet, awaiting, last } = this;
-    return { leds, scanning, scanSet, awaiting, last, queue: this.queue.list() };
+    const { leds, enabled, scanning, scanSet, awaiting, last } = this;
+    return { leds, enabled, scanning, scanSet, awaiting, last, queue: this.queue.list() };
   }
 
   /** Checks a saved state without taking it. */
@@ -424,6 +445,7 @@ class Keyboard {
     return {
       registers: {
         leds: savedInt(state, 'leds', 0, 7),
+        enabled: savedFlag(state, 'enabled'),
         scanning: savedFlag(state, 'scanning'),
         scanSet: savedInt(state, 'scanSet', 1, 2),
         awaiting: savedInt(state, 'awaiting', 0, 0xff),
@@ -460,6 +482,7 @@ class Keyboard {
         break;
       case 0xf4:
         this.scanning = true;
+        this.enabled = true;
         this.answer(ACK);
         break;
       case 0xf5: // defaults, scanning off
@@ -469,6 +492,7 @@ class Keyboard {
         break;
       case 0xf6: // defaults
         this.scanning = true;
+        this.enabled = true;
         this.scanSet = 2;
         this.answer(ACK);
         break;

@@ -7,6 +7,7 @@
  * | 8259s, ELCR | 20h, A0h, 4D0h | |
  * | 8254, port 61h | 40h-43h, 61h | 0 (IOAPIC input 2) |
  * | i8042, port 92h | 60h, 64h, 92h | 1, 12 |
+ * | VGA, when there is one | 3B4h-3DAh, A0000h-BFFFFh | |
  * | COM1 | 3F8h | 4 |
  * | RTC and CMOS | 70h | 8 |
  * | ACPI PM1a, PM timer, GPE0 | 600h-60Fh | 9 (SCI) |
@@ -16,7 +17,7 @@
  * | reset control | CF9h | |
  * | debug exit | where `debugExit` says | |
  *
- * Low RAM ends at 3 GiB; A0000h-BFFFFh is the VGA window with no card behind it. There is no firmware: the loader writes the guest into RAM
+ * Low RAM ends at 3 GiB; A0000h-BFFFFh is the VGA window, with no card behind it unless asked for. There is no firmware: the loader writes the guest into RAM
  * and the vCPU starts at its entry, with ACPI tables in E0000h-FFFFFh and an E820 map, and the interrupt controllers as a BIOS leaves
  * them. A port or address that nothing claims floats. A reset of any kind loads the guest again: memory keeps what it held.
  *
@@ -39,6 +40,8 @@ import { Rtc } from '../devices/rtc.ts';
 import { Serial } from '../devices/serial.ts';
 import { VirtioConsole, type WindowSize } from '../devices/virtio/console.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
+import type { Vga } from '../devices/vga.ts';
+import { WINDOW as VGA_WINDOW } from '../devices/vga-state.ts';
 import { bootMemory, Scratch } from './boot-memory.ts';
 import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
 import { type BootKind, type BootResult, checkFirmware, e820, type E820Entry, loadGuest, lowAlias } from './boot/index.ts';
@@ -50,11 +53,13 @@ import { enter, memoryTypes } from './enter.ts';
 import type { ExitCosts } from './exit-cost.ts';
 import type { Buttons } from './extension.ts';
 import type { Irqchip } from './interrupts.ts';
+import { type KeyCodes, KeyboardInput } from './keyboard-input.ts';
 import { LOW_RAM_END } from './memory.ts';
 import type { Outcome } from './report.ts';
 import type { Intercepts } from './intercepts.ts';
 import { Turns } from './turns.ts';
 import { addVirtio, type VirtioOptions } from './virtio-slots.ts';
+import { addVideo, VIDEO_BIOS_FILE, type VideoOptions } from './video.ts';
 import { Vm } from './vm.ts';
 
 /** The guest's files, read anew at each boot so that they need not stay in memory. */
@@ -89,6 +94,8 @@ export interface MachineOptions extends VirtioOptions {
   readonly cpus?: number;
   /** A virtio console, which then is where console input goes. */
   readonly virtioConsole?: { readonly output: (byte: number) => void; readonly size?: WindowSize };
+  /** A VGA; none without. */
+  readonly video?: VideoOptions;
   /** Port of the debug-exit device; none without. */
   readonly debugExit?: number;
   /** RTC at time 0: seconds since 1970. */
@@ -113,7 +120,6 @@ export interface Outside {
   idle(until: number): number;
 }
 
-const VGA_WINDOW = { gpa: 0xa0000, bytes: 0x20000 };
 const SCI_LINE = 9;
 /** SLP_TYP with which firmware's APM turns the machine off: soft off on the PIIX4 that it was written for (PIIX4 data sheet, PMCNTRL). */
 const SLP_TYP_APM = 0;
@@ -142,9 +148,11 @@ export class Machine {
   readonly #resettable: { reset(): void }[] = [];
   readonly #rsdp: number;
   readonly #pci: Pci;
+  readonly #video: Vga | undefined;
   /** Console input that waits for its interrupt exit. */
   readonly #input: Uint8Array[] = [];
   readonly #inputDue: Deadline;
+  readonly #keys: KeyboardInput;
   readonly buttons: Buttons;
   #ending: Ending | undefined;
 
@@ -206,7 +214,9 @@ export class Machine {
       const highBytes = vm.ram.size - lowMemory;
       for (const [file, bytes] of firmwareFiles({ lowBytes: lowMemory, highBytes, acpi: { cpus } })) config.addFile(file, bytes);
     }
+    if (options.video?.bios !== undefined) config.addFile(VIDEO_BIOS_FILE, options.video.bios);
     this.#attach('fwcfg', config);
+    if (options.video !== undefined) this.#video = this.#attach('vga', addVideo(vm, options.video));
     const test = new TestDevice({ lines: Array.from({ length: LINES }, (_, n) => line(n)) });
     test.attachMemory(vm.mmio);
     this.#attach('testdev', test);
@@ -225,6 +235,7 @@ export class Machine {
     }
     // Firmware makes its own tables.
     this.#rsdp = options.firmware === undefined ? this.#placeAcpi() : 0;
+    this.#keys = new KeyboardInput(vm.clock, this.keyboard, options.firmware !== undefined);
     this.#inputDue = vm.clock.deadline('console input', () => this.#deliverInput());
     this.buttons = this.#makeButtons(reset);
   }
@@ -299,6 +310,7 @@ export class Machine {
     const map = e820(lowBytes, vm.ram.size - lowBytes);
     this.#firmwareData(map);
     this.#pci.assign(PCI_WINDOW, PCI_IO);
+    this.#video?.enterTextMode();
     const scratch = new Scratch();
     const result = loadGuest({
       ...load(scratch.room),
@@ -307,6 +319,7 @@ export class Machine {
       memoryMap: map,
       acpiRsdp: this.#rsdp,
       kind: this.#options.kind,
+      textMode: this.#video !== undefined,
     });
     scratch.release();
     if (result.ok) enter(this.#bootProcessor, result.entry);
@@ -339,6 +352,11 @@ export class Machine {
     if (bytes.length === 0) return;
     this.#input.push(bytes);
     this.#inputDue.arm(this.vm.clock.now());
+  }
+
+  /** Keys for the PS/2 keyboard from outside, in their order. */
+  keyInput(keys: readonly KeyCodes[]): void {
+    this.#keys.push(keys);
   }
 
   #deliverInput(): void {

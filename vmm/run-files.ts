@@ -7,8 +7,15 @@ import { statSync } from 'node:fs';
 import type { RunOptions } from './worker-messages.ts';
 
 /** Each file with the option that named it. */
-export function filesOf({ kernel, initrd, bios, restore, disks = [] }: RunOptions): { readonly option: string; readonly path: string }[] {
-  const single = Object.entries({ '--kernel': kernel, '--initrd': initrd, '--bios': bios, '--restore': restore });
+export function filesOf({
+  kernel,
+  initrd,
+  bios,
+  vgaBios,
+  restore,
+  disks = [],
+}: RunOptions): { readonly option: string; readonly path: string }[] {
+  const single = Object.entries({ '--kernel': kernel, '--initrd': initrd, '--bios': bios, '--vga': vgaBios, '--restore': restore });
   const named = [
     ...single,
     ...disks.flatMap(({ path, overlay }): [string, string | undefined][] => [

@@ -35,9 +35,11 @@ const BOARD = [
   'rng',
   'console',
   'bios',
+  'vga',
+  'vgaBios',
 ] as const;
 /** What a reset reads again, wherever the machine is by then. */
-const FILES = ['kernel', 'initrd', 'bios'] as const;
+const FILES = ['kernel', 'initrd', 'bios', 'vgaBios'] as const;
 export type BoardOptions = Pick<RunOptions, (typeof BOARD)[number]>;
 
 interface About {

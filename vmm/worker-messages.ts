@@ -16,6 +16,7 @@ import type { NicRings } from '../devices/net/ring-backend.ts';
 import type { CpuModel } from './cpu/cpuid.ts';
 import type { ExitCosts } from './exit-cost.ts';
 import type { Intercepts } from './intercepts.ts';
+import type { KeyCodes } from './keyboard-input.ts';
 import type { KstatPublication } from './kstat.ts';
 import type { Outcome, VmReport } from './report.ts';
 
@@ -41,6 +42,9 @@ export interface RunOptions {
   readonly rng?: boolean;
   /** The terminal is on a virtio console. */
   readonly console?: { readonly size?: WindowSize };
+  /** A VGA, and the video BIOS that firmware runs for it. */
+  readonly vga?: 'text';
+  readonly vgaBios?: string;
   readonly debugExit?: number;
   readonly rtcEpoch?: number;
   /** Of everything that is random in the machine. */
@@ -72,6 +76,8 @@ export interface WorkerData {
   /** Words of `SIGNAL`. */
   readonly signal: SharedArrayBuffer;
   readonly input: MessagePort;
+  /** The block of the VGA (`devices/vga-state.ts`), when there is one. */
+  readonly screen?: SharedArrayBuffer;
   /** For extensions, before the first instruction. */
   readonly extensions?: readonly ExtensionMessage[];
   /** For each NIC, if its back end is in the main thread. */
@@ -83,8 +89,13 @@ export interface WorkerData {
 /** Words of the signal block: something to receive, and a request to end. */
 export const SIGNAL = { INPUT: 0, QUIT: 1 } as const;
 
-/** Messages on the input port: bytes for the console; null when the input has ended; something for an extension. */
-export type InputMessage = Uint8Array | null | ExtensionMessage;
+/** Keys for the PS/2 keyboard. */
+export interface KeyMessage {
+  readonly keys: readonly KeyCodes[];
+}
+
+/** Messages on the input port: bytes for the console; keys; null when the input has ended; something for an extension. */
+export type InputMessage = Uint8Array | KeyMessage | null | ExtensionMessage;
 
 /** The VM exists and is about to run: all that other threads need to see into it. */
 export interface Started {

@@ -30,6 +30,7 @@ class Refusal extends Error {
 }
 
 const POLL_MS = 200;
+const VIDEO_BIOS_MAX = 65536;
 /** No file that makes a guest is larger; what is not loaded, such as debugging information, counts. */
 const FILE_MAX = 3584 * 1048576;
 /** The same for what does not tell its size and has to be gathered. */
@@ -100,11 +101,13 @@ class World implements Outside {
       const message = receiveMessageOnPort(this.#port) as { message: InputMessage } | undefined;
       if (message === undefined) return any;
       if (message.message === null) this.attached = this.#networked;
-      else if (!(message.message instanceof Uint8Array)) this.#extensions.receive(message.message);
-      else {
+      else if (message.message instanceof Uint8Array) {
         this.#machine.consoleInput(message.message);
         any = true;
-      }
+      } else if ('keys' in message.message) {
+        this.#machine.keyInput(message.message.keys);
+        any = true;
+      } else this.#extensions.receive(message.message);
     }
   }
 
@@ -190,6 +193,15 @@ function readFirmware(path: string): Uint8Array {
     throw new Refusal(`--bios ${named(path)}: ${(error as Error).message}`);
   }
   return image;
+}
+
+function readVideoBios(path: string | undefined): Uint8Array | undefined {
+  if (path === undefined) return undefined;
+  const rom = readGuestFile('--vga text,rom=', path, (bytes) => new Uint8Array(bytes));
+  // An option ROM: signature, length in blocks of 512 bytes (PCI Firmware Specification, 5.2.1.2).
+  const fits = rom[0] === 0x55 && rom[1] === 0xaa && rom.length <= VIDEO_BIOS_MAX;
+  if (!fits) throw new Refusal(`--vga text,rom=${path}: not a video BIOS, which starts with 55 AA and has at most 64 kB`);
+  return rom;
 }
 
 function restoreFrom(path: string, machine: Machine): void {
@@ -310,6 +322,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     nicMakers: nics.makers,
     ...disks.options,
     seed: options.seed,
+    video: data.screen === undefined ? undefined : { state: new Uint8Array(data.screen), bios: readVideoBios(options.vgaBios) },
     debugExit: options.debugExit,
     rtcEpoch: options.rtcEpoch,
   });

@@ -198,12 +198,23 @@ function fillHeader(view: DataView, loaded: Loaded, cmdline: number): void {
   view.setUint32(CMD_LINE_PTR, cmdline, true);
 }
 
+/** struct screen_info (screen_info.h) of a VGA in mode 3: 80 columns, 25 rows of 16 lines, an EGA monitor's memory, cursor at the top. */
+function screenInfo(view: DataView): void {
+  view.setUint8(0x06, 3); // orig_video_mode
+  view.setUint8(0x07, 80); // orig_video_cols
+  view.setUint16(0x0a, 3, true); // orig_video_ega_bx: 256 KB
+  view.setUint8(0x0e, 25); // orig_video_lines
+  view.setUint8(0x0f, 1); // orig_video_isVGA: VIDEO_TYPE_VGAC
+  view.setUint16(0x10, 16, true); // orig_video_points
+}
+
 /** struct boot_params (zero-page.rst); everything lies below 4 GiB, so the ext_ fields stay 0. */
 function zeroPage(options: BootOptions, loaded: Loaded, cmdline: number): Uint8Array {
   const page = new Uint8Array(ZERO_PAGE_SIZE);
   const view = new DataView(page.buffer);
   page.set(loaded.image.header, SETUP_HEADER);
   fillHeader(view, loaded, cmdline);
+  if (options.textMode === true) screenInfo(view);
   view.setBigUint64(ACPI_RSDP_ADDR, BigInt(options.acpiRsdp), true);
   const map = options.memoryMap.slice(0, E820_MAX);
   view.setUint8(E820_ENTRIES, map.length);

@@ -44,6 +44,8 @@ export interface BootOptions {
   readonly memoryMap: readonly E820Entry[];
   /** Guest physical address of the ACPI RSDP, 0 when there is none. */
   readonly acpiRsdp: number;
+  /** There is a VGA in text mode 3, which a kernel is told where its protocol can. */
+  readonly textMode?: boolean | undefined;
   /** Use this entry and refuse the file if it has none. */
   readonly kind?: BootKind | undefined;
 }

@@ -28,6 +28,8 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Promise<Com
   save: async () => (await import('./save.ts')).saveCommand(),
   stop: async () => (await import('./stop.ts')).stopCommand(),
   reset: async () => (await import('./stop.ts')).resetCommand(),
+  screen: async ({ done }) => (await import('./screen.ts')).screenCommand(done),
+  type: async () => (await import('./type.ts')).typeCommand(),
   events: async () => (await import('./events.ts')).eventsCommand(),
 };
 

@@ -1,11 +1,13 @@
 /**
- * Where the terminal is in the guest: on COM1, or on a virtio console (`--console virtio`), with what stands behind COM1 then.
+ * Where the terminal is in the guest: on COM1, on a virtio console (`--console virtio`), or on a VGA and a keyboard (`--vga text`), with what stands behind
+ * COM1 then.
  *
  * @module
  */
 import process from 'node:process';
 import { isOutside } from '../../devices/net/options.ts';
 import type { RunOptions } from '../worker-messages.ts';
+import { UsageError } from './options.ts';
 
 export const CONSOLES = ['serial', 'virtio'] as const;
 
@@ -22,13 +24,18 @@ export function consoleOf({ console: kind }: ConsoleArguments): RunOptions['cons
   return isTTY === true ? { size: { columns: columns & 0xffff, rows: rows & 0xffff } } : {};
 }
 
-/** What follows from where the terminal is. */
+/** What follows from where the terminal is. Throws UsageError when two want it. */
 export function terminalOf(
   args: ConsoleArguments,
-  { console, nics = [] }: Pick<RunOptions, 'console' | 'nics'>,
+  { console, vga, nics = [] }: Pick<RunOptions, 'console' | 'vga' | 'nics'>,
 ): Pick<RunOptions, 'serial' | 'attached' | 'idle'> {
-  const serial = args.serial ?? (console === undefined ? 'stdio' : 'null');
-  const attached = serial === 'stdio' || console !== undefined;
+  if (vga !== undefined && console !== undefined)
+    throw new UsageError('--console virtio: the terminal shows the VGA (--vga text); give one of them');
+  if (vga !== undefined && args.serial === 'stdio')
+    throw new UsageError('--serial stdio: the terminal shows the VGA (--vga text); give --serial null or a file');
+  const elsewhere = console !== undefined || vga !== undefined;
+  const serial = args.serial ?? (elsewhere ? 'null' : 'stdio');
+  const attached = serial === 'stdio' || elsewhere;
   const person = attached && process.stdin.isTTY === true;
   return {
     serial: serial === 'stdio' || serial === 'null' ? serial : { file: serial },

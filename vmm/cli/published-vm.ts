@@ -8,7 +8,7 @@
  */
 import process from 'node:process';
 import { claimVm, RuntimeDirectoryError, runtimeDirectoryPath, type VmClaim } from '../runtime-directory.ts';
-import type { VmServer } from '../vm-socket-server.ts';
+import type { VmServer, VmService } from '../vm-socket-server.ts';
 import type { Started } from '../worker-messages.ts';
 import { POWER_SERVICE, type PowerService } from './power-service.ts';
 import { SAVE_SERVICE, type SaveService } from './save-service.ts';
@@ -51,9 +51,15 @@ export class PublishedVm {
   }
 
   /** The VM is about to run: clients may come. */
-  open(started: Started, tracing: VmTracing, saving: SaveService, power: PowerService): void {
+  open(
+    started: Started,
+    tracing: VmTracing,
+    saving: SaveService,
+    power: PowerService,
+    more: Readonly<Record<string, VmService>> = {},
+  ): void {
     if (this.#claim === undefined || this.#closed) return;
-    this.#open(this.#claim, started, tracing, saving, power).catch((error: NodeJS.ErrnoException) =>
+    this.#open(this.#claim, started, tracing, saving, power, more).catch((error: NodeJS.ErrnoException) =>
       warn(`${this.#claim?.socket.path}: ${error.code ?? error.stack}`),
     );
   }
@@ -64,6 +70,7 @@ export class PublishedVm {
     tracing: VmTracing,
     saving: SaveService,
     power: PowerService,
+    more: Readonly<Record<string, VmService>>,
   ): Promise<void> {
     const [{ VmServer }, { KSTAT_SERVICE, KstatService }, { CONTROL_SERVICE, controlService }, { TRACE_SERVICE, LazyTraceService }] =
       await Promise.all([
@@ -81,6 +88,7 @@ export class PublishedVm {
       [TRACE_SERVICE]: trace.serve,
       [SAVE_SERVICE]: saving.serve,
       [POWER_SERVICE]: power.serve,
+      ...more,
     });
     this.#trace = trace;
     setTimeout(trace.preload, PRELOAD_MS).unref();

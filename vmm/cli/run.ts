@@ -19,6 +19,7 @@ import { CONSOLES, consoleOf, terminalOf } from './console-option.ts';
 import { parseNic } from './nic-options.ts';
 import type { TraceArguments } from './dlite-options.ts';
 import { type InlineTrace, runSession, type SessionResult } from './session.ts';
+import { parseVga } from './vga-option.ts';
 import { exitStatus, outcomeText, summaryLines } from './summary.ts';
 
 /** Options that `run` and `demo` share. */
@@ -26,6 +27,7 @@ export interface GuestArguments {
   memory?: string;
   serial?: string;
   console?: (typeof CONSOLES)[number];
+  vga?: string;
   exits?: boolean;
   'exit-cost'?: string;
   intercept?: string;
@@ -73,6 +75,7 @@ const BOARD_OPTIONS = [
   'nic',
   'console',
   'bios',
+  'vga',
 ] as const;
 
 const ENTRIES = ['bzimage', 'bzimage32', 'bzimage16', 'pvh', 'multiboot'] as const satisfies readonly BootKind[];
@@ -92,6 +95,12 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       requiresArg: true,
       defaultDescription: 'serial',
       describe: 'where the terminal is: COM1, or a virtio console (hvc0), with --serial null then unless told otherwise',
+    })
+    .option('vga', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'text: a VGA and a keyboard on the terminal (not on one: shown at the end); text,rom=FILE: with this video BIOS',
+      defaultDescription: 'none',
     })
     .option('exits', { type: 'boolean', describe: 'print what the guest did when it ends (the default on a terminal; --no-exits)' })
     .option('exit-cost', {
@@ -185,12 +194,13 @@ function asUsage<T>(parse: () => T): T {
 }
 
 /** Turns the arguments into what the VM's thread takes. Throws UsageError. */
-export function settingsOf(args: GuestArguments, defaultName: string): Settings {
+export function settingsOf(args: GuestArguments, defaultName: string, bios?: string): Settings {
   if (args.engine !== 'interp') {
     throw new UsageError(
       `--engine ${args.engine}: ${['jit', 'mixed', 'check'].includes(args.engine) ? 'not built yet' : 'unknown'}; there is interp`,
     );
   }
+  const video = parseVga(args.vga, bios);
   const seed = parseSeed('--seed', args.seed ?? BOARD_DEFAULTS.seed);
   if (args.name !== undefined && !/^[!-~][ -~]*$/.test(args.name))
     throw new UsageError(`--name '${printable(args.name)}': not a name; write letters`);
@@ -201,8 +211,9 @@ export function settingsOf(args: GuestArguments, defaultName: string): Settings 
   return {
     name: args.name ?? defaultName,
     memory: asUsage(() => parseMemorySize(args.memory ?? BOARD_DEFAULTS.memory)),
-    ...terminalOf(args, { console, nics }),
+    ...terminalOf(args, { console, nics, ...video }),
     console,
+    ...video,
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'] ?? BOARD_DEFAULTS['exit-cost'])),
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
     cpu: args.cpu ?? BOARD_DEFAULTS.cpu,
@@ -235,6 +246,7 @@ export async function runGuest(
     else trace = prepareTrace(traced, output);
   }
   const result = await runSession({ run, output, trace });
+  if (result.screen !== undefined) output.write(`${result.screen.lines.join('\n').trimEnd()}\n`);
   const shown = args.exits ?? (process.stdout.isTTY === true && !args.json);
   if (result.death !== undefined) process.stderr.write(`\n${result.death}\n`);
   else if (result.outcome.kind !== 'power-off' && !shown) process.stderr.write(`lucid: ${outcomeText(result.outcome)}\n`);
@@ -244,8 +256,8 @@ export async function runGuest(
   return exitStatus(result.outcome);
 }
 
-function jsonOf(run: RunOptions, { outcome, report, host }: SessionResult): object {
-  return { name: run.name, outcome, exitStatus: exitStatus(outcome), ...report, host };
+function jsonOf(run: RunOptions, { outcome, report, host, screen }: SessionResult): object {
+  return { name: run.name, outcome, exitStatus: exitStatus(outcome), ...report, host, screen };
 }
 
 /** The files of the guest: a kernel with what goes with it, firmware, or a snapshot. A machine with a disk and no kernel starts in firmware. */
@@ -342,13 +354,14 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
         .example('$0 run --kernel test.elf --debug-exit 0xf4 --limit time=10 --exits', 'run a test kernel, count its exits')
         .example('$0 run --kernel vmlinuz --cpus 2 --disk root.img,snapshot', 'two processors, a disk whose image stays as it is')
         .example('$0 run disk.img,snapshot', 'boot a disk by its own boot loader; the image stays as it is')
+        .example('$0 run dos.img --vga text', 'with a screen and a keyboard instead of COM1')
         .example('$0 run --kernel vmlinuz --serial null --json', 'the counts, for a script')
         .example("$0 run --kernel vmlinuz -n 'kvm-inj-virq { @[arg0] = count(); }'", 'trace with D from the first instruction on')
         .epilogue(TRACE_HELP) as Argv<RunArguments>,
     handler: async (args) => {
       const guest = guestOf(args);
       const disk = args.image === undefined ? args.disk : [args.image, ...(args.disk ?? [])];
-      const own = settingsOf({ ...args, disk }, nameOf(args, disk?.[0]));
+      const own = settingsOf({ ...args, disk }, nameOf(args, disk?.[0]), guest.bios);
       const ways = { append: args.append, kind: args.entry as BootKind | undefined };
       const settings = { ...own, ...ways, ...(guest.restore === undefined ? undefined : await savedBoard(guest.restore, args)) };
       const terminal = terminalOf(args, settings);

@@ -8,22 +8,19 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { createRing, RingReader } from '../console-ring.ts';
 import { compileCore } from '../cpu/core.ts';
 import type { VmTraceHost } from '../../probes/session/vm-host.ts';
+import type { KeyCodes } from '../keyboard-input.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
-import {
-  type ExtensionMessage,
-  type InputMessage,
-  type RunOptions,
-  SIGNAL,
-  type WorkerData,
-  type WorkerMessage,
-} from '../worker-messages.ts';
+import { type ExtensionMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
+import { codesOf } from './key-codes.ts';
 import { NicService } from './nic-service.ts';
 import { eventsMessages, eventsReceived } from './events-option.ts';
 import { UsageError } from './options.ts';
 import { PowerService } from './power-service.ts';
 import { PublishedVm } from './published-vm.ts';
 import { SaveService } from './save-service.ts';
+import { answerOf, KEYBOARD_SERVICE, keyboardService, SCREEN_SERVICE, type ScreenAnswer, ScreenSession } from './screen-session.ts';
 import { Terminal } from './terminal.ts';
+import { strokesOf } from './terminal-keys.ts';
 import { VmTracing } from './vm-tracing.ts';
 
 /** What a run came to. */
@@ -33,6 +30,8 @@ export interface SessionResult {
   readonly host: HostReport;
   /** Registers, disassembly and last exits of a guest that died. */
   readonly death: string | undefined;
+  /** What the VGA showed at the end. */
+  readonly screen: ScreenAnswer | undefined;
 }
 
 export interface SessionOptions {
@@ -121,6 +120,7 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   const ring = createRing();
   const signal = new Int32Array(new SharedArrayBuffer(8));
   const { port1, port2 } = new MessageChannel();
+  const screen = run.vga === undefined ? undefined : new ScreenSession();
   const published = PublishedVm.claim(run.name);
   const tracing = new VmTracing(run, published.vmid);
   const pump = new ConsolePump(new RingReader(ring), output);
@@ -138,6 +138,7 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     ring,
     signal: signal.buffer,
     input: port2,
+    screen: screen?.state,
     extensions: [...eventsMessages(run.events), ...tracing.early()],
     nicRings: nics.rings,
     startedAt: performance.timeOrigin,
@@ -148,6 +149,10 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   worker.postMessage(data, [port2]);
   const tell = (message: ExtensionMessage): void => {
     port1.postMessage(message);
+    wake(SIGNAL.INPUT);
+  };
+  const type = (keys: readonly KeyCodes[]): void => {
+    port1.postMessage({ keys });
     wake(SIGNAL.INPUT);
   };
   tracing.connect(tell);
@@ -175,12 +180,26 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     wake(SIGNAL.QUIT);
     setTimeout(giveUp, PATIENCE_MS).unref();
   };
-  const terminal = run.attached ? openTerminal((message) => port1.postMessage(message), wake, quit) : undefined;
+  const terminal = run.attached
+    ? openTerminal(
+        (bytes) => {
+          if (run.vga === undefined) port1.postMessage(Uint8Array.from(bytes));
+          else type(strokesOf(Buffer.from(bytes).toString('latin1')).flatMap(codesOf));
+        },
+        () => port1.postMessage(null),
+        wake,
+        quit,
+      )
+    : undefined;
   const release = onInterruption(quit);
   worker.on('message', (message: WorkerMessage) => {
     if (message.kind === 'started') {
       tracing.started(message.memory);
-      published.open(message, tracing, saving, power);
+      published.open(message, tracing, saving, power, {
+        [KEYBOARD_SERVICE]: keyboardService(type),
+        ...(screen === undefined ? undefined : { [SCREEN_SERVICE]: screen.serve }),
+      });
+      screen?.started(message.memory, output);
     } else if (message.kind === 'frames') nics.move();
     else if (message.kind === 'warning') process.stderr.write(`lucid: ${message.text}\n`);
     else if (message.kind === 'extension') {
@@ -206,27 +225,29 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };
     const outcome: Outcome = stopped && ended.outcome.kind === 'interrupted' ? { kind: 'stopped' } : ended.outcome;
-    return { outcome, report: ended.report, host, death: ended.death };
+    const shown = screen?.read();
+    return { outcome, report: ended.report, host, death: ended.death, screen: shown === undefined ? undefined : answerOf(shown) };
   } finally {
     release();
     tracing.ended();
     nics.close();
     published.close();
     output.off('error', quit);
+    screen?.close();
     terminal?.restore();
     port1.close();
     await worker.terminate();
   }
 }
 
-function openTerminal(send: (message: InputMessage) => void, wake: (word: number) => void, quit: () => void): Terminal {
+function openTerminal(input: (bytes: Uint8Array) => void, end: () => void, wake: (word: number) => void, quit: () => void): Terminal {
   const terminal = new Terminal({
     input(bytes) {
-      send(Uint8Array.from(bytes));
+      input(bytes);
       wake(SIGNAL.INPUT);
     },
     end() {
-      send(null);
+      end();
       wake(SIGNAL.INPUT);
     },
     quit,

@@ -1,0 +1,104 @@
+/**
+ * A run's screen and keyboard, in the main thread: shows the one on the person's terminal, and serves both to other commands.
+ *
+ * The services of the VM's socket: `screen` answers each message with what is on the screen (ScreenAnswer), `keyboard` takes `{ "keys": [[...], ...] }`,
+ * scan codes of set 2.
+ *
+ * @module
+ */
+import { VGA_BYTES } from '../../devices/vga-state.ts';
+import type { KeyCodes } from '../keyboard-input.ts';
+import { readScreen, screenLines, type TextScreen } from '../text-screen.ts';
+import type { VmService } from '../vm-socket-server.ts';
+import { ScreenView } from './screen-view.ts';
+
+export const SCREEN_SERVICE = 'screen';
+export const KEYBOARD_SERVICE = 'keyboard';
+
+/** What `lucid screen` hears. */
+export interface ScreenAnswer {
+  readonly mode: TextScreen['mode'];
+  readonly columns: number;
+  readonly rows: number;
+  /** Row and column from 0, or null when the cursor does not show. */
+  readonly cursor: readonly [number, number] | null;
+  readonly lines: readonly string[];
+}
+
+export function answerOf(screen: TextScreen): ScreenAnswer {
+  const { mode, columns, rows, cursor } = screen;
+  return { mode, columns, rows, cursor: cursor < 0 ? null : [Math.floor(cursor / columns), cursor % columns], lines: screenLines(screen) };
+}
+
+const LOOK_MS = 30;
+/** Of a terminal that does not tell its size. */
+const COLUMNS = 80;
+const ROWS = 25;
+/** Codes of one key that a keyboard sends together, and keys of one message. */
+const CODES_MAX = 8;
+const KEYS_MAX = 100_000;
+
+export class ScreenSession {
+  /** The VGA's block, for the VM's thread. */
+  readonly state = new SharedArrayBuffer(VGA_BYTES);
+  readonly #bytes = new Uint8Array(this.state);
+  readonly #view = new ScreenView();
+  #memory: ArrayBufferLike | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #terminal: NodeJS.WriteStream | undefined;
+
+  /** The VM is about to run. On a terminal the screen is shown from now on. */
+  started(memory: ArrayBufferLike, output: NodeJS.WriteStream): void {
+    this.#memory = memory;
+    if (output.isTTY !== true) return;
+    this.#terminal = output;
+    output.write(ScreenView.OPEN);
+    process.on('exit', this.close);
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  read(): TextScreen | undefined {
+    return this.#memory === undefined ? undefined : readScreen(this.#memory, this.#bytes);
+  }
+
+  #look(): void {
+    const screen = this.read();
+    const terminal = this.#terminal;
+    // A terminal that does not keep up is asked less often.
+    if (screen === undefined || terminal === undefined || terminal.writableNeedDrain) return;
+    const text = this.#view.update(screen, terminal.columns || COLUMNS, terminal.rows || ROWS);
+    if (text !== '') terminal.write(text);
+  }
+
+  /** Puts the terminal back. Any number of times. */
+  readonly close = (): void => {
+    process.off('exit', this.close);
+    clearInterval(this.#timer);
+    this.#terminal?.write(ScreenView.CLOSE);
+    this.#terminal = undefined;
+  };
+
+  readonly serve: VmService = (channel) => ({
+    data: () => {
+      const screen = this.read();
+      if (screen !== undefined) channel.send(JSON.stringify(answerOf(screen)));
+    },
+  });
+}
+
+/** The service `keyboard`. */
+export function keyboardService(send: (keys: readonly KeyCodes[]) => void): VmService {
+  return (channel, request) => {
+    const { keys } = (request ?? {}) as { keys?: unknown };
+    if (!Array.isArray(keys) || keys.length > KEYS_MAX || !keys.every(isCodes)) throw new Error('keys: lists of scan codes are needed');
+    send(keys);
+    channel.send(JSON.stringify({ keys: keys.length }));
+    return {};
+  };
+}
+
+function isCodes(value: unknown): value is KeyCodes {
+  const isByte = (code: unknown): boolean => Number.isInteger(code) && (code as number) >= 0 && (code as number) <= 0xff;
+  return Array.isArray(value) && value.length > 0 && value.length <= CODES_MAX && value.every(isByte);
+}
