@@ -22,6 +22,8 @@ export interface DiskImage {
   /** The bytes may read as anything from now on. */
   discard(offset: number, length: number): void;
   close(): void;
+  /** How many bytes from here on are known to be zeros without a look at them; at most `most`. */
+  zerosAt?(offset: number, most: number): number;
 }
 
 /** The host could not do what was asked; one line. */

@@ -12,6 +12,7 @@ import { DiskError, type DiskImage, ImageError } from './image.ts';
 import { Qcow2Image } from './qcow2.ts';
 import { repairDirty } from './qcow2-check.ts';
 import { DIRTY, isQcow2, readHeader } from './qcow2-header.ts';
+import { findSnapshot } from './qcow2-snapshots.ts';
 import { RawImage } from './raw.ts';
 
 const CHAIN_MAX = 64;
@@ -22,6 +23,8 @@ export interface OpenOptions {
   readonly readOnly?: boolean;
   /** Guessed when it is not given. */
   readonly format?: Format;
+  /** The disk as it was in this internal snapshot; for reading only. */
+  readonly snapshot?: string;
 }
 
 export interface OpenedImage {
@@ -38,7 +41,7 @@ export function openImage(path: string, options: OpenOptions = {}): OpenedImage 
 
 function openLink(
   path: string,
-  { readOnly = false, format }: OpenOptions,
+  { readOnly = false, format, snapshot: name }: OpenOptions,
   above: readonly { readonly path: string; readonly identity: string }[],
 ): OpenedImage {
   const file = new HostFile(path, { readOnly });
@@ -47,13 +50,15 @@ function openLink(
     if (above.some((link) => link.identity === identity)) throw new ImageError('its chain of backing files comes back to it');
     if (above.length >= CHAIN_MAX) throw new ImageError(`its chain of backing files is longer than ${CHAIN_MAX}`);
     const found = format ?? (isQcow2(file) ? 'qcow2' : 'raw');
+    if (name !== undefined && found === 'raw') throw new ImageError('is raw and has no snapshots');
     if (found === 'raw') return { image: new RawImage(file, { readOnly, guessed: format === undefined }), format: found, chain: [path] };
     const { backing, incompatible } = readHeader(file);
     if (!readOnly && (incompatible & DIRTY) !== 0) repairDirty(file);
-    if (backing === undefined) return { image: new Qcow2Image(file, { readOnly }), format: found, chain: [path] };
+    const snapshot = name === undefined ? undefined : findSnapshot(file, name);
+    if (backing === undefined) return { image: new Qcow2Image(file, { readOnly, snapshot }), format: found, chain: [path] };
     const below = openBacking(path, backing.name, backing.format, [...above, { path, identity }]);
     try {
-      return { image: new Qcow2Image(file, { readOnly, backing: below.image }), format: found, chain: [path, ...below.chain] };
+      return { image: new Qcow2Image(file, { readOnly, backing: below.image, snapshot }), format: found, chain: [path, ...below.chain] };
     } catch (error) {
       below.image.close();
       throw error;

@@ -29,6 +29,7 @@ import { AT, CORRUPT, DIRTY, type Qcow2Header, readHeader } from './qcow2-header
 import { ClusterMap, COMPRESSED_HIGH, COPIED_HIGH, compressedPlace, DamageError, entryOffset, ZERO_LOW } from './qcow2-map.ts';
 import { metadataClusters } from './qcow2-metadata.ts';
 import { Refcounts, type Run } from './qcow2-refcounts.ts';
+import type { Snapshot } from './qcow2-snapshot-table.ts';
 import { isZero } from './raw.ts';
 
 /** Clusters that wait to be free; more, and they are made so. */
@@ -38,6 +39,8 @@ export interface Qcow2Options {
   readonly readOnly?: boolean;
   /** What the image's header names as backing file. It is closed with the image. */
   readonly backing?: DiskImage;
+  /** The disk as it was in an internal snapshot; for reading only. */
+  readonly snapshot?: Snapshot;
 }
 
 export class Qcow2Image implements DiskImage {
@@ -62,10 +65,12 @@ export class Qcow2Image implements DiskImage {
   #unpacked: { readonly at: number; readonly bytes: Uint8Array } | undefined;
 
   /** Takes over `file`. Throws ImageError when it is not an image that can be used, DiskError. */
-  constructor(file: ByteFile, { readOnly = false, backing }: Qcow2Options = {}) {
+  constructor(file: ByteFile, { readOnly = false, backing, snapshot }: Qcow2Options = {}) {
     this.#file = file;
     this.readOnly = readOnly;
-    const header = readHeader(file);
+    const { l1Offset, l1Size, size } = snapshot ?? {};
+    const active = readHeader(file);
+    const header = snapshot === undefined ? active : ({ ...active, l1Offset, l1Size, size } as Qcow2Header);
     this.header = header;
     this.size = header.size - (header.size % SECTOR);
     this.#backing = backing;
@@ -93,6 +98,37 @@ export class Qcow2Image implements DiskImage {
       else readBacking(this.#backing, offset + at, part);
       at += length;
     }
+  }
+
+  /** How many bytes from here on are known to be zeros without a look at them; at most `most`. */
+  zerosAt(offset: number, most: number): number {
+    let at = 0;
+    while (at < most) {
+      this.#map.locate(offset + at, most - at);
+      const { kind, length } = this.#map;
+      if (kind === 'unallocated' && this.#backing !== undefined) {
+        const below = Math.min(length, Math.max(0, this.#backing.size - offset - at));
+        const zeros = below === 0 ? 0 : (this.#backing.zerosAt?.(offset + at, below) ?? 0);
+        if (zeros < below) return at + zeros;
+      } else if (kind !== 'zero' && kind !== 'unallocated') break;
+      at += length;
+    }
+    return at;
+  }
+
+  /** How far two disks of one image surely hold the same: the same clusters of the file. At most `most` bytes; 0 where they may differ. */
+  sameAs(other: Qcow2Image, offset: number, most: number): number {
+    let at = 0;
+    while (at < most) {
+      this.#map.locate(offset + at, most - at);
+      const { kind, host, length, high, low } = this.#map;
+      other.#map.locate(offset + at, length);
+      const there = other.#map;
+      const packed = kind === 'compressed' && (high !== there.high || low !== there.low);
+      if (kind !== there.kind || (kind === 'data' && host !== there.host) || packed) break;
+      at += there.length;
+    }
+    return at;
   }
 
   #readFile(host: number, into: Uint8Array): void {

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Promise<Com
   reset: async () => (await import('./stop.ts')).resetCommand(),
   screen: async ({ done }) => (await import('./screen.ts')).screenCommand(done),
   type: async () => (await import('./type.ts')).typeCommand(),
+  image: async ({ done }) => (await import('./image/image.ts')).imageCommand(done),
   events: async () => (await import('./events.ts')).eventsCommand(),
 };
 
