@@ -6,6 +6,7 @@
  * @module
  */
 import { offsetOf } from './cpu/layout.ts';
+import { type DiskReport, disksOf, type NicReport, nicsOf } from './device-report.ts';
 import { EXIT_REASON_LIMIT, exitReasonName } from './exit-reason.ts';
 import type { Vm } from './vm.ts';
 
@@ -42,6 +43,8 @@ export interface VmReport {
   readonly interrupts: readonly { readonly vector: number; readonly count: number }[];
   /** Guest RAM that was touched, in 4 KiB pages. */
   readonly pagesTouched: number;
+  readonly disks: readonly DiskReport[];
+  readonly nics: readonly NicReport[];
   readonly engine: Readonly<Record<string, number>>;
 }
 
@@ -106,6 +109,8 @@ export function reportOf(vm: Vm): VmReport {
     exitHash: joined(words('EXIT_HASH')).toString(16).padStart(16, '0'),
     interrupts,
     pagesTouched: sum('KS_PF_FIXED'),
+    disks: disksOf(vm.kstats),
+    nics: nicsOf(vm.kstats),
     engine: Object.fromEntries(Object.entries(ENGINE).map(([name, field]) => [name, sum(field)])),
   };
 }

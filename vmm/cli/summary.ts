@@ -83,6 +83,27 @@ function interruptLines(report: VmReport): string[] {
   return lines;
 }
 
+/** Bytes in units of 1024 that leave a few digits. */
+function bytes(n: number): string {
+  if (n < 10_240) return `${count(n)} bytes`;
+  return n < 10 * 1048576 ? `${count(n / 1024)} kB` : `${count(n / 1048576)} MB`;
+}
+
+/** A line for each disk and NIC. */
+function deviceLines({ disks, nics }: VmReport): string[] {
+  const lines = [
+    ...disks.map(
+      (d) =>
+        `${d.name}: ${count(d.reads)} reads, ${bytes(d.readBytes)}; ${count(d.writes)} writes, ${bytes(d.writtenBytes)}; busy ${time(d.busyNs)}`,
+    ),
+    ...nics.map(
+      (n) =>
+        `${n.name}: ${count(n.packetsIn)} frames in, ${bytes(n.bytesIn)}; ${count(n.packetsOut)} out, ${bytes(n.bytesOut)}; ${count(n.dropped)} dropped`,
+    ),
+  ];
+  return lines.length === 0 ? [] : [...lines, ''];
+}
+
 /** The whole summary. */
 export function summaryLines(name: string, outcome: Outcome, report: VmReport, host: HostReport): string[] {
   const e = report.engine;
@@ -93,6 +114,7 @@ export function summaryLines(name: string, outcome: Outcome, report: VmReport, h
     '',
     ...interruptLines(report),
     '',
+    ...deviceLines(report),
     `instructions ${count(report.instructions)}   guest clock ${time(report.clockNs)} (idle ${time(report.idleNs)})   exit hash ${report.exitHash}`,
     `wall ${host.wallSeconds.toFixed(2)} s   CPU ${host.cpuSeconds.toFixed(2)} s   ${host.mips.toFixed(0)} MIPS of CPU time   ` +
       `start to first instruction ${host.startupMs.toFixed(0)} ms`,
