@@ -106,6 +106,7 @@ export function readHeader(file: ByteFile): Qcow2Header {
     throw bad('header_length', headerLength, 'is not one of this version');
   const incompatible = version === 2 ? 0 : view.getUint32(AT.incompatible + 4);
   const unknownHigh = version === 2 ? 0 : view.getUint32(AT.incompatible);
+  const backingName = readBackingName(file, u64(view, 8), view.getUint32(16), 2 ** clusterBits);
   const extensions = readExtensions(file, headerLength, 2 ** clusterBits, u64(view, 8));
   refuseFeatures(incompatible, unknownHigh, extensions.featureNames);
   if (view.getUint32(32) !== 0) throw new ImageError('is encrypted, which is not supported; decrypt it with qemu-img convert');
@@ -127,7 +128,7 @@ export function readHeader(file: ByteFile): Qcow2Header {
     refcountOrder,
     headerLength,
     compression: compressionOf(incompatible, headerLength > 104 ? view.getUint8(104) : 0),
-    backing: readBacking(file, u64(view, 8), view.getUint32(16), 2 ** clusterBits, extensions.backingFormat),
+    backing: backingName === undefined ? undefined : { name: backingName, format: extensions.backingFormat },
     bitmaps: extensions.bitmaps,
   };
   checkPlaces(header, file.size());
@@ -200,20 +201,14 @@ export function text(bytes: Uint8Array): string {
     .replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 }
 
-function readBacking(
-  file: ByteFile,
-  offset: number,
-  length: number,
-  clusterBytes: number,
-  format: string | undefined,
-): Backing | undefined {
+function readBackingName(file: ByteFile, offset: number, length: number, clusterBytes: number): string | undefined {
   if (offset === 0) return undefined;
   if (length === 0 || length > BACKING_NAME_MAX) throw bad('backing_file_size', length, `must be from 1 to ${BACKING_NAME_MAX}`);
   if (offset + length > clusterBytes) throw bad('backing_file_offset', offset, 'is outside the first cluster');
   const bytes = new Uint8Array(length);
   if (file.read(offset, bytes) < length) throw new ImageError('is cut off within the name of its backing file');
   if (bytes.includes(0)) throw new ImageError('is damaged: the name of its backing file has a zero byte');
-  return { name: Buffer.from(bytes).toString('utf8'), format };
+  return Buffer.from(bytes).toString('utf8');
 }
 
 /** Where the tables are: whole, aligned, inside the file and apart from each other. */
