@@ -4,24 +4,30 @@
  * @module
  */
 import process from 'node:process';
+import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_LOG_EXTENSION, type ExitLogFailure, type ExitLogRequest } from '../exit-log/messages.ts';
 import type { ExtensionMessage } from '../worker-messages.ts';
 import { UsageError } from './options.ts';
 
 const FORMATS = ['binary', 'json'] as const;
+const CHAIN_MAX = EXIT_RECORD.CHAIN_MAX;
 const JSON_NAME = /\.(json|jsonl|ndjson)$/i;
 
-/** `FILE[,format=binary|json]`; a name that ends in .json, .jsonl or .ndjson asks for JSON. A comma of the name is written twice. */
+/** `FILE[,format=binary|json][,stack[=N]]`; a name that ends in .json, .jsonl or .ndjson asks for JSON. A comma of the name is written twice. */
 export function parseEvents(text: string): ExitLogRequest {
   const [path = '', ...words] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
-  if (path === '') throw new UsageError(`--events '${text}': which file? write FILE or FILE,format=json`);
+  if (path === '') throw new UsageError(`--events '${text}': which file? write FILE, FILE,format=json or FILE,stack`);
   let format: ExitLogRequest['format'] = JSON_NAME.test(path) ? 'json' : 'binary';
+  let frames = 0;
   for (const word of words) {
-    const found = FORMATS.find((name) => word === `format=${name}`);
-    if (found === undefined) throw new UsageError(`--events ${text}: '${word}' is unknown; there is format=binary, format=json`);
-    format = found;
+    const named = FORMATS.find((name) => word === `format=${name}`);
+    const stack = /^stack(?:=(\d+))?$/.exec(word);
+    if (named !== undefined) format = named;
+    else if (stack !== null) frames = stack[1] === undefined ? CHAIN_MAX : Number(stack[1]);
+    else throw new UsageError(`--events ${text}: '${word}' is unknown; there is format=binary, format=json, stack, stack=N`);
   }
-  return { path, format };
+  if (frames > CHAIN_MAX) throw new UsageError(`--events ${text}: at most ${CHAIN_MAX} return addresses are kept`);
+  return { path, format, frames };
 }
 
 /** What the VM's thread is told before the first instruction. */

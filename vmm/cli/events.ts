@@ -9,7 +9,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { eventAt } from '../exit-log/describe.ts';
 import { type ExitConditions, type ExitFilter, exitFilter, type Range } from '../exit-log/filter.ts';
 import { type ExitLogEnd, ExitLogReader } from '../exit-log/reader.ts';
-import { ExitLogError, RECORD_BYTES } from '../exit-log/record.ts';
+import { ExitLogError } from '../exit-log/record.ts';
 import { TALLY_KEYS, Tally, type TallyKey, type TallyRow } from '../exit-log/tally.ts';
 import { perfLines } from '../exit-log/text.ts';
 import { EXIT_REASON_NAMES } from '../exit-reason.ts';
@@ -94,7 +94,7 @@ function openLog(path: string): ExitLogReader {
 }
 
 /** Prints each chosen record; a reader that went away (a closed pipe) ends it. */
-function printAll(log: ExitLogReader, filter: ExitFilter, line: (view: DataView, at: number) => string): ExitLogEnd {
+function printAll(log: ExitLogReader, filter: ExitFilter, line: (view: DataView, at: number, chain: number) => string): ExitLogEnd {
   let text = '';
   const out = (): boolean => {
     const bytes = Buffer.from(text);
@@ -107,13 +107,9 @@ function printAll(log: ExitLogReader, filter: ExitFilter, line: (view: DataView,
       throw error;
     }
   };
-  const end = log.read((view, count) => {
-    for (let at = 0; at < count * RECORD_BYTES; at += RECORD_BYTES) {
-      if (!filter(view, at)) continue;
-      text += line(view, at);
-      if (text.length >= PRINT_CHUNK && !out()) return false;
-    }
-    return true;
+  const end = log.read((view, at, chain) => {
+    if (filter(view, at)) text += line(view, at, chain);
+    return text.length < PRINT_CHUNK || out();
   });
   out();
   return end;
@@ -121,8 +117,8 @@ function printAll(log: ExitLogReader, filter: ExitFilter, line: (view: DataView,
 
 function tallied(log: ExitLogReader, filter: ExitFilter, key: TallyKey): { readonly rows: readonly TallyRow[]; readonly end: ExitLogEnd } {
   const tally = new Tally(key);
-  const end = log.read((view, count) => {
-    for (let at = 0; at < count * RECORD_BYTES; at += RECORD_BYTES) if (filter(view, at)) tally.add(view, at);
+  const end = log.read((view, at, chain) => {
+    if (filter(view, at)) tally.add(view, at, chain);
     return true;
   });
   return { rows: tally.rows(), end };
@@ -213,7 +209,7 @@ export function eventsCommand(): CommandModule<object, EventsArguments> {
           throw new UsageError(`--print ${args.print}: prints each exit; --by and --json belong to the report`);
         const end =
           args.print === 'json'
-            ? printAll(log, filter, (view, at) => `${JSON.stringify(eventAt(view, at))}\n`)
+            ? printAll(log, filter, (view, at, chain) => `${JSON.stringify(eventAt(view, at, chain))}\n`)
             : args.print === 'perf'
               ? printAll(log, filter, (view, at) => perfLines(log.about.name, view, at))
               : report(log, filter, args);

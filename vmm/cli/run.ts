@@ -122,7 +122,7 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
     .option('events', {
       type: 'string',
       requiresArg: true,
-      describe: 'write every VM exit to FILE[,format=binary|json]; lucid events reads it',
+      describe: 'write every VM exit to FILE[,format=binary|json][,stack]; lucid events reads it',
     })
     .option('limit', { type: 'string', requiresArg: true, describe: 'end after insns=N, time=S of the guest, wall=S of the host' })
     .option('clock', {

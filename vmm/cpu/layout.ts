@@ -348,6 +348,10 @@ export const VM_AREA = {
   /** Where the next record of the exit log goes and where its room ends (host addresses, u32 each); 0 = nobody keeps a log. See EXIT_RECORD. */
   EXIT_LOG_AT: 1560,
   EXIT_LOG_END: 1564,
+  /** The record of the last exit, which is still being completed; 0 = there is none. Records of its call chain may follow it. */
+  EXIT_LOG_LAST: 1568,
+  /** Return addresses to note with each exit, at most EXIT_RECORD.CHAIN_MAX. */
+  EXIT_LOG_CHAIN: 1572,
   /** Instruction-set extensions that the guest may use: u64 bits, see ISA. */
   ISA: 1552,
 } as const;
@@ -367,6 +371,11 @@ export const EXIT_RECORD = {
   LENGTH: 62,
   FLAGS: 63,
   BYTES: 64,
+  /** REASON of a record that goes on with the one before: addresses, and how many. */
+  CHAIN_REASON: 254,
+  CHAIN_COUNT: 56,
+  CHAIN_EACH: 7,
+  CHAIN_MAX: 14,
 } as const;
 
 /**

@@ -34,13 +34,15 @@ export interface ExitEvent {
   readonly access?: string;
   readonly hypercall?: string;
   readonly value?: string;
+  /** Return addresses by frame pointer, the innermost first. */
+  readonly stack?: readonly string[];
 }
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 const EXCEPTION_HAS_ERROR = 0x800;
 
-/** The record that stands at `at`. */
-export function eventAt(view: DataView, at: number): ExitEvent {
+/** The exit whose record stands at `at`, with `chain` records of its call chain behind it. */
+export function eventAt(view: DataView, at: number, chain: number): ExitEvent {
   const word = (field: number): bigint => view.getBigUint64(at + field, true);
   const reason = view.getUint8(at + EXIT_RECORD.REASON);
   const flags = view.getUint8(at + EXIT_RECORD.FLAGS);
@@ -57,7 +59,18 @@ export function eventAt(view: DataView, at: number): ExitEvent {
     qualification: hex(word(EXIT_RECORD.QUALIFICATION)),
     ...particulars(reason, Number(word(EXIT_RECORD.QUALIFICATION) & 0xffff_ffffn), word(EXIT_RECORD.SUBJECT)),
     ...(flags & FLAG_VALUE ? { value: hex(word(EXIT_RECORD.VALUE)) } : undefined),
+    ...(chain > 0 ? { stack: callChain(view, at, chain).map(hex) } : undefined),
   };
+}
+
+/** Return addresses of an exit, the innermost first. */
+export function callChain(view: DataView, at: number, chain: number): bigint[] {
+  const addresses: bigint[] = [];
+  for (let record = at + EXIT_RECORD.BYTES; record <= at + chain * EXIT_RECORD.BYTES; record += EXIT_RECORD.BYTES) {
+    const count = Math.min(view.getUint8(record + EXIT_RECORD.CHAIN_COUNT), EXIT_RECORD.CHAIN_EACH);
+    for (let i = 0; i < count; i++) addresses.push(view.getBigUint64(record + 8 * i, true));
+  }
+  return addresses;
 }
 
 function particulars(reason: number, qualification: number, subject: bigint): Partial<ExitEvent> {

@@ -14,7 +14,7 @@ import { systemErrorText } from '../system-error.ts';
 import { eventAt } from './describe.ts';
 import { ExitLogKeeper } from './keeper.ts';
 import type { ExitLogFailure, ExitLogRequest } from './messages.ts';
-import { closingRecord, headerOf, RECORD_BYTES } from './record.ts';
+import { closingRecord, eachExit, headerOf } from './record.ts';
 
 /** The file cannot be had: one line for the user, and nothing runs. */
 export class ExitLogOpenError extends Error {
@@ -28,7 +28,7 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
   let end = (): void => {};
   return {
     receive(message) {
-      const { path, format } = message as ExitLogRequest;
+      const { path, format, frames } = message as ExitLogRequest;
       const taken = filesOf(options).find((file) => sameFile(file.path, path));
       if (taken !== undefined) throw new ExitLogOpenError(`--events ${path}: would overwrite ${taken.option}; give another file`);
       const fd = open(path);
@@ -47,9 +47,9 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
       const take = (bytes: Uint8Array): void => {
         if (format === 'binary') write(bytes);
         else writeJson(bytes, write, () => failed);
-        if (!failed) records += bytes.length / RECORD_BYTES;
+        if (!failed) records += exitsIn(bytes);
       };
-      const keeper = new ExitLogKeeper(vm, take);
+      const keeper = new ExitLogKeeper(vm, take, frames);
       if (format === 'binary') write(headerOf({ name: vm.name, vcpus: vm.vcpus.length }));
       end = () => {
         keeper.end();
@@ -78,13 +78,24 @@ function open(path: string): number {
   }
 }
 
+function exitsIn(bytes: Uint8Array): number {
+  let exits = 0;
+  eachExit(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), () => {
+    exits++;
+    return true;
+  });
+  return exits;
+}
+
 function writeJson(bytes: Uint8Array, write: (bytes: Uint8Array) => void, failed: () => boolean): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let text = '';
-  for (let at = 0; at < bytes.length && !failed(); at += RECORD_BYTES) {
-    text += `${JSON.stringify(eventAt(view, at))}\n`;
-    if (text.length < JSON_CHUNK && at + RECORD_BYTES < bytes.length) continue;
+  eachExit(view, (at, chain) => {
+    text += `${JSON.stringify(eventAt(view, at, chain))}\n`;
+    if (text.length < JSON_CHUNK) return !failed();
     write(Buffer.from(text));
     text = '';
-  }
+    return !failed();
+  });
+  if (!failed()) write(Buffer.from(text));
 }

@@ -9,34 +9,44 @@
 import { EXIT_RECORD, MEMORY_MAP, VM_AREA } from '../cpu/layout.ts';
 import type { Vm } from '../vm.ts';
 
-const AT = (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_LOG_AT) >>> 2;
-const END = (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_LOG_END) >>> 2;
+const word = (field: number): number => (MEMORY_MAP.VM_BASE + field) >>> 2;
+const AT = word(VM_AREA.EXIT_LOG_AT);
+const END = word(VM_AREA.EXIT_LOG_END);
+const LAST = word(VM_AREA.EXIT_LOG_LAST);
+const CHAIN = word(VM_AREA.EXIT_LOG_CHAIN);
 
 export class ExitLogKeeper {
   readonly #vm: Vm;
   readonly #bytes: Uint8Array;
   readonly #take: (records: Uint8Array) => void;
 
-  /** Begins. `take` gets records, whole and in order; their bytes are its own only until it returns. */
-  constructor(vm: Vm, take: (records: Uint8Array) => void) {
+  /**
+   * Begins. `take` gets records, whole and in order, each exit's with its call chain; their bytes are its own only until it returns. `frames`: return
+   * addresses to note with each exit, 0 to 14.
+   */
+  constructor(vm: Vm, take: (records: Uint8Array) => void, frames = 0) {
     this.#vm = vm;
     this.#bytes = new Uint8Array(vm.memory.buffer);
     this.#take = take;
     vm.u32[AT] = MEMORY_MAP.EXIT_LOG;
     vm.u32[END] = MEMORY_MAP.EXIT_LOG_LIMIT;
+    vm.u32[LAST] = 0;
+    vm.u32[CHAIN] = Math.min(frames, EXIT_RECORD.CHAIN_MAX);
     vm.onExitLogFull = () => this.drain();
   }
 
-  /** Hands on all records but the last. */
+  /** Hands on all records but the last exit's. */
   drain(): void {
-    const end = this.#vm.u32[AT] as number;
-    const last = end - EXIT_RECORD.BYTES;
+    const { u32 } = this.#vm;
+    const end = u32[AT] as number;
+    const last = u32[LAST] as number;
     if (last <= MEMORY_MAP.EXIT_LOG) return;
     this.#take(this.#bytes.subarray(MEMORY_MAP.EXIT_LOG, last));
     // `take` may have ended the log.
-    if (this.#vm.u32[AT] === 0) return;
+    if (u32[AT] === 0) return;
     this.#bytes.copyWithin(MEMORY_MAP.EXIT_LOG, last, end);
-    this.#vm.u32[AT] = MEMORY_MAP.EXIT_LOG + EXIT_RECORD.BYTES;
+    u32[LAST] = MEMORY_MAP.EXIT_LOG;
+    u32[AT] = MEMORY_MAP.EXIT_LOG + end - last;
   }
 
   /** Hands on the rest and ends. */
@@ -50,6 +60,7 @@ export class ExitLogKeeper {
   /** Ends without what is left. */
   stop(): void {
     this.#vm.u32[AT] = 0;
+    this.#vm.u32[LAST] = 0;
     this.#vm.onExitLogFull = undefined;
   }
 }

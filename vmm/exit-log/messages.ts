@@ -8,6 +8,8 @@ export const EXIT_LOG_EXTENSION = new URL('./extension.ts', import.meta.url).hre
 export interface ExitLogRequest {
   readonly path: string;
   readonly format: 'binary' | 'json';
+  /** Return addresses to note with each exit, 0 to 14. */
+  readonly frames: number;
 }
 
 /** The file cannot be written any more: it ends after so many records. */

@@ -5,12 +5,15 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { EXIT_RECORD } from '../cpu/layout.ts';
-import { aboutOf, type ExitLogAbout, ExitLogError, headerLength, RECORD_BYTES, REASON_END } from './record.ts';
+import { aboutOf, chainEnd, type ExitLogAbout, ExitLogError, headerLength, RECORD_BYTES, REASON_END } from './record.ts';
 
 const CHUNK = RECORD_BYTES * 65536;
+/** An exit with the longest call chain. */
+const CHAIN_BYTES = RECORD_BYTES * (1 + Math.ceil(EXIT_RECORD.CHAIN_MAX / EXIT_RECORD.CHAIN_EACH));
 
 /** How a log ends. */
 export interface ExitLogEnd {
+  /** Exits. */
   readonly records: number;
   /** The closing record is there: nothing is missing. */
   readonly complete: boolean;
@@ -50,28 +53,33 @@ export class ExitLogReader {
     return into.subarray(0, got);
   }
 
-  /** Hands on whole records, many at once; their bytes are good until it returns. False from `take` ends the reading. */
-  read(take: (records: DataView, count: number) => boolean): ExitLogEnd {
+  /** Calls for each exit with the place of its record and how many records of its call chain follow. False ends the reading. */
+  read(each: (records: DataView, at: number, chain: number) => boolean): ExitLogEnd {
     let records = 0;
     let timeNs = 0;
-    for (let at = this.#start; ; at += CHUNK) {
-      const bytes = this.#read(at, CHUNK);
+    for (let from = this.#start; ; ) {
+      const bytes = this.#read(from, CHUNK);
       const looseBytes = bytes.length % RECORD_BYTES;
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length - looseBytes);
-      let count = view.byteLength / RECORD_BYTES;
-      const last = (count - 1) * RECORD_BYTES;
-      const complete = count > 0 && view.getUint8(last + EXIT_RECORD.REASON) === REASON_END;
-      if (complete) count--;
-      if (count > 0) {
-        records += count;
-        timeNs = Number(view.getBigUint64((count - 1) * RECORD_BYTES + EXIT_RECORD.TIME, true));
-        if (!take(view, count)) return { records, complete: true, looseBytes: 0, timeNs, instructions: undefined };
+      const last = bytes.length < CHUNK;
+      // What begins in the last records of a chunk may go on in the next one.
+      const limit = last ? view.byteLength : view.byteLength - CHAIN_BYTES;
+      let at = 0;
+      while (at < limit) {
+        const reason = view.getUint8(at + EXIT_RECORD.REASON);
+        if (reason === REASON_END) {
+          timeNs = Number(view.getBigUint64(at + EXIT_RECORD.TIME, true));
+          return { records, complete: true, looseBytes: 0, timeNs, instructions: Number(view.getBigUint64(at + EXIT_RECORD.ICOUNT, true)) };
+        }
+        const next = chainEnd(view, at + RECORD_BYTES);
+        records++;
+        timeNs = view.getUint32(at + EXIT_RECORD.TIME + 4, true) * 0x1_0000_0000 + view.getUint32(at + EXIT_RECORD.TIME, true);
+        if (!each(view, at, (next - at) / RECORD_BYTES - 1))
+          return { records, complete: true, looseBytes: 0, timeNs, instructions: undefined };
+        at = next;
       }
-      if (complete) {
-        timeNs = Number(view.getBigUint64(last + EXIT_RECORD.TIME, true));
-        return { records, complete, looseBytes, timeNs, instructions: Number(view.getBigUint64(last + EXIT_RECORD.ICOUNT, true)) };
-      }
-      if (bytes.length < CHUNK) return { records, complete, looseBytes, timeNs, instructions: undefined };
+      if (last) return { records, complete: false, looseBytes, timeNs, instructions: undefined };
+      from += at;
     }
   }
 

@@ -19,7 +19,8 @@
  * | 62 | u8 | length of the instruction, 0: none |
  * | 63 | u8 | bit 0: there is a value; bits 1-2: CPL |
  *
- * The closing record has reason 255 and says in its value how many records came before it, in its time and instructions those of the end (of all
+ * The call chain of an exit, when it is kept (`,stack`), follows it in records with reason 254: up to 7 return addresses, the innermost first (u64 each),
+ * and how many (u8 at 56). The closing record has reason 255 and says in its value how many exits came before it, in its time and instructions those of the end (of all
  * vCPUs): a file without it was cut off. Records are fixed in size, so everything before a cut can be read.
  *
  * @module
@@ -94,4 +95,22 @@ export function closingRecord(records: number, clockNs: number, instructions: nu
   view.setUint8(EXIT_RECORD.REASON, REASON_END);
   view.setUint8(EXIT_RECORD.FLAGS, FLAG_VALUE);
   return record;
+}
+
+/** Calls for each exit among whole records, with the place of its record and how many records of its call chain follow; false ends it. Returns where it ended. */
+export function eachExit(view: DataView, each: (at: number, chain: number) => boolean): number {
+  let at = 0;
+  while (at < view.byteLength) {
+    const next = chainEnd(view, at + RECORD_BYTES);
+    if (!each(at, (next - at) / RECORD_BYTES - 1)) return at;
+    at = next;
+  }
+  return at;
+}
+
+/** Where the records of a call chain that may begin at `at` end. */
+export function chainEnd(view: DataView, at: number): number {
+  let end = at;
+  while (end < view.byteLength && view.getUint8(end + EXIT_RECORD.REASON) === EXIT_RECORD.CHAIN_REASON) end += RECORD_BYTES;
+  return end;
 }

@@ -5,6 +5,7 @@
  */
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_REASON, exitReasonName } from '../exit-reason.ts';
+import { callChain } from './describe.ts';
 
 /** One line of a count. Times in ns of the VM's clock. */
 export interface TallyRow {
@@ -15,7 +16,7 @@ export interface TallyRow {
   readonly maxNs: number;
 }
 
-export const TALLY_KEYS = ['reason', 'rip', 'port', 'gpa', 'msr', 'cr3', 'vcpu'] as const;
+export const TALLY_KEYS = ['reason', 'rip', 'port', 'gpa', 'msr', 'cr3', 'vcpu', 'call-chain'] as const;
 export type TallyKey = (typeof TALLY_KEYS)[number];
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
@@ -29,7 +30,7 @@ interface Sum {
 }
 
 /** How a record is named; undefined: it has nothing of that kind. Numbers up to 2^53 are as good as bigints here and much cheaper. */
-type KeyOf = (view: DataView, at: number) => number | bigint | undefined;
+type KeyOf = (view: DataView, at: number, chain: number) => number | bigint | string | undefined;
 
 function word(field: number): KeyOf {
   return (view, at) => {
@@ -39,7 +40,7 @@ function word(field: number): KeyOf {
 }
 
 function only(reasons: readonly number[], key: KeyOf): KeyOf {
-  return (view, at) => (reasons.includes(view.getUint8(at + EXIT_RECORD.REASON)) ? key(view, at) : undefined);
+  return (view, at, chain) => (reasons.includes(view.getUint8(at + EXIT_RECORD.REASON)) ? key(view, at, chain) : undefined);
 }
 
 const KEYS: Readonly<Record<TallyKey, KeyOf>> = {
@@ -50,6 +51,8 @@ const KEYS: Readonly<Record<TallyKey, KeyOf>> = {
   port: only([EXIT_REASON.IO_INSTRUCTION], (view, at) => view.getUint16(at + EXIT_RECORD.QUALIFICATION + 2, true)),
   msr: only([EXIT_REASON.MSR_READ, EXIT_REASON.MSR_WRITE], (view, at) => view.getUint32(at + EXIT_RECORD.SUBJECT, true)),
   gpa: only(GPA_REASONS, word(EXIT_RECORD.SUBJECT)),
+  'call-chain': (view, at, chain) =>
+    [view.getBigUint64(at + EXIT_RECORD.RIP, true), ...callChain(view, at, chain)].reverse().map(hex).join(';'),
 };
 
 /** More keys than this are counted together: memory stays bounded whatever the log holds. */
@@ -58,7 +61,7 @@ const KEYS_MAX = 1_000_000;
 export class Tally {
   readonly key: TallyKey;
   readonly #keyOf: KeyOf;
-  readonly #sums = new Map<number | bigint, Sum>();
+  readonly #sums = new Map<number | bigint | string, Sum>();
   #rest: Sum | undefined;
 
   constructor(key: TallyKey) {
@@ -66,8 +69,8 @@ export class Tally {
     this.#keyOf = KEYS[key];
   }
 
-  add(view: DataView, at: number): void {
-    const key = this.#keyOf(view, at);
+  add(view: DataView, at: number, chain: number): void {
+    const key = this.#keyOf(view, at, chain);
     if (key === undefined) return;
     const cost = view.getUint32(at + EXIT_RECORD.COST, true);
     const sum = this.#sums.get(key) ?? this.#new(key);
@@ -77,7 +80,7 @@ export class Tally {
     if (cost > sum.maxNs) sum.maxNs = cost;
   }
 
-  #new(key: number | bigint): Sum {
+  #new(key: number | bigint | string): Sum {
     const sum: Sum = { count: 0, timeNs: 0, minNs: Number.POSITIVE_INFINITY, maxNs: 0 };
     if (this.#sums.size < KEYS_MAX) this.#sums.set(key, sum);
     else this.#rest ??= sum;
@@ -91,7 +94,8 @@ export class Tally {
     return this.#rest === undefined ? rows : [...rows, { key: 'all others', ...this.#rest }];
   }
 
-  #name(key: number | bigint): string {
+  #name(key: number | bigint | string): string {
+    if (typeof key === 'string') return key;
     if (this.key === 'reason') return exitReasonName(Number(key));
     return this.key === 'vcpu' ? String(key) : hex(key);
   }

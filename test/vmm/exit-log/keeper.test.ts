@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventAt, type ExitEvent } from '../../../vmm/exit-log/describe.ts';
 import { ExitLogKeeper } from '../../../vmm/exit-log/keeper.ts';
-import { RECORD_BYTES } from '../../../vmm/exit-log/record.ts';
+import { eachExit } from '../../../vmm/exit-log/record.ts';
 import { Machine } from '../../../vmm/machine.ts';
 import { reportOf } from '../../../vmm/report.ts';
 import { multiboot } from '../guests.ts';
@@ -22,12 +22,16 @@ function machine(code: readonly number[]): Machine {
 }
 
 /** Runs it to its end with a log. */
-function logged(m: Machine, between = (_keeper: ExitLogKeeper): void => {}): ExitEvent[] {
+function logged(m: Machine, between = (_keeper: ExitLogKeeper): void => {}, frames = 0): ExitEvent[] {
   const events: ExitEvent[] = [];
-  const keeper = new ExitLogKeeper(m.vm, (bytes) => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (let at = 0; at < bytes.length; at += RECORD_BYTES) events.push(eventAt(view, at));
-  });
+  const keeper = new ExitLogKeeper(
+    m.vm,
+    (bytes) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      eachExit(view, (at, chain) => events.push(eventAt(view, at, chain)) > 0);
+    },
+    frames,
+  );
   for (let insns = 1000; m.run({ insns }).kind === 'limit'; insns += 1000) between(keeper);
   keeper.end();
   return events;
@@ -114,6 +118,55 @@ test('however often it is emptied, and though it fills up, the log has each exit
     logged(machine(MANY), (keeper) => keeper.drain()),
     whole,
   );
+});
+
+// mov esp,80000h; mov ebp,esp; call a; a: push ebp; mov ebp,esp; call b; b: push ebp; mov ebp,esp; mov ecx,3000; l: out 80h,al; loop l; out f4h,al
+const NESTED = [
+  0xbc,
+  0,
+  0,
+  8,
+  0,
+  0x89,
+  0xe5,
+  0xe8,
+  0,
+  0,
+  0,
+  0,
+  0x55,
+  0x89,
+  0xe5,
+  0xe8,
+  0,
+  0,
+  0,
+  0,
+  0x55,
+  0x89,
+  0xe5,
+  0xb9,
+  0xb8,
+  0x0b,
+  0,
+  0,
+  0xe6,
+  0x80,
+  0xe2,
+  0xfc,
+  0xe6,
+  EXIT,
+];
+
+test('a record has the return addresses above the exit, when asked for, also where the room ends', () => {
+  const outs = (events: readonly ExitEvent[]): ExitEvent[] => events.filter(({ port }) => port === 0x80);
+  const events = outs(logged(machine(NESTED), (keeper) => keeper.drain(), 14));
+  const base = BigInt(events[0]?.rip ?? 0) - 28n;
+  const chain = [base + 20n, base + 12n].map((address) => `0x${address.toString(16)}`);
+  assert.is(events.length, 3000);
+  for (const event of events) assert.equal(event.stack, chain);
+  assert.equal(outs(logged(machine(NESTED), undefined, 1))[0]?.stack, chain.slice(0, 1));
+  assert.is(outs(logged(machine(NESTED)))[0]?.stack, undefined);
 });
 
 test('a log changes nothing that the guest sees', () => {

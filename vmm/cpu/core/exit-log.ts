@@ -4,16 +4,20 @@
  * Off, it costs a load and a branch per exit. On, a record is begun when the exit opens, and its value and its cost are filled in until the next one
  * begins; when there is no more room the monitor takes what there is. The guest sees none of it, and its clock does not move.
  */
+import { isCanonical } from './canonical';
 import { exitLog } from './env';
+import { A_READ, translate } from './mmu';
 import {
-  CLOCK_OFFSET, CPL, CR3, EXIT_GPA, EXIT_INSN_LEN, EXIT_INTR_ERROR, EXIT_INTR_INFO, EXIT_LOG, RECORD_BYTES, RECORD_COST, RECORD_CR3,
+  CLOCK_OFFSET, CPL, CR3, EXIT_GPA, EXIT_INSN_LEN, EXIT_INTR_ERROR, EXIT_INTR_INFO, MODE, RECORD_BYTES, RECORD_CHAIN_COUNT, RECORD_CHAIN_EACH, RECORD_CHAIN_REASON, RECORD_COST, RECORD_CR3,
   RECORD_FLAGS, RECORD_ICOUNT, RECORD_LENGTH, RECORD_QUALIFICATION, RECORD_REASON, RECORD_RIP, RECORD_SUBJECT, RECORD_TIME, RECORD_VALUE, RECORD_VCPU,
-  REGS, VCPU_ID, VM_EXIT_LOG_AT, VM_EXIT_LOG_END,
+  REGS, SEG_BASE, VCPU_ID, VM_EXIT_LOG_AT, VM_EXIT_LOG_CHAIN, VM_EXIT_LOG_END, VM_EXIT_LOG_LAST,
 } from './state.gen';
 
 const HAS_VALUE: u8 = 1;
 const RAX: usize = REGS;
 const RCX: usize = REGS + 8;
+const RBP: usize = REGS + 5 * 8;
+const SS_BASE: usize = SEG_BASE + 2 * 32;
 
 /** Begins a record, if there is a log. */
 // @ts-ignore: decorator
@@ -23,13 +27,12 @@ export function logExit(cpu: usize, reason: u32, qualification: u64, rip: u64, i
 }
 
 function begin(cpu: usize, reason: u32, qualification: u64, rip: u64, icount: u64): void {
-  let at = <usize>load<u32>(VM_EXIT_LOG_AT);
-  if (at == <usize>load<u32>(VM_EXIT_LOG_END)) {
+  if (<usize>load<u32>(VM_EXIT_LOG_AT) + 3 * RECORD_BYTES > <usize>load<u32>(VM_EXIT_LOG_END)) {
     exitLog();
-    at = <usize>load<u32>(VM_EXIT_LOG_AT);
-    if (at == 0) return;
+    if (load<u32>(VM_EXIT_LOG_AT) == 0) return;
   }
-  store<u32>(VM_EXIT_LOG_AT, <u32>(at + RECORD_BYTES));
+  const at = take();
+  store<u32>(VM_EXIT_LOG_LAST, <u32>at);
   store<u64>(at, icount + load<u64>(cpu, CLOCK_OFFSET), RECORD_TIME);
   store<u64>(at, rip, RECORD_RIP);
   store<u64>(at, qualification, RECORD_QUALIFICATION);
@@ -42,6 +45,52 @@ function begin(cpu: usize, reason: u32, qualification: u64, rip: u64, icount: u6
   store<u8>(at, <u8>load<u32>(cpu, VCPU_ID), RECORD_VCPU);
   store<u8>(at, <u8>load<u32>(cpu, EXIT_INSN_LEN), RECORD_LENGTH);
   store<u8>(at, <u8>(load<u32>(cpu, CPL) << 1), RECORD_FLAGS);
+  if (load<u32>(VM_EXIT_LOG_CHAIN) != 0) chain(cpu);
+}
+
+function take(): usize {
+  const at = <usize>load<u32>(VM_EXIT_LOG_AT);
+  store<u32>(VM_EXIT_LOG_AT, <u32>(at + RECORD_BYTES));
+  return at;
+}
+
+/**
+ * Notes the return addresses above the exiting instruction, by frame pointer: two words at RBP, the caller's RBP and the address. The walk ends at
+ * the first that cannot be, and has no side effects (as `stack()` of D, `probes/runtime/stack.ts`).
+ */
+function chain(cpu: usize): void {
+  const bytes: u64 = load<u32>(cpu, MODE) == 2 ? 8 : load<u32>(cpu, MODE) == 1 ? 4 : 2;
+  const base: u64 = bytes == 8 ? 0 : load<u64>(cpu, SS_BASE);
+  let frame = load<u64>(cpu, RBP);
+  if (bytes != 8) frame &= (<u64>1 << (bytes << 3)) - 1;
+  const side = frame >> 63;
+  const most = load<u32>(VM_EXIT_LOG_CHAIN);
+  let to: usize = 0;
+  for (let count: u32 = 0; count < most && frame != 0 && (frame & (bytes - 1)) == 0 && frame >> 63 == side; count++) {
+    const next = guestWord(cpu, base + frame, bytes);
+    if (!readable) return;
+    const pc = guestWord(cpu, base + frame + bytes, bytes);
+    if (!readable || pc == 0 || (bytes == 8 && !isCanonical(cpu, pc))) return;
+    if (count % <u32>RECORD_CHAIN_EACH == 0) {
+      to = take();
+      memory.fill(to, 0, RECORD_BYTES);
+      store<u8>(to, <u8>RECORD_CHAIN_REASON, RECORD_REASON);
+      store<u8>(to, <u8>load<u32>(cpu, VCPU_ID), RECORD_VCPU);
+    }
+    const n = <usize>load<u8>(to, RECORD_CHAIN_COUNT);
+    store<u64>(to + (n << 3), pc);
+    store<u8>(to, <u8>(n + 1), RECORD_CHAIN_COUNT);
+    if (next <= frame) return;
+    frame = next;
+  }
+}
+
+let readable: bool = false;
+function guestWord(cpu: usize, linear: u64, bytes: u64): u64 {
+  const host = (linear & 0xfff) + bytes <= 4096 ? translate(cpu, <u32>linear, <u32>(linear >> 32), A_READ) : 0;
+  readable = host != 0;
+  if (host == 0) return 0;
+  return bytes == 8 ? load<u64>(host) : bytes == 4 ? <u64>load<u32>(host) : <u64>load<u16>(host);
 }
 
 /** What the exit is about, where the qualification does not say it. */
@@ -60,9 +109,8 @@ function subject(cpu: usize, reason: u32): u64 {
 // @ts-ignore: decorator
 @inline
 function last(cpu: usize): usize {
-  const end = <usize>load<u32>(VM_EXIT_LOG_AT);
-  if (end <= EXIT_LOG) return 0;
-  return <u32>load<u8>(end - RECORD_BYTES, RECORD_VCPU) == load<u32>(cpu, VCPU_ID) ? end - RECORD_BYTES : 0;
+  const at = <usize>load<u32>(VM_EXIT_LOG_LAST);
+  return at != 0 && <u32>load<u8>(at, RECORD_VCPU) == load<u32>(cpu, VCPU_ID) ? at : 0;
 }
 
 /** What was read or written. */
