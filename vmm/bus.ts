@@ -78,6 +78,14 @@ export interface PortBus {
   addPorts(first: number, count: number, device: PortDevice, name: string): void;
 }
 
+/** The same for ports that software moves, such as those behind a BAR. */
+export interface MovablePorts extends PortBus {
+  /** Whether nobody has any of them. */
+  freePorts(first: number, count: number): boolean;
+  /** Takes them away from `device`, which has them. */
+  removePorts(first: number, count: number, device: PortDevice): void;
+}
+
 /** Where memory-mapped regions are registered (page-aligned). */
 export interface MmioBus {
   addMmio(gpa: number, bytes: number, device: MmioDevice, name: string): void;

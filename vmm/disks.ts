@@ -22,6 +22,10 @@ import { RuntimeDirectoryError } from './runtime-directory.ts';
 export const FORMATS = ['raw', 'qcow2'] as const;
 export type DiskFormat = (typeof FORMATS)[number];
 
+/** What the guest finds the disk behind. */
+export const DISK_INTERFACES = ['virtio', 'ide', 'cdrom'] as const;
+export type DiskInterface = (typeof DISK_INTERFACES)[number];
+
 /** One disk, as plain data. */
 export interface DiskOptions {
   readonly path: string;
@@ -34,6 +38,8 @@ export interface DiskOptions {
   readonly format?: DiskFormat;
   /** What the guest reads as the disk's name; at most 20 characters. */
   readonly serial?: string;
+  /** Default: virtio. */
+  readonly interface?: DiskInterface;
   /** Of a virtio disk, 1 to 8. */
   readonly queues?: number;
 }

@@ -14,6 +14,7 @@
  * | x87 error | F0h | 13 |
  * | 8237s and pages, POST code | 0-Fh, 81h-8Fh, C0h-DFh, 80h | |
  * | PCI with a host bridge | CF8h, CFCh | 16-23 |
+ * | PIIX3 with IDE drives, if there are any, and with firmware | 1F0h, 3F6h, 170h, 376h | 14, 15 |
  * | reset control | CF9h | |
  * | debug exit | where `debugExit` says | |
  *
@@ -30,7 +31,7 @@ import { DebugExit } from '../devices/debug-exit.ts';
 import { FWCFG_CPUS, FWCFG_MAX_CPUS, FWCFG_RAM_SIZE, FwCfg } from '../devices/fwcfg.ts';
 import { Dma } from '../devices/dma.ts';
 import { I8042 } from '../devices/i8042.ts';
-import { HostBridge, Pci } from '../devices/pci.ts';
+import { HostBridge, type Pci } from '../devices/pci.ts';
 import { Pit, PIT_PORT, SYSTEM_CONTROL_PORT } from '../devices/pit.ts';
 import { PowerManagement, SLP_TYP_S5 } from '../devices/pm.ts';
 import { Port92 } from '../devices/port92.ts';
@@ -58,6 +59,8 @@ import { LOW_RAM_END } from './memory.ts';
 import type { Outcome } from './report.ts';
 import type { Intercepts } from './intercepts.ts';
 import { Turns } from './turns.ts';
+import { BOOT_ORDER_FILE, bootOrder } from './boot-order.ts';
+import { addIde, idePlaces, pciBus } from './ide-slots.ts';
 import { addVirtio, type VirtioOptions } from './virtio-slots.ts';
 import { addVideo, VIDEO_BIOS_FILE, type VideoOptions } from './video.ts';
 import { Vm } from './vm.ts';
@@ -96,6 +99,8 @@ export interface MachineOptions extends VirtioOptions {
   readonly virtioConsole?: { readonly output: (byte: number) => void; readonly size?: WindowSize };
   /** A VGA; none without. */
   readonly video?: VideoOptions;
+  /** What firmware tries first; default: disks. */
+  readonly bootFrom?: 'disk' | 'cdrom';
   /** Port of the debug-exit device; none without. */
   readonly debugExit?: number;
   /** RTC at time 0: seconds since 1970. */
@@ -128,6 +133,9 @@ const PCI_IO = { first: 0xc000, last: 0xffff };
 const PCI_LINES = [16, 17, 18, 19, 20, 21, 22, 23];
 /** Port to which software writes to take the x87 error line down (PC/AT technical reference, coprocessor). */
 const FERR_RESET_PORT = 0xf0;
+/** CMOS byte with how firmware turns cylinders into sectors, two bits a drive, and what says "by LBA" for all four (SeaBIOS, src/block.c's convention). */
+const CMOS_DISK_TRANSLATION = 0x39;
+const ALL_BY_LBA = 0x55;
 /** ELCR bit of the SCI, in the register of lines 8 to 15. */
 const ELCR_HIGH = 0x4d1;
 
@@ -201,6 +209,7 @@ export class Machine {
         this.#irqchip.nmiMasked = masked;
       },
     });
+    rtc.poke(CMOS_DISK_TRANSLATION, ALL_BY_LBA);
     this.#attach('rtc', rtc);
     this.pm = this.#attach('pm', new PowerManagement({ sci: line(SCI_LINE), clock: vm.clock, sleep: (type) => this.#sleep(type) }));
     this.#attach('reset', new ResetControl({ reset }));
@@ -214,14 +223,17 @@ export class Machine {
       const highBytes = vm.ram.size - lowMemory;
       for (const [file, bytes] of firmwareFiles({ lowBytes: lowMemory, highBytes, acpi: { cpus } })) config.addFile(file, bytes);
     }
+    if (options.firmware !== undefined) config.addFile(BOOT_ORDER_FILE, bootOrder(options.diskOptions ?? [], options.bootFrom));
     if (options.video?.bios !== undefined) config.addFile(VIDEO_BIOS_FILE, options.video.bios);
     this.#attach('fwcfg', config);
     if (options.video !== undefined) this.#video = this.#attach('vga', addVideo(vm, options.video));
     const test = new TestDevice({ lines: Array.from({ length: LINES }, (_, n) => line(n)) });
     test.attachMemory(vm.mmio);
     this.#attach('testdev', test);
-    const pci = new Pci({ lines: PCI_LINES.map(line) });
+    const hasIde = idePlaces(options.diskOptions ?? []).some((place) => place !== undefined);
+    const pci = pciBus(PCI_LINES, line, hasIde || options.firmware !== undefined);
     pci.add(0, 0, new HostBridge());
+    if (hasIde) addIde(vm, pci, line, options);
     const terminal = options.virtioConsole === undefined ? undefined : new VirtioConsole({ memory: vm.ram, ...options.virtioConsole });
     this.#terminal = terminal ?? this.serial;
     addVirtio(vm, pci, { ...options, terminal });

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { AccessSize, PortBus, PortDevice } from './bus.ts';
+import type { AccessSize, MovablePorts, PortDevice } from './bus.ts';
 import { CALL } from './cpu/core.ts';
 import { offsetOf } from './cpu/layout.ts';
 import { deviceCost, type ExitCosts } from './exit-cost.ts';
@@ -25,7 +25,7 @@ function ones(size: number): number {
 export type Unclaimed = 'float' | 'exit';
 
 /** The I/O ports of one VM. */
-export class IoPorts implements PortBus {
+export class IoPorts implements MovablePorts {
   readonly #u32: Uint32Array;
   /** Number of the device behind each port; 0 = none. */
   readonly #map = new Uint8Array(0x10000);
@@ -64,6 +64,14 @@ export class IoPorts implements PortBus {
       this.#cost.push(deviceCost(this.#costs, name));
     }
     this.#map.fill(number, first, first + count);
+  }
+
+  freePorts(first: number, count: number): boolean {
+    return first >= 0 && first + count <= 0x10000 && this.#map.subarray(first, first + count).every((number) => number === 0);
+  }
+
+  removePorts(first: number, count: number, device: PortDevice): void {
+    for (let port = first; port < first + count; port++) if (this.#devices[this.#map[port] as number] === device) this.#map[port] = 0;
   }
 
   /** Name of the device behind a port, or undefined. */

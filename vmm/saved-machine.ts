@@ -31,6 +31,7 @@ const BOARD = [
   'cpu',
   'cpus',
   'disks',
+  'boot',
   'nics',
   'rng',
   'console',

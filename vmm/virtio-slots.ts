@@ -24,7 +24,7 @@ export interface VirtioOptions {
   /** NICs, behind the disks. */
   readonly nicMakers?: readonly NicMaker[];
   /** What is particular about each of them. */
-  readonly diskOptions?: readonly Partial<Pick<DiskOptions, 'serial' | 'queues' | 'path'>>[];
+  readonly diskOptions?: readonly Partial<Pick<DiskOptions, 'serial' | 'queues' | 'path' | 'interface'>>[];
   /** Told of each request of a disk that the host could not do. */
   readonly diskFailed?: (disk: number, reason: string) => void;
   /** An entropy device. */
@@ -36,7 +36,7 @@ export interface VirtioOptions {
 }
 
 /** Slots 0 to 2 are a PC's own: host bridge, ISA bridge, video. */
-const FIRST_SLOT = 3;
+export const FIRST_SLOT = 3;
 
 /** The number of the driver in Linux. */
 const VIRTIO_BLK_MAJOR = 254;
@@ -45,6 +45,17 @@ const VIRTIO_BLK_MAJOR = 254;
 function diskIdentity(instance: number, slot: number, file: string, format = ''): DiskIdentity {
   const path = `/devices/pci@0,0/pci1af4,1042@${slot.toString(16)}/disk@0,0`;
   return { driver: 'virtio_blk', major: VIRTIO_BLK_MAJOR, instance, name: `disk${instance}`, path, file, format };
+}
+
+/** Makes disk `i` part of the VM's snapshots. */
+export function keepDisk(vm: Vm, image: DiskImage, i: number): void {
+  if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
+  if (image.readOnly) return;
+  // Twice: what the first one makes free, the second one writes.
+  vm.beforeSave.push(() => {
+    image.flush();
+    image.flush();
+  });
 }
 
 /** Puts them in: the disks in their order, then what else was asked for. */
@@ -57,12 +68,8 @@ export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
     slot++;
   };
   disks.forEach((image, i) => {
-    if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
-    // Twice: what the first one makes free, the second one writes.
-    vm.beforeSave.push(() => {
-      image.flush();
-      image.flush();
-    });
+    if ((diskOptions[i]?.interface ?? 'virtio') !== 'virtio') return;
+    keepDisk(vm, image, i);
     const { serial = `lucid-disk${i}`, queues, path = '' } = diskOptions[i] ?? {};
     const failed = diskFailed === undefined ? undefined : (reason: string) => diskFailed(i, reason);
     const identity = diskIdentity(i, slot, path, image.format);

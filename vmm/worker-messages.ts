@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly cpu?: CpuModel;
   readonly cpus?: number;
   readonly disks?: readonly DiskOptions[];
+  /** What firmware tries first; default: disks. */
+  readonly boot?: 'disk' | 'cdrom';
   readonly nics?: readonly NicOptions[];
   readonly rng?: boolean;
   /** The terminal is on a virtio console. */

@@ -321,6 +321,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     rng: options.rng,
     nicMakers: nics.makers,
     ...disks.options,
+    bootFrom: options.boot,
     seed: options.seed,
     video: data.screen === undefined ? undefined : { state: new Uint8Array(data.screen), bios: readVideoBios(options.vgaBios) },
     debugExit: options.debugExit,

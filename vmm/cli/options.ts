@@ -97,7 +97,7 @@ export function checkSwitches(args: readonly string[]): void {
 }
 
 /** Options that may be given several times. */
-const LISTS: readonly string[] = ['disk', 'nic'];
+const LISTS: readonly string[] = ['disk', 'cdrom', 'nic'];
 
 /** Refuses options given twice, without their value, and words that are no options. */
 export function checkArguments(parsed: Readonly<Record<string, unknown>>): true {
@@ -145,7 +145,7 @@ export function parseSeed(option: string, text: string): number {
   return seed;
 }
 
-const DISK_WORDS = 'ro, snapshot, overlay=FILE, format=raw|qcow2, serial=S, queues=N';
+const DISK_WORDS = 'ro, snapshot, overlay=FILE, format=raw|qcow2, serial=S, queues=N, if=virtio|ide';
 
 /** `FILE[,ro][,snapshot][,overlay=F][,format=raw|qcow2][,serial=S][,queues=N]`: a disk. A comma that belongs to a file's name is written twice. */
 export function parseDisk(text: string): DiskOptions {
@@ -162,6 +162,8 @@ export function parseDisk(text: string): DiskOptions {
     else if (key === 'format') throw wrong(`format '${value ?? ''}' is unknown; there is raw, qcow2`);
     else if (key === 'serial' && value !== undefined && /^[!-~]{1,20}$/.test(value)) disk.serial = value;
     else if (key === 'serial') throw wrong('a serial has 1 to 20 letters or digits');
+    else if (key === 'if' && (value === 'virtio' || value === 'ide')) disk.interface = value;
+    else if (key === 'if') throw wrong(`interface '${value ?? ''}' is unknown; there is virtio, ide; a CD is given by --cdrom`);
     else if (key === 'queues' && value !== undefined && /^[1-8]$/.test(value)) disk.queues = Number(value);
     else if (key === 'queues') throw wrong('queues are 1 to 8');
     else throw wrong(`'${word}' is unknown; there is ${DISK_WORDS}`);
@@ -170,6 +172,13 @@ export function parseDisk(text: string): DiskOptions {
     throw wrong('ro and overlay=: the overlay is there to be written; give one of them');
   if (disk.overlay !== undefined && disk.snapshot === true) throw wrong('snapshot and overlay=: writes go to one place; give one of them');
   return disk;
+}
+
+/** A CD image: `FILE`, with a comma in its name written twice. */
+export function parseCdrom(text: string): DiskOptions {
+  const path = text.replaceAll(',,', ',');
+  if (path === '') throw new UsageError("--cdrom '': which file?");
+  return { path, readOnly: true, interface: 'cdrom', format: 'raw' };
 }
 
 /** `1` to `8`: how many processors. */

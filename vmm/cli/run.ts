@@ -10,11 +10,13 @@ import { CPU_MODELS, type CpuModel } from '../cpu/cpuid.ts';
 import { ExitCostError, loadExitCosts } from '../exit-cost.ts';
 import { MemorySizeError, parseMemorySize } from '../memory.ts';
 import { InterceptError, parseIntercepts } from '../intercepts.ts';
+import type { DiskOptions } from '../disks.ts';
+import { IDE_DRIVES_MAX } from '../drive-limits.ts';
 import type { BoardOptions } from '../saved-machine.ts';
 import type { RunOptions } from '../worker-messages.ts';
 import { parseEvents } from './events-option.ts';
 import { defaultFirmware, FIRMWARE } from './firmware.ts';
-import { checkArguments, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
+import { checkArguments, parseCdrom, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import { CONSOLES, consoleOf, terminalOf } from './console-option.ts';
 import { parseNic } from './nic-options.ts';
 import type { TraceArguments } from './dlite-options.ts';
@@ -42,6 +44,8 @@ export interface GuestArguments {
   cpus?: string;
   rng?: boolean;
   disk?: string[];
+  cdrom?: string[];
+  boot?: 'disk' | 'cdrom';
   nic?: string[];
   engine: string;
   name?: string;
@@ -72,6 +76,8 @@ const BOARD_OPTIONS = [
   'cpus',
   'rng',
   'disk',
+  'cdrom',
+  'boot',
   'nic',
   'console',
   'bios',
@@ -160,13 +166,24 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       array: true,
       requiresArg: true,
       describe:
-        'a disk: FILE[,ro][,snapshot][,overlay=F][,format=raw|qcow2][,serial=S][,queues=N]; snapshot keeps writes in memory, overlay in a qcow2 file. May be given several times',
+        'a disk: FILE[,ro][,snapshot][,overlay=F][,format=raw|qcow2][,serial=S][,queues=N][,if=virtio|ide]; snapshot keeps writes in memory, overlay in a qcow2 file. May be given several times',
     })
     .option('nic', {
       type: 'string',
       array: true,
       requiresArg: true,
       describe: 'a NIC: user[,hostfwd=tcp:H:G][,restrict], pcap:FILE (played), link:SOCKET or none; each [,pcap=FILE][,mac=M]',
+    })
+    .option('cdrom', {
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      describe: 'a CD image for an IDE drive (ATAPI). May be given several times',
+    })
+    .option('boot', {
+      choices: ['disk', 'cdrom'] as const,
+      requiresArg: true,
+      describe: 'what firmware tries first: disks, in their order, or CDs',
     })
     .option('rng', { type: 'boolean', describe: 'an entropy device (virtio), whose bytes follow from --seed' })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
@@ -219,7 +236,8 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     cpu: args.cpu ?? BOARD_DEFAULTS.cpu,
     cpus: parseCpus(args.cpus ?? BOARD_DEFAULTS.cpus),
     rng: args.rng,
-    disks: (args.disk ?? []).map(parseDisk),
+    disks: drivesOf(args),
+    boot: args.boot,
     nics,
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     events: args.events === undefined ? undefined : parseEvents(args.events),
@@ -228,6 +246,15 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     limits: args.limit === undefined ? {} : parseLimits(args.limit),
     clock: args.clock === 'host' ? 'host' : 'virtual',
   };
+}
+
+/** Disks and CDs. Throws UsageError when there are more IDE drives than places. */
+function drivesOf({ disk = [], cdrom = [] }: GuestArguments): DiskOptions[] {
+  const drives = [...disk.map(parseDisk), ...cdrom.map(parseCdrom)];
+  const ide = drives.filter((drive) => (drive.interface ?? 'virtio') !== 'virtio');
+  if (ide.length > IDE_DRIVES_MAX)
+    throw new UsageError(`--${cdrom.length > 0 ? 'cdrom' : 'disk'}: ${ide.length} IDE drives; there is room for ${IDE_DRIVES_MAX}`);
+  return drives;
 }
 
 /** Runs a guest and prints what was asked for; the exit status. */
@@ -262,14 +289,19 @@ function jsonOf(run: RunOptions, { outcome, report, host, screen }: SessionResul
 
 /** The files of the guest: a kernel with what goes with it, firmware, or a snapshot. A machine with a disk and no kernel starts in firmware. */
 function guestOf(args: RunArguments): Pick<RunOptions, 'kernel' | 'bios' | 'initrd' | 'restore'> {
-  const { kernel, initrd, restore, image, disk } = args;
+  const { kernel, initrd, restore, image } = args;
+  const disk = image ?? args.disk ?? args.cdrom;
   const files = { kernel, initrd, append: args.append || undefined, entry: args.entry };
   if (restore !== undefined) {
     const board = Object.fromEntries(BOARD_OPTIONS.map((option) => [option, args[option]]));
-    refuseWith('restore', 'which goes on with the machine that was saved', { ...files, ...board, disk: image ?? disk });
+    refuseWith('restore', 'which goes on with the machine that was saved', {
+      ...files,
+      ...board,
+      ...(image === undefined ? undefined : { disk: image }),
+    });
     return { restore };
   }
-  const bios = args.bios ?? (kernel === undefined && (image ?? disk) !== undefined ? defaultFirmware() : undefined);
+  const bios = args.bios ?? (kernel === undefined && disk !== undefined ? defaultFirmware() : undefined);
   if (bios !== undefined) {
     refuseWith('bios', 'which starts in the firmware', files);
     return { bios };
@@ -353,6 +385,7 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
         .example('$0 run --kernel vmlinuz --initrd initrd.img --append console=ttyS0', 'boot Linux with its console here')
         .example('$0 run --kernel test.elf --debug-exit 0xf4 --limit time=10 --exits', 'run a test kernel, count its exits')
         .example('$0 run --kernel vmlinuz --cpus 2 --disk root.img,snapshot', 'two processors, a disk whose image stays as it is')
+        .example('$0 run disk.img --cdrom install.iso --boot cdrom', 'boot a CD, with a disk to install on')
         .example('$0 run disk.img,snapshot', 'boot a disk by its own boot loader; the image stays as it is')
         .example('$0 run dos.img --vga text', 'with a screen and a keyboard instead of COM1')
         .example('$0 run --kernel vmlinuz --serial null --json', 'the counts, for a script')
@@ -361,7 +394,7 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
     handler: async (args) => {
       const guest = guestOf(args);
       const disk = args.image === undefined ? args.disk : [args.image, ...(args.disk ?? [])];
-      const own = settingsOf({ ...args, disk }, nameOf(args, disk?.[0]), guest.bios);
+      const own = settingsOf({ ...args, disk }, nameOf(args, disk?.[0] ?? args.cdrom?.[0]), guest.bios);
       const ways = { append: args.append, kind: args.entry as BootKind | undefined };
       const settings = { ...own, ...ways, ...(guest.restore === undefined ? undefined : await savedBoard(guest.restore, args)) };
       const terminal = terminalOf(args, settings);
