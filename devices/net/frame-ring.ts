@@ -3,7 +3,7 @@
  *
  * A record is its length, what is left to be done to the frame, and the frame, in steps of four bytes; it is never divided: where the rest of
  * the ring is too short, a mark sends the reader to its start. The reader's wake-up is the writer's business (`announce`): it is called once when something was
- * written and not again until the reader has looked (`take`). A writer that finds no room is told when there is some (`refused`).
+ * written and not again until the reader has looked (`look`, `take`). A writer that finds no room is told when there is some (`refused`).
  *
  * @module
  */
@@ -29,6 +29,7 @@ export interface SharedFrames {
   readonly bytes: SharedArrayBuffer;
 }
 
+/** `bytes`: a power of two, and more than two of the longest records, so that one fits wherever the last one ended. */
 export function createFrameRing(bytes = RING_BYTES): SharedFrames {
   return { control: new SharedArrayBuffer(CONTROL_BYTES), bytes: new SharedArrayBuffer(bytes) };
 }
@@ -99,12 +100,14 @@ export class FrameWriter extends Side {
 }
 
 export class FrameReader extends Side {
-  /** A frame as it stands in the ring, in a copy that the next call does not change. */
+  /** Where the frame at hand stands, and the count of bytes before it. */
   private place = 0;
   private tail = 0;
 
-  get isEmpty(): boolean {
-    return Atomics.load(this.control, HEAD) === Atomics.load(this.control, TAIL);
+  /** Looks whether there is a frame. From here on the writer announces again. */
+  look(): boolean {
+    Atomics.store(this.control, ANNOUNCED, 0);
+    return Atomics.load(this.control, HEAD) !== Atomics.load(this.control, TAIL);
   }
 
   /**

@@ -54,7 +54,7 @@ export class RingBackend implements NetBackend {
 
   /** Something may have come from outside. */
   poll(): void {
-    if (!this.reader.isEmpty) this.due.arm(this.clock.now());
+    if (this.reader.look()) this.due.arm(this.clock.now());
   }
 
   private deliver(): void {
@@ -62,7 +62,7 @@ export class RingBackend implements NetBackend {
   }
 
   ready(): void {
-    if (!this.reader.isEmpty) this.deliver();
+    if (this.reader.look()) this.deliver();
   }
 
   close(): void {}
