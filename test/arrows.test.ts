@@ -136,7 +136,7 @@ test('the rule sees what it must', () => {
 });
 
 /** Files of `devices` that several devices share: they model no device of their own. What stands behind disks and NICs is one of them. */
-const SHARED_BY_DEVICES: readonly RegExp[] = [/^devices\/(saved|apic-bus|kstat-io|pci|msix)\.ts$/, /^devices\/(disk|net)\//];
+const SHARED_BY_DEVICES: readonly RegExp[] = [/^devices\/(saved|apic-bus|kstat-io|pci|msix)\.ts$/, /^devices\/(disk|net|9p)\//];
 
 /** A device in several files has its name before each of the others': `lapic.ts`, `lapic-timer.ts`. */
 function device(path: string): string {

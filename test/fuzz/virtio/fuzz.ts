@@ -17,8 +17,8 @@ import type { AccessSize } from '../../../vmm/bus.ts';
 import { randomSource } from '../../devices/fake-board.ts';
 import { FakeClock } from '../../devices/fake.ts';
 import { Board, type DriverQueue, MAIN_AT, MSIX_AT, PackedDriver, SplitDriver } from '../../devices/virtio/board.ts';
-import { Finding, GuardedMemory, RAM_BYTES } from './guarded.ts';
-import { BUFFERS_AT, type MakeTarget, type Random, type Target } from './targets.ts';
+import { BUFFERS_AT, Finding, GuardedMemory, RAM_BYTES } from './guarded.ts';
+import type { MakeTarget, Random, Target } from './targets.ts';
 
 /** Cases in a life. */
 export const CASES = 16;
@@ -231,9 +231,14 @@ class Life {
 /** One life; throws what it finds. */
 export function live(make: MakeTarget, memory: GuardedMemory, seed: number): void {
   const life = new Life(make, memory, seed);
-  life.setUp();
-  for (let n = 0; n < CASES; n++) life.step();
-  life.lives();
+  try {
+    life.setUp();
+    for (let n = 0; n < CASES; n++) life.step();
+    life.lives();
+    life.target.outside();
+  } finally {
+    life.target.done?.();
+  }
 }
 
 export interface Found {

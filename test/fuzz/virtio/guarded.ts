@@ -7,6 +7,8 @@ import { DiskError, type DiskImage } from '../../../devices/disk/image.ts';
 import { FakeMemory } from '../../devices/virtio/board.ts';
 
 export const RAM_BYTES = 0x8000;
+/** Where requests put their bytes: up to RAM's end. */
+export const BUFFERS_AT = 0x5000;
 const ZONE = 0x1000;
 const GUARD = 0xa5;
 

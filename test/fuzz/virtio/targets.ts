@@ -3,18 +3,16 @@
  *
  * @module
  */
+import { ninep } from './ninep.ts';
 import { VirtioBlk } from '../../../devices/virtio/blk.ts';
 import { VirtioConsole } from '../../../devices/virtio/console.ts';
 import type { VirtioDevice } from '../../../devices/virtio/device.ts';
 import { VirtioRng } from '../../../devices/virtio/rng.ts';
 import type { FakeClock } from '../../devices/fake.ts';
 import type { Buffer } from '../../devices/virtio/board.ts';
-import { GuardedDisk, type GuardedMemory } from './guarded.ts';
+import { BUFFERS_AT, GuardedDisk, type GuardedMemory } from './guarded.ts';
 
 export type Random = (below: number) => number;
-
-/** Where requests put their bytes: up to RAM's end. */
-export const BUFFERS_AT = 0x5000;
 
 export interface Target {
   readonly device: VirtioDevice;
@@ -26,6 +24,8 @@ export interface Target {
   sound(): { readonly queue: number; readonly buffers: readonly Buffer[] };
   /** Something happens outside. */
   outside(): void;
+  /** At the end of a life. */
+  done?(): void;
   /** The same device again, empty, to restore a saved state into; what stands behind it is the same. */
   again(clock: FakeClock): VirtioDevice;
 }
@@ -102,4 +102,4 @@ function virtioConsole(memory: GuardedMemory, _clock: FakeClock, random: Random)
   };
 }
 
-export const TARGETS: Readonly<Record<string, MakeTarget>> = { blk, console: virtioConsole, rng };
+export const TARGETS: Readonly<Record<string, MakeTarget>> = { blk, console: virtioConsole, rng, '9p': ninep };
