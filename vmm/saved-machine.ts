@@ -35,6 +35,7 @@ const BOARD = [
   'nics',
   'rng',
   'console',
+  'shares',
   'bios',
   'vga',
   'vgaBios',
@@ -53,13 +54,14 @@ export function saveMachine(path: string, vm: Vm, options: RunOptions): number {
   for (const work of vm.beforeSave) work();
   const board = Object.fromEntries(BOARD.map((key) => [key, options[key]])) as unknown as BoardOptions;
   const nics = options.nics?.map(absoluteNic);
+  const shares = options.shares?.map((share) => ({ ...share, path: resolve(share.path) }));
   const disks = options.disks?.map((disk) => ({
     ...disk,
     path: resolve(disk.path),
     ...(disk.overlay === undefined ? undefined : { overlay: resolve(disk.overlay) }),
   }));
   const files = Object.fromEntries(FILES.map((key) => [key, options[key] === undefined ? undefined : resolve(options[key])]));
-  const about: About = { board: { ...board, ...files, disks, nics }, disks: (disks ?? []).flatMap(imagesOf).map(stamp) };
+  const about: About = { board: { ...board, ...files, disks, nics, shares }, disks: (disks ?? []).flatMap(imagesOf).map(stamp) };
   const extra = Object.fromEntries([...vm.blobs].map(([name, blob]) => [name, blob.saveBytes()]));
   return writeSnapshot(path, { about, vm: vm.saveState(), extra });
 }

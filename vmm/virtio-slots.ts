@@ -8,6 +8,7 @@ import type { DiskImage } from '../devices/disk/image.ts';
 import type { DiskIdentity } from '../devices/disk/requests.ts';
 import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
 import type { Pci } from '../devices/pci.ts';
+import { Virtio9p } from '../devices/virtio/9p.ts';
 import { VirtioBlk } from '../devices/virtio/blk.ts';
 import type { VirtioConsole } from '../devices/virtio/console.ts';
 import type { VirtioDevice } from '../devices/virtio/device.ts';
@@ -15,6 +16,7 @@ import { VirtioNet } from '../devices/virtio/net.ts';
 import { VirtioPci } from '../devices/virtio/pci.ts';
 import { VirtioRng } from '../devices/virtio/rng.ts';
 import { type NicMaker, nicKstats } from './nics.ts';
+import type { Share } from './shares.ts';
 import type { DiskOptions } from './disks.ts';
 import type { Vm } from './vm.ts';
 
@@ -29,6 +31,8 @@ export interface VirtioOptions {
   readonly diskFailed?: (disk: number, reason: string) => void;
   /** An entropy device. */
   readonly rng?: boolean;
+  /** Directories for the guest. */
+  readonly opened?: readonly Share[];
   /** A console, made already. */
   readonly terminal?: VirtioConsole;
   /** Of everything that is random in the machine, 32 bits; default 0. */
@@ -60,7 +64,7 @@ export function keepDisk(vm: Vm, image: DiskImage, i: number): void {
 
 /** Puts them in: the disks in their order, then what else was asked for. */
 export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
-  const { disks = [], diskOptions = [], diskFailed, nicMakers = [], rng = false, terminal, seed = 0 } = options;
+  const { disks = [], diskOptions = [], diskFailed, nicMakers = [], rng = false, terminal, opened = [], seed = 0 } = options;
   let slot = FIRST_SLOT;
   const add = (name: string, device: VirtioDevice): void => {
     const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
@@ -86,4 +90,5 @@ export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
   });
   if (rng) add('virtio-rng', new VirtioRng(vm.ram, seed));
   if (terminal !== undefined) add('virtio-console', terminal);
+  for (const { server, tag } of opened) add('virtio-9p', new Virtio9p({ memory: vm.ram, server, tag }));
 }

@@ -7,6 +7,7 @@
  */
 import type { ExitLogRequest } from './exit-log/messages.ts';
 import type { MessagePort } from 'node:worker_threads';
+import type { ShareOptions } from './shares.ts';
 import type { WindowSize } from '../devices/virtio/console.ts';
 import type { BootKind } from './boot/index.ts';
 import type { SharedRing } from './console-ring.ts';
@@ -42,6 +43,7 @@ export interface RunOptions {
   readonly boot?: 'disk' | 'cdrom';
   readonly nics?: readonly NicOptions[];
   readonly rng?: boolean;
+  readonly shares?: readonly ShareOptions[];
   /** The terminal is on a virtio console. */
   readonly console?: { readonly size?: WindowSize };
   /** A VGA, and the video BIOS that firmware runs for it. */

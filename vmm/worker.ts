@@ -20,6 +20,7 @@ import { Extensions } from './extension.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
 import { Nics } from './nics.ts';
 import { reportOf } from './report.ts';
+import { openShareFor } from './shares.ts';
 import { filesOf, sameFile } from './run-files.ts';
 import { restoreMachine } from './saved-machine.ts';
 import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from './worker-messages.ts';
@@ -334,6 +335,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     rng: options.rng,
     nicMakers: nics.makers,
     ...disks.options,
+    opened: options.shares?.map((share) => openShareFor(share, (text) => post({ kind: 'warning', text }))),
     bootFrom: options.boot,
     seed: options.seed,
     video: data.screen === undefined ? undefined : { state: new Uint8Array(data.screen), bios: readVideoBios(options.vgaBios) },
@@ -395,6 +397,7 @@ if (parentPort !== null) {
         'DebugExitError',
         'ExitLogOpenError',
         'DiskOpenError',
+        'ShareRefused',
         'NicOpenError',
       ].includes(error.name);
       post(expected ? { kind: 'refused', reason: error.message } : { kind: 'failed', reason: error.stack ?? error.message });

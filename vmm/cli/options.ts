@@ -97,7 +97,7 @@ export function checkSwitches(args: readonly string[]): void {
 }
 
 /** Options that may be given several times. */
-const LISTS: readonly string[] = ['disk', 'cdrom', 'nic'];
+const LISTS: readonly string[] = ['disk', 'cdrom', 'nic', 'share'];
 
 /** Refuses options given twice, without their value, and words that are no options. */
 export function checkArguments(parsed: Readonly<Record<string, unknown>>): true {

@@ -19,6 +19,7 @@ import { defaultFirmware, FIRMWARE } from './firmware.ts';
 import { checkArguments, parseCdrom, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import { CONSOLES, consoleOf, terminalOf } from './console-option.ts';
 import { parseNic } from './nic-options.ts';
+import { parseShares } from './share-option.ts';
 import type { TraceArguments } from './dlite-options.ts';
 import { type InlineTrace, runSession, type SessionResult } from './session.ts';
 import { parseVga } from './vga-option.ts';
@@ -47,6 +48,7 @@ export interface GuestArguments {
   cdrom?: string[];
   boot?: 'disk' | 'cdrom';
   nic?: string[];
+  share?: string[];
   engine: string;
   name?: string;
   json: boolean;
@@ -80,6 +82,7 @@ const BOARD_OPTIONS = [
   'boot',
   'nic',
   'console',
+  'share',
   'bios',
   'vga',
 ] as const;
@@ -185,6 +188,12 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       requiresArg: true,
       describe: 'what firmware tries first: disks, in their order, or CDs',
     })
+    .option('share', {
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      describe: 'a directory for the guest (virtio 9p): DIR[,tag=NAME][,rw], read-only without rw. May be given several times',
+    })
     .option('rng', { type: 'boolean', describe: 'an entropy device (virtio), whose bytes follow from --seed' })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
     .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
@@ -230,6 +239,7 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     memory: asUsage(() => parseMemorySize(args.memory ?? BOARD_DEFAULTS.memory)),
     ...terminalOf(args, { console, nics, ...video }),
     console,
+    shares: parseShares(args.share ?? []),
     ...video,
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'] ?? BOARD_DEFAULTS['exit-cost'])),
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
