@@ -11,7 +11,7 @@
  * @module
  */
 import type { DeviceState } from '../../vmm/bus.ts';
-import { savedInt, savedInts } from '../saved.ts';
+import { savedFlag, savedInt, savedInts } from '../saved.ts';
 import { ATA_LATENCY, AtaDrive, type DriveOptions } from './drive.ts';
 import { CD_SECTOR, type Disc, NO_SENSE, NOT_ON_DISC, perform, READ_ERROR, type Sense } from './mmc.ts';
 import * as R from './registers.ts';
@@ -218,7 +218,7 @@ export class AtapiCdrom extends AtaDrive {
     const gone = savedInt(state, 'gone', 0, reply.length);
     const most = from === REPLY ? reply.length - gone : this.disc.sectors * CD_SECTOR - from;
     const left = savedInt(state, 'left', 0, most);
-    const byDma = state['byDma'] === true;
+    const byDma = savedFlag(state, 'byDma');
     const limit = savedInt(state, 'limit', 0, 0xfffe);
     const [key, code, qualifier] = savedInts(state, 'sense', 3, 0, 0xff);
     // What the bus master still takes is what is left.

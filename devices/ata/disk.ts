@@ -119,6 +119,7 @@ export class AtaDisk extends AtaDrive {
   protected override forget(): void {
     this.step = 0;
     this.left = 0;
+    this.moved = 0;
     this.cache = true;
     this.multiple = MULTIPLE_MAX;
     ({ heads: this.heads, perTrack: this.perTrack } = geometryOf(this.sectors));
@@ -288,6 +289,7 @@ export class AtaDisk extends AtaDrive {
 
   protected override dmaDone(): void {
     this.left = 0;
+    this.moved = 0;
     if (this.step === DMA_OUT) this.finishWrite();
     else this.done();
   }
