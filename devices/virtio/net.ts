@@ -21,69 +21,24 @@ import { type Protection, type Spoof, UNPROTECTED } from '../net/protection.ts';
 import { NicTrace } from '../net/trace.ts';
 import { savedFlag, savedInt, savedInts, savedParts } from '../saved.ts';
 import { VirtioDevice, type Virtqueue } from './device.ts';
-import { MODES, macAt, NetFilter } from './net-filter.ts';
-import { bytesOf, type Chain, gather, type Part, scatter } from './ring.ts';
-
-const F_CSUM = 0;
-const F_GUEST_CSUM = 1;
-const F_CTRL_GUEST_OFFLOADS = 2;
-const F_MTU = 3;
-const F_MAC = 5;
-const F_GUEST_TSO4 = 7;
-const F_GUEST_TSO6 = 8;
-const F_GUEST_ECN = 9;
-const F_HOST_TSO4 = 11;
-const F_HOST_TSO6 = 12;
-const F_HOST_ECN = 13;
-const F_MRG_RXBUF = 15;
-const F_STATUS = 16;
-const F_CTRL_VQ = 17;
-const F_CTRL_RX = 18;
-const F_CTRL_VLAN = 19;
-const F_CTRL_RX_EXTRA = 20;
-const F_GUEST_ANNOUNCE = 21;
-const F_CTRL_MAC_ADDR = 23;
-const F_SPEED_DUPLEX = 63;
-
-const FEATURES: readonly number[] = [
+import { NetCommands } from './net-commands.ts';
+import {
+  FEATURES,
   F_CSUM,
+  F_GUEST_ANNOUNCE,
   F_GUEST_CSUM,
-  F_CTRL_GUEST_OFFLOADS,
-  F_MTU,
-  F_MAC,
+  F_GUEST_ECN,
   F_GUEST_TSO4,
   F_GUEST_TSO6,
-  F_GUEST_ECN,
+  F_HOST_ECN,
   F_HOST_TSO4,
   F_HOST_TSO6,
-  F_HOST_ECN,
   F_MRG_RXBUF,
-  F_STATUS,
-  F_CTRL_VQ,
-  F_CTRL_RX,
-  F_CTRL_VLAN,
-  F_CTRL_RX_EXTRA,
-  F_GUEST_ANNOUNCE,
-  F_CTRL_MAC_ADDR,
-  F_SPEED_DUPLEX,
-];
-/** What each feature needs (5.1.3.1): one of these. */
-const NEEDS: readonly (readonly [feature: number, oneOf: readonly number[]])[] = [
-  [F_GUEST_TSO4, [F_GUEST_CSUM]],
-  [F_GUEST_TSO6, [F_GUEST_CSUM]],
-  [F_GUEST_ECN, [F_GUEST_TSO4, F_GUEST_TSO6]],
-  [F_HOST_TSO4, [F_CSUM]],
-  [F_HOST_TSO6, [F_CSUM]],
-  [F_HOST_ECN, [F_HOST_TSO4, F_HOST_TSO6]],
-  [F_CTRL_RX, [F_CTRL_VQ]],
-  [F_CTRL_VLAN, [F_CTRL_VQ]],
-  [F_CTRL_RX_EXTRA, [F_CTRL_VQ]],
-  [F_GUEST_ANNOUNCE, [F_CTRL_VQ]],
-  [F_CTRL_MAC_ADDR, [F_CTRL_VQ]],
-  [F_CTRL_GUEST_OFFLOADS, [F_CTRL_VQ]],
-];
-/** What CTRL_GUEST_OFFLOADS switches (5.1.6.5.6), by the features' own bits. */
-const GUEST_OFFLOADS: readonly number[] = [F_GUEST_CSUM, F_GUEST_TSO4, F_GUEST_TSO6, F_GUEST_ECN];
+  fit,
+  guestOffloads,
+} from './net-features.ts';
+import { macAt, NetFilter } from './net-filter.ts';
+import { bytesOf, type Chain, gather, type Part, scatter } from './ring.ts';
 
 const RX = 0;
 const TX = 1;
@@ -107,18 +62,6 @@ const MTU = 1500;
 const SPEED_MBITS = 10_000;
 const FULL_DUPLEX = 1;
 
-/** Classes of control commands (5.1.6.5). */
-const CTRL_RX = 0;
-const CTRL_MAC = 1;
-const CTRL_VLAN = 2;
-const CTRL_ANNOUNCE = 3;
-const CTRL_GUEST_OFFLOADS = 5;
-const MAC_TABLE_SET = 0;
-const MAC_ADDR_SET = 1;
-const VLAN_ADD = 0;
-const VLAN_DEL = 1;
-const OK = 0;
-const ERR = 1;
 /** A control command with its data: two MAC tables of some hundred addresses. */
 const COMMAND_MAX = 8192;
 
@@ -183,6 +126,16 @@ export class VirtioNet extends VirtioDevice {
   private readonly factoryMac: Uint8Array;
   private readonly configuration = new Uint8Array(CONFIG_BYTES);
   private readonly filter = new NetFilter();
+  private readonly commands = new NetCommands(this.filter, {
+    has: (feature) => this.has(feature),
+    setMac: (mac) => this.chooseMac(mac),
+    setGuestOffloads: (bits) => {
+      this.guestOffloads = bits;
+    },
+    announced: () => {
+      this.configuration[CONFIG_STATUS] = S_LINK_UP;
+    },
+  });
   private readonly deadline: Deadline;
   private readonly waiting: Waiting[] = [];
   /** Receive buffers that were taken for a frame that needs more of them. */
@@ -224,13 +177,13 @@ export class VirtioNet extends VirtioDevice {
   }
 
   protected override fits(): boolean {
-    return NEEDS.every(([feature, oneOf]) => !this.has(feature) || oneOf.some((other) => this.has(other)));
+    return fit((feature) => this.has(feature));
   }
 
   override setStatus(value: number): void {
     const before = this.running;
     super.setStatus(value);
-    if (this.running && !before) this.guestOffloads = GUEST_OFFLOADS.reduce((bits, f) => (this.has(f) ? bits | (1 << f) : bits), 0);
+    if (this.running && !before) this.guestOffloads = guestOffloads((feature) => this.has(feature));
   }
 
   protected notified(queue: Virtqueue): void {
@@ -380,6 +333,13 @@ export class VirtioNet extends VirtioDevice {
 
   // ---- control queue ----
 
+  /** A guest that may send from its own address alone may not choose which that is. */
+  private chooseMac(mac: Uint8Array): boolean {
+    if (this.protection.macNospoof && macAt(mac, 0) !== macAt(this.factoryMac, 0)) return false;
+    this.setMac(mac);
+    return true;
+  }
+
   private control(queue: Virtqueue): void {
     for (let chain = this.take(queue); chain !== undefined; chain = this.take(queue)) {
       // Without room for the answer there is nothing to answer with.
@@ -389,64 +349,10 @@ export class VirtioNet extends VirtioDevice {
       }
       const bytes = new Uint8Array(Math.min(bytesOf(chain.readable), COMMAND_MAX));
       gather(this.memory, chain.readable, 0, bytes);
-      const done = bytes.length >= 2 && this.command(bytes[0] as number, bytes[1] as number, bytes.subarray(2));
-      scatter(this.memory, chain.writable, 0, Uint8Array.of(done ? OK : ERR));
+      scatter(this.memory, chain.writable, 0, Uint8Array.of(this.commands.answer(bytes)));
       this.give(queue, chain, 1);
     }
     this.signal(queue);
-  }
-
-  private command(kind: number, command: number, data: Uint8Array): boolean {
-    switch (kind) {
-      case CTRL_RX:
-        return this.receiveMode(command, data);
-      case CTRL_MAC:
-        return this.macCommand(command, data);
-      case CTRL_VLAN:
-        return this.vlanCommand(command, data);
-      case CTRL_ANNOUNCE:
-        if (!this.has(F_GUEST_ANNOUNCE) || command !== 0) return false;
-        this.configuration[CONFIG_STATUS] = S_LINK_UP;
-        return true;
-      case CTRL_GUEST_OFFLOADS:
-        return command === 0 && this.setGuestOffloads(data);
-      default:
-        return false;
-    }
-  }
-
-  private receiveMode(command: number, data: Uint8Array): boolean {
-    const mode = MODES[command];
-    const allowed = this.has(command < 2 ? F_CTRL_RX : F_CTRL_RX_EXTRA);
-    if (mode === undefined || !allowed || data.length < 1 || (data[0] as number) > 1) return false;
-    this.filter.setMode(mode, data[0] === 1);
-    return true;
-  }
-
-  private macCommand(command: number, data: Uint8Array): boolean {
-    if (command === MAC_TABLE_SET) return this.has(F_CTRL_RX) && this.filter.setTables(data);
-    if (command !== MAC_ADDR_SET || !this.has(F_CTRL_MAC_ADDR) || data.length !== 6) return false;
-    // A guest that may send from its own address alone may not choose which that is.
-    if (this.protection.macNospoof && macAt(data, 0) !== macAt(this.factoryMac, 0)) return false;
-    this.setMac(data);
-    return true;
-  }
-
-  private vlanCommand(command: number, data: Uint8Array): boolean {
-    if (!this.has(F_CTRL_VLAN) || data.length < 2 || (command !== VLAN_ADD && command !== VLAN_DEL)) return false;
-    if (!this.filter.setVlan((data[0] as number) | ((data[1] as number) << 8), command === VLAN_ADD)) return false;
-    this.filter.filterVlans();
-    return true;
-  }
-
-  private setGuestOffloads(data: Uint8Array): boolean {
-    if (!this.has(F_CTRL_GUEST_OFFLOADS) || data.length < 8) return false;
-    const view = new DataView(data.buffer, data.byteOffset);
-    const bits = view.getUint32(0, true);
-    const negotiated = GUEST_OFFLOADS.reduce((all, f) => (this.has(f) ? all | (1 << f) : all), 0);
-    if ((bits & ~negotiated) !== 0 || view.getUint32(4, true) !== 0) return false;
-    this.guestOffloads = bits;
-    return true;
   }
 
   /** Asks the guest to tell its peers where it is: it may have moved (5.1.6.5.4). */
