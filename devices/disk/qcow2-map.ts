@@ -84,6 +84,11 @@ export class ClusterMap {
     this.#l1 = readTable(file, header.l1Offset, header.l1Size);
   }
 
+  /** Bytes of the file that hold clusters. */
+  get end(): number {
+    return this.#end();
+  }
+
   /** Offsets of the L2 tables that the L1 table points to, 0 where there is none. */
   tables(): Float64Array {
     const { byteLength } = this.#l1;
@@ -113,7 +118,8 @@ export class ClusterMap {
 
   #tableAt(index: number): number {
     const at = entryOffset(this.#l1.getUint32(8 * index), this.#l1.getUint32(8 * index + 4));
-    if (at % this.#clusterBytes !== 0) throw new DamageError(`L1 entry ${index} points to ${at}, which is not the start of a cluster`);
+    if (at % this.#clusterBytes !== 0 || at >= this.#end())
+      throw new DamageError(`L1 entry ${index} points to ${at}, which is no cluster of the file; it may be cut off`);
     return at;
   }
 

@@ -32,6 +32,8 @@ export class Refcounts {
   #tableAt: number;
   /** Offsets of the blocks, 0 where there is none. */
   #table: Float64Array;
+  /** Offsets in the table that are no cluster of the file. */
+  readonly #astray: number[] = [];
   readonly #dirtyEntries = new Set<number>();
   #hint = 0;
   /** Bytes of the file, as far as clusters were handed out. */
@@ -52,11 +54,16 @@ export class Refcounts {
     if (file.read(this.#tableAt, bytes) < bytes.length) throw new DiskError('the image is cut off within its refcount table');
     const view = new DataView(bytes.buffer);
     this.#table = Float64Array.from({ length: bytes.length / 8 }, (_, i) => u64(view, 8 * i));
+    this.#table.forEach((at, i) => {
+      if (at % this.#clusterBytes === 0 && at < this.#end) return;
+      this.#astray.push(at);
+      this.#table[i] = 0;
+    });
   }
 
-  /** Offsets of the refcount blocks. */
+  /** Offsets of the refcount blocks, as the table has them: also those where no block can be. */
   get blocks(): readonly number[] {
-    return [...this.#table].filter((offset) => offset !== 0);
+    return [...[...this.#table].filter((offset) => offset !== 0), ...this.#astray];
   }
 
   /** Where the table is: bytes. */

@@ -141,6 +141,8 @@ export class Qcow2Image implements DiskImage {
   #readCompressed(offset: number, into: Uint8Array): void {
     const { high, low } = this.#map;
     const place = compressedPlace(high, low, this.header.clusterBits);
+    if (place.offset >= this.#map.end)
+      throw new DiskError(`the image is damaged: a compressed cluster is at ${place.offset}, behind its end`);
     if (this.#unpacked?.at !== place.offset) {
       const packed = new Uint8Array(place.bytes);
       const data = packed.subarray(0, this.#file.read(place.offset, packed));
@@ -252,6 +254,7 @@ export class Qcow2Image implements DiskImage {
   }
 
   #retireRun(run: Run): void {
+    for (let cluster = run.first; cluster < run.first + run.count; cluster++) this.#refuseMetadata(cluster);
     const last = this.#retired.at(-1);
     if (last !== undefined && last.first + last.count === run.first)
       this.#retired[this.#retired.length - 1] = { first: last.first, count: last.count + run.count };

@@ -252,6 +252,17 @@ test('a guest cannot write to the tables of its image, whatever they say: the im
   }
 });
 
+test('a cluster that lies on a table is not given back either', () => {
+  for (const flags of [0n, 1n]) {
+    const { file, view, l2, l1 } = small();
+    view.setBigUint64(l2, flags | BigInt(l1));
+    const image = new Qcow2Image(file);
+    for (const change of [() => image.write(0, new Uint8Array(512)), () => image.zero(0, 65536), () => image.discard(0, 65536)])
+      assert.throws(change, /damaged/);
+    assert.throws(() => new Qcow2Image(file), /marked as corrupt/);
+  }
+});
+
 test('entries that point nowhere are an I/O error of the request', () => {
   for (const entry of [0x8000_0000_0000_0200n, 0x8000_0000_7fff_0000n, 0x80ff_ffff_ffff_0000n, 0x4000_0000_7fff_0000n]) {
     const { file, view, l2 } = small();
