@@ -23,7 +23,8 @@ const CHANGING = [
   [79, 80],
   [88, 96],
 ] as const;
-const ROOM = 4 * 1048576;
+/** A spoiled image may have clusters of 2 MiB. */
+const ROOM = 64 * 1048576;
 
 /** An image with data, zeros, a compressed cluster, and a snapshot. */
 function seedImage(clusterBits: number): MemoryFile {
