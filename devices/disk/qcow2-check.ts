@@ -11,7 +11,7 @@
  */
 import type { ByteFile } from './file.ts';
 import { AT, CORRUPT, DIRTY, type Qcow2Header, readHeader, u64 } from './qcow2-header.ts';
-import { COMPRESSED_HIGH, COPIED_HIGH, compressedPlace, entryOffset, readTable, ZERO_LOW } from './qcow2-map.ts';
+import { COMPRESSED_HIGH, COPIED_HIGH, compressedPlace, entryOffset, readTable } from './qcow2-map.ts';
 import { Refcounts } from './qcow2-refcounts.ts';
 import { readSnapshots } from './qcow2-snapshot-table.ts';
 
@@ -201,9 +201,7 @@ class Checker {
   #standard(high: number, low: number, times: number, active: boolean): void {
     const host = entryOffset(high, low);
     if (host === 0) return;
-    // Room for a cluster of zeros may lie behind the end.
-    const zero = this.#header.version === 3 && (low & ZERO_LOW) !== 0;
-    if (!(zero && host % this.#size === 0) && !this.#inside('a data cluster', host)) return;
+    if (!this.#inside('a data cluster', host)) return;
     const cluster = host / this.#size;
     if (this.#metadata.has(cluster)) this.#error(`a data cluster is at ${host}, where a table is`);
     this.#counts.add(cluster, times);
