@@ -60,6 +60,11 @@ export class GuestTcp {
     this.#max = this.#una;
   }
 
+  /** The next sequence number that it expects, as it stands in a header. */
+  get expected(): number {
+    return this.#expected >>> 0;
+  }
+
   connect(): void {
     this.state = 'syn-sent';
     this.#emit(SYN, this.#una);

@@ -17,10 +17,10 @@ export function ones(...parts: readonly (Uint8Array | readonly number[])[]): num
   let sum = 0;
   for (const part of parts) {
     for (let i = 0; i < part.length; i += 2) {
-      sum += (part[i] << 8) + (part[i + 1] ?? 0);
-      if (sum > 0xffff) sum -= 0xffff;
+      sum += (part[i] << 8) + (i + 1 < part.length ? part[i + 1] : 0);
     }
   }
+  while (sum > 0xffff) sum = Math.floor(sum / 65536) + (sum % 65536);
   return sum;
 }
 
@@ -38,7 +38,12 @@ export interface IpFields {
 }
 
 export function ethernet(type: number, payload: Uint8Array, to: Uint8Array = ALL, from: Uint8Array = MAC): Uint8Array {
-  return Uint8Array.from([...to, ...from, ...bytes16(type), ...payload]);
+  const frame = new Uint8Array(14 + payload.length);
+  frame.set(to);
+  frame.set(from, 6);
+  frame.set(bytes16(type), 12);
+  frame.set(payload, 14);
+  return frame;
 }
 
 export function ipv4({ source, target, protocol, ttl = 64, id = 1, fragment = 0 }: IpFields, payload: Uint8Array): Uint8Array {
