@@ -61,6 +61,13 @@ export class Virtqueue {
     this.size = max;
   }
 
+  /** The driver writes one half of an area's address; nothing where there is no such area. */
+  setHalf(area: 'descriptors' | 'driver' | 'device' | undefined, low: boolean, value: number): void {
+    if (area === undefined) return;
+    const old = this[area];
+    this[area] = low ? Math.floor(old / 2 ** 32) * 2 ** 32 + value : value * 2 ** 32 + (old % 2 ** 32);
+  }
+
   reset(): void {
     this.size = this.max;
     this.enabled = false;

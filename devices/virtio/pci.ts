@@ -322,25 +322,7 @@ export class VirtioPci extends PciHeader implements MmioDevice {
     else if (at === QUEUE_SIZE) queue.size = value & 0xffff;
     else if (at === QUEUE_ENABLE) {
       if (value & 1) this.device.enable(queue);
-    } else if (size === 4) this.writeAddress(queue, at, value);
-  }
-
-  private writeAddress(queue: Virtqueue, at: number, value: number): void {
-    const joined = (old: number, low: boolean): number =>
-      low ? Math.floor(old / 2 ** 32) * 2 ** 32 + value : value * 2 ** 32 + (old % 2 ** 32);
-    const low = (at & 4) === 0;
-    switch (at & ~4) {
-      case QUEUE_DESC:
-        queue.descriptors = joined(queue.descriptors, low);
-        break;
-      case QUEUE_DRIVER:
-        queue.driver = joined(queue.driver, low);
-        break;
-      case QUEUE_DEVICE:
-        queue.device = joined(queue.device, low);
-        break;
-      default:
-    }
+    } else if (size === 4) queue.setHalf(ADDRESSES[at & ~4], (at & 4) === 0, value);
   }
 
   /** A vector that is not there reads back as none (4.1.5.1.2). */
@@ -394,6 +376,13 @@ export class VirtioPci extends PciHeader implements MmioDevice {
     this.pull();
   }
 }
+
+/** The area of a queue whose address is at an offset. */
+const ADDRESSES: Readonly<Record<number, 'descriptors' | 'driver' | 'device'>> = {
+  [QUEUE_DESC]: 'descriptors',
+  [QUEUE_DRIVER]: 'driver',
+  [QUEUE_DEVICE]: 'device',
+};
 
 /** Command register, bit 10: no INTx. */
 const INTX_OFF = 0x0400;

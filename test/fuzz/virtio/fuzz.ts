@@ -1,7 +1,7 @@
 /**
  * Virtio devices against a driver gone bad: valid queues, spoiled.
  *
- * A *life* is one device behind its transport, set up as a driver does, with random features and both ring layouts; it has `CASES` cases. A case adds requests as
+ * A *life* is one device behind a transport, PCI or MMIO, set up as a driver does, with random features and both ring layouts; it has `CASES` cases. A case adds requests as
  * the driver would, then spoils some of what the guest can write: words of the rings, descriptors, indirect tables, request bytes, registers of the
  * transport, its configuration space, the MSI-X table. Then it notifies, lets time pass, and lets something happen outside. Between cases the device may
  * be reset, a queue of it too, or it is saved, and a new one made and restored goes on.
@@ -13,10 +13,12 @@
  *
  * @module
  */
-import type { AccessSize } from '../../../vmm/bus.ts';
+import type { VirtioDevice } from '../../../devices/virtio/device.ts';
+import type { AccessSize, Saveable } from '../../../vmm/bus.ts';
 import { randomSource } from '../../devices/fake-board.ts';
 import { FakeClock } from '../../devices/fake.ts';
 import { Board, type DriverQueue, MAIN_AT, MSIX_AT, PackedDriver, SplitDriver } from '../../devices/virtio/board.ts';
+import { MmioBoard } from '../../devices/virtio/mmio-board.ts';
 import { BUFFERS_AT, Finding, GuardedMemory, RAM_BYTES } from './guarded.ts';
 import type { MakeTarget, Random, Target } from './targets.ts';
 
@@ -45,6 +47,7 @@ class Life {
   readonly memory: GuardedMemory;
   readonly target: Target;
   readonly packed: boolean;
+  readonly overMmio: boolean;
   clock = new FakeClock();
   board: Board;
   queues: DriverQueue[] = [];
@@ -56,10 +59,20 @@ class Life {
     this.memory = memory;
     memory.bytes.fill(0);
     this.target = make(memory, this.clock, this.random);
-    this.board = new Board(memory, this.target.device);
+    this.overMmio = this.random(3) === 0;
+    this.board = this.makeBoard(this.target.device);
     this.packed = this.random(2) === 0;
     const maybe = [EVENT_IDX, INDIRECT, RING_RESET, ...this.target.features].filter(() => this.random(3) > 0);
     this.features = [VERSION_1, ...(this.packed ? [PACKED] : []), ...maybe];
+  }
+
+  /** Behind one transport or the other. */
+  makeBoard(device: VirtioDevice): Board {
+    return this.overMmio ? (new MmioBoard(this.memory, device) as unknown as Board) : new Board(this.memory, device);
+  }
+
+  get transport(): Saveable & { reset(): void } {
+    return this.overMmio ? (this.board as unknown as MmioBoard).transport : this.board.pci;
   }
 
   get many(): number {
@@ -67,12 +80,12 @@ class Life {
   }
 
   setUp(): void {
-    this.board.decode();
+    if (!this.overMmio) this.board.decode();
     this.board.negotiate(this.features);
     const size = this.packed ? 5 + this.random(4) : 8;
     const Driver = this.packed ? PackedDriver : SplitDriver;
     this.queues = Array.from({ length: this.many }, (_, i) => new Driver(this.board, i, size, QUEUES_AT + QUEUE_BYTES * i));
-    if (this.random(2) === 0) this.interrupts();
+    if (!this.overMmio && this.random(2) === 0) this.interrupts();
     this.board.status = 0x0f;
   }
 
@@ -171,6 +184,10 @@ class Life {
     const size = (1 << random(3)) as AccessSize;
     const value = random(2) === 0 ? this.word() : random(0x1_0000_0000);
     const at = random(0x40);
+    if (this.overMmio) {
+      this.mmioRegister(size, value);
+      return;
+    }
     switch (random(8)) {
       case 0:
         board.setCommon(at, size, value);
@@ -200,22 +217,28 @@ class Life {
     }
   }
 
+  mmioRegister(size: AccessSize, value: number): void {
+    const board = this.board as unknown as MmioBoard;
+    const at = this.random(4) === 0 ? this.random(0x200) : 4 * this.random(0x80);
+    if (this.random(2) === 0) board.write(at, value, this.random(3) === 0 ? size : 4);
+    else board.read(at, size);
+  }
+
   saveAndRestore(): void {
-    const state = JSON.stringify(this.board.pci.save());
+    const state = JSON.stringify(this.transport.save());
     const clock = new FakeClock(this.clock.now());
-    const board = new Board(this.memory, this.target.again(clock));
-    board.pci.restore(JSON.parse(state));
-    const restored = JSON.stringify(board.pci.save());
+    this.board = this.makeBoard(this.target.again(clock));
+    this.transport.restore(JSON.parse(state));
+    const restored = JSON.stringify(this.transport.save());
     if (restored !== state) throw new Finding(`saved ${state}\nrestored ${restored}`);
     this.clock = clock;
-    this.board = board;
-    for (const queue of this.queues) queue.board = board;
+    for (const queue of this.queues) queue.board = this.board;
   }
 
   /** Whatever happened: after a reset the device serves a driver that keeps to the rules. */
   lives(): void {
     this.features.splice(0, this.features.length, VERSION_1, ...(this.packed ? [PACKED] : []));
-    this.board.pci.reset();
+    this.transport.reset();
     this.memory.bytes.fill(0, 0, RINGS_END);
     this.setUp();
     const { queue, buffers } = this.target.sound();
