@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { terminalOf } from '../../vmm/cli/console-option.ts';
+import { UsageError } from '../../vmm/cli/options.ts';
+import { parseVga } from '../../vmm/cli/vga-option.ts';
 import { multiboot } from '../vmm/guests.ts';
 import { haveScript, Sat } from './pty.ts';
 import { type Finished, finished, runtimePlace, start } from './stat-commands.ts';
@@ -37,22 +40,16 @@ const RUN = ['run', '--kernel', at('echo.elf'), '--vga', 'text', '--debug-exit',
 
 test.before(() => writeFileSync(at('echo.elf'), ECHO));
 
-test('keys come from a pipe, the screen is printed at the end', async () => {
-  const child = start('lucid', RUN, place.xdg);
+test('keys come from a pipe, the screen is printed at the end, and with --json is part of the summary', async () => {
+  const child = start('lucid', [...RUN, '--json'], place.xdg);
   child.stdin?.end('aB\r');
   const { status, out, err } = await finished(child);
   assert.is(status, 7, err);
-  const [first, second] = out.split('\n');
   // Scan codes of set 1 as characters of code page 437: a, a up, Shift, b, b up, Shift up, Enter.
-  assert.equal([first, second], ['Hi', '▲₧*0░¬∟']);
-});
-
-test('with --json the screen is part of the summary', async () => {
-  const child = start('lucid', [...RUN, '--json'], place.xdg);
-  child.stdin?.end('\r');
-  const { out } = await finished(child);
+  const lines = ['Hi', '▲₧*0░¬∟'];
+  assert.equal(err, `${lines.join('\n')}\nlucid: the guest wrote 3 to the debug-exit port\n`);
   const { screen } = JSON.parse(out) as { screen: { mode: string; columns: number; rows: number; lines: string[] } };
-  assert.equal([screen.mode, screen.columns, screen.rows, screen.lines[0]], ['text', 80, 25, 'Hi']);
+  assert.equal([screen.mode, screen.columns, screen.rows, screen.lines.slice(0, 2)], ['text', 80, 25, lines]);
 });
 
 test('lucid type presses keys of a running VM, lucid screen waits for text and prints it', async () => {
@@ -97,26 +94,44 @@ test('a VM without a VGA has no screen', async () => {
 });
 
 test('bad options have one line each', async () => {
-  const refused = async (...args: string[]): Promise<string> => {
-    const { status, err } = await lucid('run', ...args);
-    assert.is(status, 2);
-    return err;
+  const bios = at('bios.bin');
+  writeFileSync(bios, new Uint8Array(65536));
+  const said = (act: () => unknown): string => {
+    try {
+      act();
+    } catch (error) {
+      if (error instanceof UsageError) return error.message;
+      throw error;
+    }
+    return '';
   };
-  const kernel = ['--kernel', at('echo.elf')];
-  assert.is(await refused(...kernel, '--vga', 'svga'), 'lucid: --vga svga: unknown; there is text, text,rom=FILE, none\n');
   assert.is(
-    await refused(...kernel, '--vga', 'text', '--serial', 'stdio'),
-    'lucid: --serial stdio: the terminal shows the VGA (--vga text); give --serial null or a file\n',
+    said(() => parseVga('svga', undefined)),
+    '--vga svga: unknown; there is text, text,rom=FILE, none',
   );
-  assert.is(await refused(...kernel, '--vga', 'text,rom=x'), 'lucid: --vga text,rom=x: only firmware runs a video BIOS; leave rom= out\n');
   assert.is(
-    await refused('--bios', at('bios.bin'), '--vga', 'text'),
-    `lucid: --vga text: there is no ${at('vgabios-isavga.bin')}, and firmware shows nothing without a video BIOS; give --vga text,rom=FILE\n`,
+    said(() => parseVga('text,rom=x', undefined)),
+    '--vga text,rom=x: only firmware runs a video BIOS; leave rom= out',
   );
-  writeFileSync(at('bios.bin'), new Uint8Array(65536));
   assert.is(
-    await refused('--bios', at('bios.bin'), '--vga', `text,rom=${at('echo.elf')}`),
-    `lucid: --vga text,rom=${at('echo.elf')}: not a video BIOS, which starts with 55 AA and has at most 64 kB\n`,
+    said(() => parseVga('text', bios)),
+    `--vga text: there is no ${at('vgabios-isavga.bin')}, and firmware shows nothing without a video BIOS; give --vga text,rom=FILE`,
+  );
+  assert.equal(parseVga('text,rom=x', bios), { vga: 'text', vgaBios: 'x' });
+  assert.equal(parseVga('none', bios), {});
+  assert.is(
+    said(() => terminalOf({ serial: 'stdio' }, { vga: 'text' })),
+    '--serial stdio: the terminal shows the VGA (--vga text); give --serial null or a file',
+  );
+  assert.is(
+    said(() => terminalOf({}, { vga: 'text', console: {} })),
+    '--console virtio: the terminal shows the VGA (--vga text); give one of them',
+  );
+  assert.is(terminalOf({}, { vga: 'text' }).serial, 'null');
+  const { status, err } = await lucid('run', '--bios', bios, '--vga', `text,rom=${at('echo.elf')}`);
+  assert.equal(
+    [status, err],
+    [2, `lucid: --vga text,rom=${at('echo.elf')}: not a video BIOS, which starts with 55 AA and has at most 64 kB\n`],
   );
 });
 
