@@ -350,9 +350,10 @@ export class Machine {
 
   /** Power-on state of everything but time, memory and counters, then the guest anew. */
   reset(): ReturnType<Machine['boot']> {
+    // First the processors: their local APICs say which of them is the bootstrap processor.
+    for (const vcpu of this.vm.vcpus) vcpu.reset();
     this.#irqchip.reset();
     for (const device of this.#resettable) device.reset();
-    for (const vcpu of this.vm.vcpus) vcpu.reset();
     this.#startApplicationProcessors();
     this.#turns.reset();
     if (this.#options.firmware === undefined) this.#placeAcpi();

@@ -171,6 +171,15 @@ test('when all processors halt with no timer the guest is dead, and it says so',
   assert.is(outcome.kind, 'died');
 });
 
+test('after a reset the others wait for their start again', () => {
+  // Each of two lives starts the second processor, which counts at 500h; the second life leaves with the count.
+  const second = [0x80, 0x3d, ...dword(0x504), 0x02, 0x75, 0x07, 0xa0, ...dword(COUNT), 0xe6, EXIT];
+  const restart = [0x66, 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xeb, 0xfe];
+  const wait = [0xb9, ...dword(60_000), 0xe2, 0xfe];
+  const m = machine(2, [0xfe, 0x05, ...dword(0x504), ...trampoline(COUNT_ME), ...start(1), ...wait, ...second, ...restart]);
+  assert.equal(m.run({ insns: 1_000_000 }), { kind: 'debug-exit', value: 2 });
+});
+
 test('a reset through port CF9h begins with the first processor again', () => {
   // Counts starts at 504h (RAM stays): at the second one it leaves.
   const code = [0xfe, 0x05, ...dword(0x504), 0x80, 0x3d, ...dword(0x504), 0x02, 0x75, 0x04, 0xb0, 0x2a, 0xe6, EXIT];
