@@ -9,8 +9,9 @@
  *
  * @module
  */
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { type NetBackend, NOBODY, type Offload } from './backend.ts';
 import { FrameStream, framed, helloFrame } from './link-frames.ts';
 import { finish, NOTHING_LEFT } from './offload.ts';
@@ -77,7 +78,7 @@ export class Link implements NetBackend {
       });
       server.once('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'EADDRINUSE') resolve(false);
-        else reject(new LinkOpenError(whyNot(error)));
+        else reject(new LinkOpenError(whyNot(error, this.path)));
       });
       server.listen(this.path, () => {
         if (this.closed) server.close();
@@ -98,7 +99,7 @@ export class Link implements NetBackend {
       });
       socket.once('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT' || error.code === 'EAGAIN') resolve(false);
-        else reject(new LinkOpenError(whyNot(error)));
+        else reject(new LinkOpenError(whyNot(error, this.path)));
       });
     });
   }
@@ -189,10 +190,10 @@ function inodeOf(path: string): number {
   return lstatSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }
 
-function whyNot({ code, message }: NodeJS.ErrnoException): string {
+function whyNot({ code, message }: NodeJS.ErrnoException, path: string): string {
+  // The event loop's library calls a missing folder EACCES.
+  if (code !== 'EINVAL' && !existsSync(dirname(path))) return 'its folder does not exist';
   switch (code) {
-    case 'ENOENT':
-      return 'its folder does not exist';
     case 'EACCES':
     case 'EPERM':
       return 'you may not make or use a socket there';
