@@ -61,6 +61,8 @@ import type { Intercepts } from './intercepts.ts';
 import { Turns } from './turns.ts';
 import { BOOT_ORDER_FILE, bootOrder } from './boot-order.ts';
 import { addIde, idePlaces, pciBus } from './ide-slots.ts';
+import { acpiOf } from './board-acpi.ts';
+import { type MmioSurroundings, SharedLines } from './virtio-mmio-places.ts';
 import { addVirtio, type VirtioOptions } from './virtio-slots.ts';
 import { addVideo, VIDEO_BIOS_FILE, type VideoOptions } from './video.ts';
 import { Vm } from './vm.ts';
@@ -221,7 +223,7 @@ export class Machine {
     config.addNumber(FWCFG_MAX_CPUS, cpus, 2);
     if (options.firmware !== undefined) {
       const highBytes = vm.ram.size - lowMemory;
-      for (const [file, bytes] of firmwareFiles({ lowBytes: lowMemory, highBytes, acpi: { cpus } })) config.addFile(file, bytes);
+      for (const [file, bytes] of firmwareFiles({ lowBytes: lowMemory, highBytes, acpi: acpiOf(options) })) config.addFile(file, bytes);
     }
     if (options.firmware !== undefined) config.addFile(BOOT_ORDER_FILE, bootOrder(options.diskOptions ?? [], options.bootFrom));
     if (options.video?.bios !== undefined) config.addFile(VIDEO_BIOS_FILE, options.video.bios);
@@ -236,7 +238,8 @@ export class Machine {
     if (hasIde) addIde(vm, pci, line, options);
     const terminal = options.virtioConsole === undefined ? undefined : new VirtioConsole({ memory: vm.ram, ...options.virtioConsole });
     this.#terminal = terminal ?? this.serial;
-    addVirtio(vm, pci, { ...options, terminal });
+    const keep: MmioSurroundings['keep'] = (name, device) => void this.#keep(name, device);
+    addVirtio(vm, pci, { ...options, terminal }, { line: new SharedLines(line).line, keep });
     this.#attach('pci', pci);
     this.#pci = pci;
     vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
@@ -294,7 +297,7 @@ export class Machine {
   }
 
   #placeAcpi(): number {
-    const tables = buildAcpi({ cpus: this.vm.vcpus.length });
+    const tables = buildAcpi(acpiOf(this.#options));
     for (const { gpa, bytes } of tables.blocks) this.vm.ram.write(gpa, bytes);
     return tables.rsdpAddress;
   }

@@ -36,6 +36,7 @@ const BOARD = [
   'rng',
   'console',
   'shares',
+  'virtio',
   'bios',
   'vga',
   'vgaBios',

@@ -18,9 +18,12 @@ import { VirtioRng } from '../devices/virtio/rng.ts';
 import { type NicMaker, nicKstats } from './nics.ts';
 import type { Share } from './shares.ts';
 import type { DiskOptions } from './disks.ts';
+import { addOverMmio, type MmioSurroundings } from './virtio-mmio-places.ts';
 import type { Vm } from './vm.ts';
 
 export interface VirtioOptions {
+  /** How the guest reaches them; default by PCI. */
+  readonly virtio?: 'pci' | 'mmio';
   /** Disks, in the order of their PCI slots. */
   readonly disks?: readonly DiskImage[];
   /** NICs, behind the disks. */
@@ -62,11 +65,17 @@ export function keepDisk(vm: Vm, image: DiskImage, i: number): void {
   });
 }
 
-/** Puts them in: the disks in their order, then what else was asked for. */
-export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions): void {
+/** Puts them in: the disks in their order, then what else was asked for. Over MMIO each transport is told to `keep`, as nothing else would. */
+export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions, mmio: MmioSurroundings): void {
   const { disks = [], diskOptions = [], diskFailed, nicMakers = [], rng = false, terminal, opened = [], seed = 0 } = options;
   let slot = FIRST_SLOT;
   const add = (name: string, device: VirtioDevice): void => {
+    const at = slot - FIRST_SLOT;
+    if (options.virtio === 'mmio') {
+      addOverMmio(vm, mmio, name, device, at);
+      slot++;
+      return;
+    }
     const signalMsi = (address: number, data: number): void => void vm.signalMsi(address, data);
     pci.add(slot, 0, new VirtioPci({ device, mmio: vm.mmio, line: pci.intx(slot, 0), signalMsi, name }));
     slot++;

@@ -44,6 +44,7 @@ export interface RunOptions {
   readonly nics?: readonly NicOptions[];
   readonly rng?: boolean;
   readonly shares?: readonly ShareOptions[];
+  readonly virtio?: 'pci' | 'mmio';
   /** The terminal is on a virtio console. */
   readonly console?: { readonly size?: WindowSize };
   /** A VGA, and the video BIOS that firmware runs for it. */

@@ -335,6 +335,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     rng: options.rng,
     nicMakers: nics.makers,
     ...disks.options,
+    virtio: options.virtio,
     opened: options.shares?.map((share) => openShareFor(share, (text) => post({ kind: 'warning', text }))),
     bootFrom: options.boot,
     seed: options.seed,

@@ -151,6 +151,11 @@ export function irq(...lines: number[]): Aml {
   return [0x22, ...little(bits(lines), 2)];
 }
 
+/** A global interrupt that several may share: a level, active high (6.4.3.6). */
+export function sharedLevel(gsi: number): Aml {
+  return [0x89, ...little(6, 2), 0x09, 0x01, ...little(gsi, 4)];
+}
+
 /** A DMA channel: compatibility timing, 8-bit transfers (6.4.2.2). */
 export function dma(channel: number): Aml {
   return [0x2a, 1 << channel, 0x00];

@@ -1,21 +1,24 @@
 /**
- * The ACPI tables that tell a guest what the board has: RSDP, RSDT, XSDT, FADT, FACS, MADT, DSDT.
+ * The ACPI tables that tell a guest what the board has: RSDP, RSDT, XSDT, FADT, FACS, MADT, DSDT, and those of
+ * optional hardware.
  *
  * Specification: ACPI 6.5, chapter 5 (tables: 5.2.5.3 RSDP, 5.2.6 header, 5.2.9 FADT, 5.2.10 FACS, 5.2.12 MADT), 6.2.13 (_PRT), 7.4.2 (\_S5),
  * 4.8.3 (fixed hardware). `buildAcpi` is a pure function: it knows the board only by its options, whose defaults are the
  * devices' usual places, and returns bytes for the caller to store. The same options give the same bytes.
  *
- * Layout from `base` up: RSDP, FACS (64-byte aligned, 5.2.10), DSDT, FADT, MADT, RSDT, XSDT. With `base` between E0000h and FFFFFh
+ * Layout from `base` up: RSDP, FACS (64-byte aligned, 5.2.10), DSDT, FADT, MADT, what is optional, RSDT, XSDT. With `base` between E0000h and FFFFFh
  * a guest finds the RSDP by its scan of the BIOS area, too (5.2.5.1). The memory map should show the range as ACPI or reserved.
  *
- * The RSDT stands beside the XSDT for guests that stopped at ACPI 1.0. Left out: MCFG, HPET, SRAT, legacy PIC routing in _PRT (INTx lines reach the
+ * The RSDT stands beside the XSDT for guests that stopped at ACPI 1.0. Left out: SRAT, legacy PIC routing in _PRT (INTx lines reach the
  * IOAPIC only), thermal zones, sleep states but S5.
  *
  * @module
  */
 import * as aml from './aml.ts';
+import { type OptionalHardware, optionalDevices, optionalTables } from './optional.ts';
+import { checksum, HEADER, OEM_ID, putString, table } from './table.ts';
 
-export interface AcpiOptions {
+export interface AcpiOptions extends OptionalHardware {
   /** Processors, with local APIC ids 0 to `cpus` - 1. */
   readonly cpus: number;
   /** Where the tables go, a multiple of 64 below 4 GB. Default E0000h. */
@@ -68,10 +71,6 @@ export interface AcpiTables {
 }
 
 const PM_DEFAULTS: AcpiPm = { event: 0x600, control: 0x604, timer: 0x608, timerBits: 32, gpe0: 0x60c, gpe0Bytes: 4, s5: 5, sci: 9 };
-const OEM_ID = 'LUCID ';
-const OEM_TABLE_ID = 'LUCIDVM ';
-const CREATOR_ID = 'LUCD';
-const HEADER = 36;
 
 /** Builds the tables. Throws `RangeError` when an option cannot be told in them or they do not fit below the limit. */
 export function buildAcpi(options: AcpiOptions): AcpiTables {
@@ -96,37 +95,12 @@ export function buildAcpi(options: AcpiOptions): AcpiTables {
   const dsdt = place('DSDT', table('DSDT', 2, Uint8Array.from(buildDsdt(options, pm))));
   const fadt = place('FACP', buildFadt(pm, facs, dsdt));
   const madt = place('APIC', buildMadt(options, pm));
-  const rsdt = place('RSDT', buildRoot('RSDT', 4, [fadt, madt]));
-  const xsdt = place('XSDT', buildRoot('XSDT', 8, [fadt, madt]));
+  const others = optionalTables(options).map(([name, bytes]) => place(name, bytes));
+  const rsdt = place('RSDT', buildRoot('RSDT', 4, [fadt, madt, ...others]));
+  const xsdt = place('XSDT', buildRoot('XSDT', 8, [fadt, madt, ...others]));
   fillRsdp(rsdp, rsdt, xsdt);
   if (cursor > limit) throw new RangeError(`the ACPI tables end at ${cursor}, above ${limit}`);
   return { rsdpAddress, blocks, end: cursor };
-}
-
-/** A table with its header (5.2.6); `body` is what follows the header. */
-function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(HEADER + body.length);
-  const view = new DataView(bytes.buffer);
-  putString(bytes, 0, signature);
-  view.setUint32(4, bytes.length, true);
-  bytes[8] = revision;
-  putString(bytes, 10, OEM_ID);
-  putString(bytes, 16, OEM_TABLE_ID);
-  view.setUint32(24, 1, true);
-  putString(bytes, 28, CREATOR_ID);
-  view.setUint32(32, 1, true);
-  bytes.set(body, HEADER);
-  bytes[9] = checksum(bytes);
-  return bytes;
-}
-
-function putString(bytes: Uint8Array, at: number, text: string): void {
-  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
-}
-
-/** The byte that makes the sum of all bytes 0 modulo 256, for a field that is still 0. */
-function checksum(bytes: Uint8Array): number {
-  return -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
 }
 
 /** RSDP of revision 2 (5.2.5.3): one checksum over the first 20 bytes, one over all 36. */
@@ -254,7 +228,14 @@ function buildDsdt(options: AcpiOptions, pm: AcpiPm): aml.Aml {
   const sleepType = aml.integer(pm.s5);
   return [
     ...aml.name('\\_S5', aml.packageOf(sleepType, sleepType, aml.integer(0), aml.integer(0))),
-    ...aml.scope('\\_SB', pciRoot(options), ...legacyDevices(pm), ...serialPorts(options), ...processors(options.cpus)),
+    ...aml.scope(
+      '\\_SB',
+      pciRoot(options),
+      ...legacyDevices(pm),
+      ...serialPorts(options),
+      ...optionalDevices(options),
+      ...processors(options.cpus),
+    ),
   ];
 }
 

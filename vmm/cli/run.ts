@@ -49,6 +49,7 @@ export interface GuestArguments {
   boot?: 'disk' | 'cdrom';
   nic?: string[];
   share?: string[];
+  virtio?: 'pci' | 'mmio';
   engine: string;
   name?: string;
   json: boolean;
@@ -83,6 +84,7 @@ const BOARD_OPTIONS = [
   'nic',
   'console',
   'share',
+  'virtio',
   'bios',
   'vga',
 ] as const;
@@ -194,6 +196,12 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       requiresArg: true,
       describe: 'a directory for the guest (virtio 9p): DIR[,tag=NAME][,rw], read-only without rw. May be given several times',
     })
+    .option('virtio', {
+      choices: ['pci', 'mmio'] as const,
+      requiresArg: true,
+      defaultDescription: 'pci',
+      describe: 'how the guest reaches its virtio devices: by PCI, or in memory as ACPI tells it',
+    })
     .option('rng', { type: 'boolean', describe: 'an entropy device (virtio), whose bytes follow from --seed' })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
     .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
@@ -239,6 +247,7 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     memory: asUsage(() => parseMemorySize(args.memory ?? BOARD_DEFAULTS.memory)),
     ...terminalOf(args, { console, nics, ...video }),
     console,
+    virtio: args.virtio,
     shares: parseShares(args.share ?? []),
     ...video,
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'] ?? BOARD_DEFAULTS['exit-cost'])),
