@@ -83,7 +83,19 @@ export function parseEpoch(option: string, text: string): number {
 }
 
 /** Switches: given with a value, they would quietly mean something. */
-export const SWITCHES: readonly string[] = ['exits', 'rng', 'json', 'builtin', 'force', 'repair', 'rollback', 'destroy', 'help', 'version'];
+export const SWITCHES: readonly string[] = [
+  'exits',
+  'rng',
+  'json',
+  'builtin',
+  'force',
+  'folded',
+  'repair',
+  'rollback',
+  'destroy',
+  'help',
+  'version',
+];
 
 /** Refuses a switch with a value that is neither true nor false: `--json=yes`. */
 export function checkSwitches(args: readonly string[]): void {

@@ -365,6 +365,7 @@ export const EXIT_RECORD = {
   VALUE: 32,
   CR3: 40,
   ICOUNT: 48,
+  VECTOR: 55,
   COST: 56,
   REASON: 60,
   VCPU: 61,

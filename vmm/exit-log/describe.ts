@@ -34,6 +34,8 @@ export interface ExitEvent {
   readonly access?: string;
   readonly hypercall?: string;
   readonly value?: string;
+  /** Vector of the interrupt that was injected at the entry that follows. */
+  readonly injected?: number;
   /** Return addresses by frame pointer, the innermost first. */
   readonly stack?: readonly string[];
 }
@@ -46,6 +48,7 @@ export function eventAt(view: DataView, at: number, chain: number): ExitEvent {
   const word = (field: number): bigint => view.getBigUint64(at + field, true);
   const reason = view.getUint8(at + EXIT_RECORD.REASON);
   const flags = view.getUint8(at + EXIT_RECORD.FLAGS);
+  const injected = view.getUint8(at + EXIT_RECORD.VECTOR);
   return {
     time: Number(word(EXIT_RECORD.TIME)),
     vcpu: view.getUint8(at + EXIT_RECORD.VCPU),
@@ -53,14 +56,20 @@ export function eventAt(view: DataView, at: number, chain: number): ExitEvent {
     rip: hex(word(EXIT_RECORD.RIP)),
     cpl: (flags >> 1) & 3,
     length: view.getUint8(at + EXIT_RECORD.LENGTH),
-    instructions: Number(word(EXIT_RECORD.ICOUNT)),
+    instructions: instructionsAt(view, at),
     costNs: view.getUint32(at + EXIT_RECORD.COST, true),
     cr3: hex(word(EXIT_RECORD.CR3)),
     qualification: hex(word(EXIT_RECORD.QUALIFICATION)),
     ...particulars(reason, Number(word(EXIT_RECORD.QUALIFICATION) & 0xffff_ffffn), word(EXIT_RECORD.SUBJECT)),
     ...(flags & FLAG_VALUE ? { value: hex(word(EXIT_RECORD.VALUE)) } : undefined),
+    ...(injected > 0 ? { injected } : undefined),
     ...(chain > 0 ? { stack: callChain(view, at, chain).map(hex) } : undefined),
   };
+}
+
+/** Instructions that the vCPU had retired. */
+export function instructionsAt(view: DataView, at: number): number {
+  return (view.getUint32(at + EXIT_RECORD.ICOUNT + 4, true) & 0xff_ffff) * 0x1_0000_0000 + view.getUint32(at + EXIT_RECORD.ICOUNT, true);
 }
 
 /** Return addresses of an exit, the innermost first. */

@@ -12,7 +12,8 @@
  * | 24 | u64 | what it is about: MSR or XCR number; guest physical address; CPUID leaf, and subleaf in the upper half; interruption information, and error code in the upper half; hypercall number |
  * | 32 | u64 | what was read or written, when it is known (flag 1): port, device, MSR, control register |
  * | 40 | u64 | CR3 |
- * | 48 | u64 | instructions that the vCPU had retired |
+ * | 48 | 7 bytes | instructions that the vCPU had retired |
+ * | 55 | u8 | vector of the interrupt that was injected at the entry after the exit, 0: none |
  * | 56 | u32 | ns of the VM's clock that the exit took, by the table of costs |
  * | 60 | u8 | basic exit reason (SDM vol. 3, appendix C) |
  * | 61 | u8 | vCPU |

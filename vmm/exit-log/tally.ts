@@ -16,7 +16,7 @@ export interface TallyRow {
   readonly maxNs: number;
 }
 
-export const TALLY_KEYS = ['reason', 'rip', 'port', 'gpa', 'msr', 'cr3', 'vcpu', 'call-chain'] as const;
+export const TALLY_KEYS = ['reason', 'rip', 'port', 'gpa', 'msr', 'cr3', 'vcpu', 'vector', 'call-chain'] as const;
 export type TallyKey = (typeof TALLY_KEYS)[number];
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
@@ -51,8 +51,11 @@ const KEYS: Readonly<Record<TallyKey, KeyOf>> = {
   port: only([EXIT_REASON.IO_INSTRUCTION], (view, at) => view.getUint16(at + EXIT_RECORD.QUALIFICATION + 2, true)),
   msr: only([EXIT_REASON.MSR_READ, EXIT_REASON.MSR_WRITE], (view, at) => view.getUint32(at + EXIT_RECORD.SUBJECT, true)),
   gpa: only(GPA_REASONS, word(EXIT_RECORD.SUBJECT)),
-  'call-chain': (view, at, chain) =>
-    [view.getBigUint64(at + EXIT_RECORD.RIP, true), ...callChain(view, at, chain)].reverse().map(hex).join(';'),
+  vector: (view, at) => {
+    if (view.getUint8(at + EXIT_RECORD.REASON) === EXIT_REASON.EXCEPTION_NMI) return view.getUint8(at + EXIT_RECORD.SUBJECT);
+    return view.getUint8(at + EXIT_RECORD.VECTOR) || undefined;
+  },
+  'call-chain': (view, at, chain) => [view.getBigUint64(at + EXIT_RECORD.RIP, true), ...callChain(view, at, chain)].map(hex).join(' '),
 };
 
 /** More keys than this are counted together: memory stays bounded whatever the log holds. */
@@ -61,11 +64,14 @@ const KEYS_MAX = 1_000_000;
 export class Tally {
   readonly key: TallyKey;
   readonly #keyOf: KeyOf;
+  readonly #address: (address: bigint) => string;
   readonly #sums = new Map<number | bigint | string, Sum>();
   #rest: Sum | undefined;
 
-  constructor(key: TallyKey) {
+  /** `address` names the places where guests' code is. */
+  constructor(key: TallyKey, address: (address: bigint) => string = hex) {
     this.key = key;
+    this.#address = address;
     this.#keyOf = KEYS[key];
   }
 
@@ -95,8 +101,20 @@ export class Tally {
   }
 
   #name(key: number | bigint | string): string {
-    if (typeof key === 'string') return key;
-    if (this.key === 'reason') return exitReasonName(Number(key));
-    return this.key === 'vcpu' ? String(key) : hex(key);
+    if (typeof key === 'string')
+      return key
+        .split(' ')
+        .map((address) => this.#address(BigInt(address)))
+        .join(' < ');
+    switch (this.key) {
+      case 'reason':
+        return exitReasonName(Number(key));
+      case 'vcpu':
+        return String(key);
+      case 'rip':
+        return this.#address(BigInt(key));
+      default:
+        return hex(key);
+    }
   }
 }

@@ -9,11 +9,13 @@ import { exitLog } from './env';
 import { A_READ, translate } from './mmu';
 import {
   CLOCK_OFFSET, CPL, CR3, EXIT_GPA, EXIT_INSN_LEN, EXIT_INTR_ERROR, EXIT_INTR_INFO, MODE, RECORD_BYTES, RECORD_CHAIN_COUNT, RECORD_CHAIN_EACH, RECORD_CHAIN_REASON, RECORD_COST, RECORD_CR3,
-  RECORD_FLAGS, RECORD_ICOUNT, RECORD_LENGTH, RECORD_QUALIFICATION, RECORD_REASON, RECORD_RIP, RECORD_SUBJECT, RECORD_TIME, RECORD_VALUE, RECORD_VCPU,
+  RECORD_FLAGS, RECORD_ICOUNT, RECORD_LENGTH, RECORD_QUALIFICATION, RECORD_REASON, RECORD_RIP, RECORD_SUBJECT, RECORD_TIME, RECORD_VALUE, RECORD_VCPU, RECORD_VECTOR,
   REGS, SEG_BASE, VCPU_ID, VM_EXIT_LOG_AT, VM_EXIT_LOG_CHAIN, VM_EXIT_LOG_END, VM_EXIT_LOG_LAST,
 } from './state.gen';
 
 const HAS_VALUE: u8 = 1;
+/** The byte above holds the vector: so many instructions take years. */
+const ICOUNT_MASK: u64 = 0x00ff_ffff_ffff_ffff;
 const RAX: usize = REGS;
 const RCX: usize = REGS + 8;
 const RBP: usize = REGS + 5 * 8;
@@ -39,7 +41,7 @@ function begin(cpu: usize, reason: u32, qualification: u64, rip: u64, icount: u6
   store<u64>(at, subject(cpu, reason), RECORD_SUBJECT);
   store<u64>(at, 0, RECORD_VALUE);
   store<u64>(at, load<u64>(cpu, CR3), RECORD_CR3);
-  store<u64>(at, icount, RECORD_ICOUNT);
+  store<u64>(at, icount & ICOUNT_MASK, RECORD_ICOUNT);
   store<u32>(at, 0, RECORD_COST);
   store<u8>(at, <u8>reason, RECORD_REASON);
   store<u8>(at, <u8>load<u32>(cpu, VCPU_ID), RECORD_VCPU);
@@ -125,4 +127,10 @@ export function logValue(cpu: usize, value: u64): void {
 export function logCost(cpu: usize, cost: u64): void {
   const at = last(cpu);
   if (at != 0) store<u32>(at, load<u32>(at, RECORD_COST) + <u32>cost, RECORD_COST);
+}
+
+/** An interrupt is injected at the entry that follows. */
+export function logVector(cpu: usize, vector: u32): void {
+  const at = last(cpu);
+  if (at != 0) store<u8>(at, <u8>vector, RECORD_VECTOR);
 }

@@ -12,6 +12,7 @@
  * processor; here it shuts down. Left out: CET, FRED, user interrupts.
  */
 import { enterGuest, EXIT_EXCEPTION_NMI, EXIT_TRIPLE_FAULT, OUTSIDE_HANDLING, vmentry, vmexit } from './exits';
+import { logVector } from './exit-log';
 import {
   EXC_HAS_ERROR, EXC_LEAVE, EXC_STEP, EXC_VALID, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR, VEC_BP, VEC_DB, VEC_DE, VEC_DF, VEC_GP,
   VEC_MC, VEC_NMI, VEC_NP, VEC_OF, VEC_PF, VEC_TS, failed, raiseError,
@@ -93,6 +94,7 @@ export function deliverInterrupt(cpu: usize, vector: u32): void {
   store<u64>(count, load<u64>(count, IRQ_COUNT) + 1, IRQ_COUNT);
   store<u64>(cpu, load<u64>(cpu, KS_IRQ_INJECTIONS) + 1, KS_IRQ_INJECTIONS);
   store<u32>(cpu, 0, ACTIVITY);
+  logVector(cpu, vector & 255);
   if (watched(PROBE_KVM_INJ_VIRQ)) fire(cpu, PROBE_KVM_INJ_VIRQ, <u64>(vector & 255));
   deliverChain(cpu, vector & 255, TYPE_EXTERNAL, -1);
 }

@@ -1,0 +1,109 @@
+/**
+ * What `lucid events` and `lucid exits` have in common: opening a log of exits, and choosing exits from it.
+ *
+ * @module
+ */
+import type { Argv } from 'yargs';
+import { type ExitConditions, type ExitFilter, exitFilter, type Range } from '../exit-log/filter.ts';
+import { type ExitLogEnd, ExitLogReader } from '../exit-log/reader.ts';
+import { ExitLogError } from '../exit-log/record.ts';
+import { EXIT_REASON_NAMES } from '../exit-reason.ts';
+import { systemErrorText } from '../system-error.ts';
+import { parseDuration, UsageError } from './options.ts';
+
+export interface ChoiceArguments {
+  reason?: string;
+  vcpu?: string;
+  time?: string;
+  rip?: string;
+  cr3?: string;
+  port?: string;
+  msr?: string;
+  gpa?: string;
+}
+
+/** The options that choose exits. */
+export function choiceOptions<T>(yargs: Argv<T>): Argv<T & ChoiceArguments> {
+  return yargs
+    .option('reason', { type: 'string', requiresArg: true, describe: 'only these exit reasons: io-instruction,cpuid' })
+    .option('vcpu', { type: 'string', requiresArg: true, describe: 'only of this vCPU' })
+    .option('time', { type: 'string', requiresArg: true, describe: "only in this stretch of the VM's clock: 1.5s-2s, 500ms-" })
+    .option('rip', { type: 'string', requiresArg: true, describe: 'only from this address, or from A-B' })
+    .option('cr3', { type: 'string', requiresArg: true, describe: 'only in this address space' })
+    .option('port', { type: 'string', requiresArg: true, describe: 'only I/O at this port, or at A-B' })
+    .option('msr', { type: 'string', requiresArg: true, describe: 'only of this MSR, or of A-B' })
+    .option('gpa', { type: 'string', requiresArg: true, describe: 'only at this guest physical address, or at A-B' }) as Argv<
+    T & ChoiceArguments
+  >;
+}
+
+const MAX64 = 0xffff_ffff_ffff_ffffn;
+
+/** `0x3f8`, `0x3f8-0x3ff`, `0x1000-`: numbers from one to the other. */
+function parseRange(option: string, text: string): Range {
+  const match = /^(0x[0-9a-f]+|\d+)(-(0x[0-9a-f]+|\d+)?)?$/i.exec(text);
+  if (match === null) throw new UsageError(`${option} ${text}: not a number or range; write 0x3f8, 0x3f8-0x3ff or 0x1000-`);
+  const from = BigInt(match[1] as string);
+  const to = match[3] !== undefined ? BigInt(match[3]) : match[2] === undefined ? from : MAX64;
+  if (to < from || to > MAX64) throw new UsageError(`${option} ${text}: the range is empty or goes beyond 64 bits`);
+  return { from, to };
+}
+
+/** `1.5s-2s`, `500ms-`: times of the VM's clock. */
+function parseTimes(text: string): Range {
+  const [from = '', to = '', more] = text.split('-');
+  if (more !== undefined || (from === '' && to === ''))
+    throw new UsageError(`--time ${text}: not a stretch of time; write 1.5s-2s, 500ms- or 0-2s`);
+  const ns = (part: string, none: bigint): bigint => (part === '' ? none : part === '0' ? 0n : BigInt(parseDuration('--time', part)));
+  const range = { from: ns(from, 0n), to: ns(to, MAX64) };
+  if (range.to < range.from) throw new UsageError(`--time ${text}: ends before it begins`);
+  return range;
+}
+
+function parseReasons(text: string): number[] {
+  return text.split(',').map((word) => {
+    const name = word.trim().toUpperCase().replaceAll('-', '_');
+    const reason = /^\d+$/.test(name) ? Number(name) : EXIT_REASON_NAMES.indexOf(name.replace(/^EXIT_REASON_/, ''));
+    if (EXIT_REASON_NAMES[reason] === undefined)
+      throw new UsageError(`--reason ${word}: unknown; there is ${EXIT_REASON_NAMES.filter((n) => n !== undefined).join(', ')}`);
+    return reason;
+  });
+}
+
+function conditionsOf(args: ChoiceArguments): ExitConditions {
+  const range = (option: 'rip' | 'cr3' | 'port' | 'msr' | 'gpa'): Range | undefined => {
+    const text = args[option];
+    return text === undefined ? undefined : parseRange(`--${option}`, text);
+  };
+  if (args.vcpu !== undefined && !/^[0-7]$/.test(args.vcpu)) throw new UsageError(`--vcpu ${args.vcpu}: not a number from 0 to 7`);
+  return {
+    reasons: args.reason === undefined ? undefined : parseReasons(args.reason),
+    vcpu: args.vcpu === undefined ? undefined : Number(args.vcpu),
+    time: args.time === undefined ? undefined : parseTimes(args.time),
+    rip: range('rip'),
+    cr3: range('cr3'),
+    port: range('port'),
+    msr: range('msr'),
+    gpa: range('gpa'),
+  };
+}
+
+/** The filter that the options describe. Throws UsageError. */
+export function choiceOf(args: ChoiceArguments): ExitFilter {
+  return exitFilter(conditionsOf(args));
+}
+
+/** Throws UsageError. */
+export function openLog(path: string): ExitLogReader {
+  try {
+    return new ExitLogReader(path);
+  } catch (error) {
+    throw new UsageError(`${path}: ${error instanceof ExitLogError ? error.message : systemErrorText(error)}`);
+  }
+}
+
+/** What is missing at the end of a log that was cut off. */
+export function lossText(path: string, { records, looseBytes }: ExitLogEnd): string {
+  const loose = looseBytes === 0 ? '' : `, and ${looseBytes} bytes of one more`;
+  return `lucid: ${path}: was cut off (its run was killed, or the file was cut): ${records} whole records${loose}; what came after is lost\n`;
+}
