@@ -13,14 +13,22 @@ import type { Provider } from './provider.ts';
 const evolving = attributes('Evolving', 'Evolving', 'ISA');
 const hidden = attributes('Private', 'Private', 'Unknown');
 
-function deviceProvider(name: 'io' | 'vnic', args: Attributes): Provider {
+function deviceProvider(name: 'io' | 'vnic', args: Attributes, moduleAlias?: string): Provider {
   const probes = DEVICE_POINTS.filter(({ provider }) => provider === name);
   return {
     name,
     attributes: { provider: evolving, module: hidden, func: hidden, name: evolving, args },
-    probes: probes.map((point) => ({ provider: name, module: point.module, func: point.func, name: point.name, args: point.args })),
+    probes: probes.map(({ module, func, name: probe, args: types }) => ({
+      provider: name,
+      module,
+      func,
+      name: probe,
+      args: types,
+      moduleAlias,
+    })),
   };
 }
 
-export const ioProvider: Provider = deviceProvider('io', evolving);
+/** Scripts for illumos say io:genunix::start. */
+export const ioProvider: Provider = deviceProvider('io', evolving, 'genunix');
 export const vnicProvider: Provider = deviceProvider('vnic', attributes('Private', 'Private', 'ISA'));

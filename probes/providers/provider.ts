@@ -13,6 +13,8 @@ import type { ProviderAttributes } from './attributes.ts';
 export interface ProbeName extends Omit<Probe, 'id'> {
   /** Another name that it answers to. */
   readonly alias?: string;
+  /** Another module that it answers to. */
+  readonly moduleAlias?: string;
 }
 
 /** Description of probes by component: globs, '' = any. */

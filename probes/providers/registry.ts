@@ -23,7 +23,7 @@ export class ProbeRegistry implements Probes {
   readonly #providers: readonly Provider[];
   /** Index = number - 1. */
   readonly #probes: Probe[] = [];
-  readonly #aliases = new Map<Probe, string>();
+  readonly #aliases = new Map<Probe, Pick<ProbeName, 'alias' | 'moduleAlias'>>();
   readonly #names = new Map<string, Set<string>>();
 
   constructor(providers: readonly Provider[] = [dtraceProvider, sdtProvider, profileProvider(), ioProvider, vnicProvider]) {
@@ -31,10 +31,10 @@ export class ProbeRegistry implements Probes {
     for (const provider of providers) for (const probe of provider.probes) this.#add(provider, probe);
   }
 
-  #add(provider: Provider, { provider: name, module, func, name: probeName, args, alias }: ProbeName): void {
+  #add(provider: Provider, { provider: name, module, func, name: probeName, args, alias, moduleAlias }: ProbeName): void {
     const probe: Probe = { id: this.#probes.length + 1, provider: name, module, func, name: probeName, args };
     this.#probes.push(probe);
-    if (alias !== undefined) this.#aliases.set(probe, alias);
+    if (alias !== undefined || moduleAlias !== undefined) this.#aliases.set(probe, { alias, moduleAlias });
     const names = this.#names.get(provider.name) ?? new Set();
     this.#names.set(provider.name, names.add(probeName));
   }
@@ -57,10 +57,15 @@ export class ProbeRegistry implements Probes {
   }
 
   #fits(pattern: ProbeGlobs, probe: Probe): boolean {
-    const fits = (glob: string, text: string): boolean => glob === '' || globMatches(glob, text);
-    if (!fits(pattern.provider, probe.provider) || !fits(pattern.module, probe.module) || !fits(pattern.func, probe.func)) return false;
-    const alias = this.#aliases.get(probe);
-    return fits(pattern.name, probe.name) || (alias !== undefined && fits(pattern.name, alias));
+    const fits = (glob: string, text: string, alias?: string): boolean =>
+      glob === '' || globMatches(glob, text) || (alias !== undefined && globMatches(glob, alias));
+    const { alias, moduleAlias } = this.#aliases.get(probe) ?? {};
+    return (
+      fits(pattern.provider, probe.provider) &&
+      fits(pattern.module, probe.module, moduleAlias) &&
+      fits(pattern.func, probe.func) &&
+      fits(pattern.name, probe.name, alias)
+    );
   }
 
   /** Every probe there is, by number. */

@@ -60,6 +60,7 @@ test('io and vnic follow, with structures for arguments', () => {
   const described = registry.match({ ...any, provider: 'io' }).map((p) => `${p.provider}:${p.module}:${p.func}:${p.name}`);
   assert.equal(described, ['io::blk:start', 'io::blk:done']);
   assert.equal(names(registry, { provider: 'vnic' }), ['tx', 'rx', 'drop']);
+  assert.equal(names(registry, { provider: 'io', module: 'genunix', name: 'start' }), ['start'], 'as scripts for illumos name them');
   const types = registry.match({ ...any, provider: 'io', name: 'done' })[0]?.args.map(({ type }) => type);
   assert.equal(types, ['bufinfo_t *', 'devinfo_t *', 'fileinfo_t *']);
 });
