@@ -4,7 +4,7 @@
  * They trace a VM whose guest does a bit of everything that exits, over and over. Those that would trace until Ctrl-C are interrupted after a moment. What
  * they print is not compared: that they compile, find their probes and end well is what is tested, and that the frequent probes have fired.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,17 +13,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { splitWords } from '../../vmm/cli/dlite-child.ts';
 import { hex } from '../vmm/guest.ts';
 import { multiboot } from '../vmm/guests.ts';
-import { oneLiners } from './one-liners.ts';
+import { type Ended, LIMIT_MS, oneLiners, runLine, startCommand, unexpected } from './one-liners.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'lucid-one-liners-'));
 const environment = { ...process.env, XDG_RUNTIME_DIR: directory };
-/** From the enabling to the interruption, and when a command is given up: ms. */
-const TRACE_MS = 300;
-const LIMIT_MS = 60_000;
 const AT_ONCE = 4;
 
 /**
@@ -50,69 +46,10 @@ const BUSY = `
 
 let vm: ChildProcess | undefined;
 
-function start(words: readonly string[], stdio: 'pipe' | 'ignore'): ChildProcess {
-  const [name = '', ...args] = words;
-  return spawn(process.execPath, [join(root, `vmm/cli/${name}.ts`), ...args], {
-    cwd: root,
-    stdio: ['ignore', stdio, 'pipe'],
-    env: environment,
-  });
-}
-
-interface Ended {
-  readonly line: string;
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/**
- * Runs a line, and interrupts it after a while. A program that is quiet does not say when it is enabled, and one that is interrupted before it listens simply
- * ends (status null): then it is given longer.
- */
-async function run(line: string): Promise<Ended> {
-  for (let patience = 1; ; patience *= 2) {
-    const ended = await runOnce(line, patience);
-    if (ended.status !== null || patience > 30) return ended;
-  }
-}
-
-async function runOnce(line: string, patience: number): Promise<Ended> {
-  const child = start(splitWords(line), 'pipe');
-  let out = '';
-  let err = '';
-  child.stdout?.on('data', (text) => {
-    out += text;
-  });
-  child.stderr?.on('data', (text) => {
-    err += text;
-  });
-  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
-  const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
-  let ended = false;
-  closed.then(() => {
-    ended = true;
-  });
-  const isOver = (): boolean => ended;
-  const quiet = /^dlite -q/.test(line);
-  while (!isOver() && !quiet && !err.includes(' matched ')) await pause(50);
-  await Promise.race([closed, pause((quiet ? 4 : 1) * TRACE_MS * patience)]);
-  child.kill('SIGINT');
-  const status = await closed;
-  clearTimeout(limit);
-  return { line, status, out, err };
-}
-
 function documentedLines(): string[] {
   const docs = join(root, 'docs');
   const files = [join(root, 'README.md'), ...(existsSync(docs) ? readdirSync(docs).map((name) => join(docs, name)) : [])];
   return [...new Set(files.filter((file) => file.endsWith('.md')).flatMap((file) => oneLiners(readFileSync(file, 'utf8'))))];
-}
-
-/** What a command says on standard error beside what it matched; faults are what a program with an ERROR clause is about. */
-function unexpected(line: string, err: string): string {
-  const told = err.replaceAll(/^.* matched .*$/gm, '');
-  return /\bERROR\b/.test(line) ? told.replaceAll(/^.*: error on enabled probe .*$/gm, '') : told;
 }
 
 test('one-liners are found in fenced blocks only, prompts and continued lines included', () => {
@@ -132,14 +69,15 @@ test('one-liners are found in fenced blocks only, prompts and continued lines in
 test('each one-liner of the documentation runs', async () => {
   const kernel = join(directory, 'busy.elf');
   writeFileSync(kernel, multiboot([...hex(BUSY)]));
-  vm = start(['lucid', 'run', '--kernel', kernel, '--memory', '16M', '--serial', 'null', '--idle', 'pace', '--intercept', 'cr3'], 'ignore');
+  const words = ['lucid', 'run', '--kernel', kernel, '--memory', '16M', '--serial', 'null', '--idle', 'pace', '--intercept', 'cr3'];
+  vm = startCommand(words, 'ignore', environment);
   for (let ms = 0; ms < LIMIT_MS && !readdirSync(directory, { recursive: true }).some((name) => /sock|\d/.test(String(name))); ms += 50)
     await pause(50);
   const waiting = documentedLines();
   assert.ok(waiting.length > 0, 'no one-liners');
   const ended: Ended[] = [];
   const work = async (): Promise<void> => {
-    for (let line = waiting.shift(); line !== undefined; line = waiting.shift()) ended.push(await run(line));
+    for (let line = waiting.shift(); line !== undefined; line = waiting.shift()) ended.push(await runLine(line, environment));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   const wrong = ended.filter(({ line, status, err }) => status !== 0 || /error|failed|invalid|drop/i.test(unexpected(line, err)));
