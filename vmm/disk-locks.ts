@@ -80,12 +80,11 @@ function qemuLock(dev: bigint, ino: bigint, kind: LockKind): string | undefined 
   const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
   const hex = (n: bigint): string => n.toString(16).padStart(2, '0');
   const file = `${hex(major)}:${hex(minor)}:${ino}`;
-  for (const line of systemLocks()) {
-    const [, type, , , , place, first, last] = line.trim().split(/\s+/);
-    if (type !== 'OFDLCK' || place !== file || Number(first) < QEMU_PERMISSIONS) continue;
-    const writes = Number(first) <= QEMU_WRITE && (last === 'EOF' || Number(last) >= QEMU_WRITE);
-    if (kind === 'write' || writes) return `another program (QEMU, by its locks) ${writes ? 'writes' : 'reads'} it`;
-  }
+  const locks = systemLocks()
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, type, , , , place, first]) => type === 'OFDLCK' && place === file && Number(first) >= QEMU_PERMISSIONS);
+  const writes = locks.some(([, , , , , , first, last]) => Number(first) <= QEMU_WRITE && (last === 'EOF' || Number(last) >= QEMU_WRITE));
+  if (locks.length > 0 && (kind === 'write' || writes)) return `another program (QEMU, by its locks) ${writes ? 'writes' : 'reads'} it`;
   return undefined;
 }
 
