@@ -172,7 +172,7 @@ const qemu = spawnSync('qemu-io', ['--version'], { stdio: 'ignore' }).error === 
   const path = qcow2('qemu.qcow2');
   const child = spawn('qemu-io', [path], { stdio: ['pipe', 'pipe', 'ignore'] });
   child.stdin.write('read 0 512\n');
-  test.after(() => child.kill());
+  test.after(() => void child.kill());
   await once(child.stdout, 'data');
   // Locks of other namespaces are not to be seen.
   const seen = readFileSync('/proc/locks', 'latin1').includes('OFDLCK');
