@@ -27,19 +27,22 @@ export function cacheFolder(): string {
   return join(xdg?.startsWith('/') ? xdg : join(homedir(), '.cache'), 'lucid');
 }
 
+/** What a command came to. */
 export interface Output {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
+/** Runs a command of the system to its end. Rejects with a FetchError when there is none of that name. */
 export function run(command: string, args: readonly string[], cwd: string): Promise<Output> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: COMMAND_TIMEOUT_MS,
-      env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+      // A user's PATH may lack the folders of mke2fs and debugfs.
+      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
     });
     let stdout = '';
     let stderr = '';
@@ -155,10 +158,10 @@ export function makeFolder(path: string): void {
   }
 }
 
-/** Removes what a killed fetch left behind: its folder, when it is older than any fetch can be. */
-export function sweep(cache: string): void {
-  for (const name of readdirSync(cache).filter((entry) => entry.startsWith('fetch-'))) {
+/** Removes the folders, named `prefix` and more, that a killed process left behind: those older than `ageMs`, which no living one is. */
+export function sweep(cache: string, prefix = 'fetch-', ageMs = 4 * COMMAND_TIMEOUT_MS): void {
+  for (const name of readdirSync(cache).filter((entry) => entry.startsWith(prefix))) {
     const path = join(cache, name);
-    if (Date.now() - statSync(path).mtimeMs > 4 * COMMAND_TIMEOUT_MS) rmSync(path, { recursive: true, force: true });
+    if (Date.now() - statSync(path).mtimeMs > ageMs) rmSync(path, { recursive: true, force: true });
   }
 }

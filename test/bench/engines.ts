@@ -13,7 +13,7 @@ import type { HostReport, Outcome, VmReport } from '../../vmm/report.ts';
 import { type Ran, runTimed, which } from './measure.ts';
 
 const LUCID = fileURLToPath(new URL('../../vmm/cli/lucid.ts', import.meta.url));
-const QEMU = 'qemu-system-x86_64';
+export const QEMU = 'qemu-system-x86_64';
 const MEMORY = 256;
 /** Where guests of a benchmark end their run. */
 const DEBUG_EXIT = '0xf4';

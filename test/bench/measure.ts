@@ -62,18 +62,24 @@ export function ratio(row: Row): number | undefined {
 /** Clock ticks a second in /proc (proc(5); a constant of Linux's interface to programs). */
 const TICKS = 100;
 
-/** CPU seconds of all children waited for so far. */
-function childrenCpu(): number {
+/** The sum of two neighbouring times of a process, by the number that proc(5) gives the first one, in seconds. */
+function timesOf(process: string, field: number): number {
   let stat: string;
   try {
-    stat = readFileSync('/proc/self/stat', 'utf8');
+    stat = readFileSync(`/proc/${process}/stat`, 'utf8');
   } catch {
     throw new Skipped('CPU time of other processes is read from /proc, which this system does not have');
   }
-  // The program's name may hold anything, so fields are counted from its closing bracket; cutime and cstime are 16 and 17 of proc(5).
+  // The program's name may hold anything, so fields are counted from its closing bracket, behind which the third one stands.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[13]) + Number(fields[14])) / TICKS;
+  return (Number(fields[field - 3]) + Number(fields[field - 2])) / TICKS;
 }
+
+/** CPU seconds of all children waited for so far: cutime and cstime. */
+const childrenCpu = (): number => timesOf('self', 16);
+
+/** CPU seconds of a living process with its threads so far: utime and stime. */
+export const cpuOf = (pid: number): number => timesOf(String(pid), 14);
 
 export interface Ran {
   readonly status: number | null;

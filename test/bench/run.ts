@@ -12,6 +12,7 @@ import { benchBoot, benchBootFull, benchMemory, benchStart } from './boot.ts';
 import { benchDecode } from './decode.ts';
 import { benchFiring } from './firing.ts';
 import { benchCpuid, benchLoops, benchOut } from './loops.ts';
+import { benchSystemd, benchSystemd2 } from './systemd.ts';
 import { benchAttach, benchCompile } from './trace.ts';
 import { machineNoise, ratio, type Row, type Sample, Skipped } from './measure.ts';
 
@@ -29,6 +30,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   compile: benchCompile,
   attach: benchAttach,
   firing: benchFiring,
+  systemd: benchSystemd,
+  'systemd-2': benchSystemd2,
 };
 
 const RUNS = 5;
