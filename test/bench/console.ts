@@ -8,6 +8,9 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { cpuOf } from './measure.ts';
 
+/** Says how a command ended; what is typed has quotes, so that its echo is not the answer. */
+const MARK = 'echo "END"-$?';
+
 /** A line of the shell that shows no prompt, does not repeat what is typed and keeps off the terminal's modes. */
 const QUIET = 'stty -echo cols 200; bind "set enable-bracketed-paste off"; PS1=\n';
 
@@ -75,16 +78,14 @@ export class Console {
     this.#child.stdin?.write(text);
   }
 
-  /** Runs a command of the guest's shell; what it printed, and its exit status. The echo of the command is not the answer. */
+  /** Runs a command of the guest's shell; what it printed, and its exit status. */
   async command(line: string): Promise<{ status: number; output: string }> {
     const start = this.#seen;
-    // The mark is in the echo too, but there it has quotes.
-    this.type(`${line}; echo "END"-$?\n`);
-    const end = await this.until(/\nEND-(\d+)\r?\n/);
-    const output = this.text.slice(start, this.#seen - end.length).replaceAll('\r', '');
-    // bash may switch its bracketed paste off and on with the line.
-    const answer = output.slice(output.indexOf('"END"-$?') + '"END"-$?'.length).replaceAll(/\x1b\[[0-9;?]*[a-zA-Z]/g, '');
-    return { status: Number(/END-(\d+)/.exec(end)?.[1]), output: answer.trim() };
+    this.type(`${line}; ${MARK}\n`);
+    const end = await this.until(/END-(\d+)\r?\n/);
+    const said = this.text.slice(start, this.#seen - end.length).replaceAll('\r', '');
+    const echo = said.indexOf(MARK);
+    return { status: Number(/END-(\d+)/.exec(end)?.[1]), output: said.slice(echo < 0 ? 0 : echo + MARK.length).trim() };
   }
 
   /** Waits for the end; the exit status of `lucid`. */
@@ -112,5 +113,5 @@ export async function logIn(guest: Console): Promise<void> {
   guest.type('root\n');
   await guest.until(/root@lucid:~# /);
   guest.type(QUIET);
-  await guest.until(/\n/);
+  await guest.command('true');
 }
