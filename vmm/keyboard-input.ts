@@ -38,9 +38,10 @@ export class KeyboardInput {
   }
 
   #next(gap: number): void {
-    if (this.#waiting.length === 0 || this.#due.at !== Number.POSITIVE_INFINITY) return;
+    if (this.#waiting.length === 0) return;
     const unready = this.#firmware && !this.#keyboard.wasEnabled;
-    this.#due.arm(Math.max(this.#clock.now() + gap, unready ? FIRMWARE_NS : 0));
+    const at = Math.max(this.#clock.now() + gap, unready ? FIRMWARE_NS : 0);
+    if (at < this.#due.at) this.#due.arm(at);
   }
 
   #deliver(): void {

@@ -145,12 +145,18 @@ if (haveScript) {
     await sat.until('\x1b[0;93;44mHi');
     sat.type('a');
     await sat.until(sent('₧'));
+    // The help stands until the next key, then all of the screen is drawn again.
+    sat.type('\x01h');
+    await sat.until('Ctrl-A x  quit');
+    sat.type('b');
+    await sat.until(sent('\x1b[2;1H▲₧'));
+    await sat.until(sent('░'));
     sat.type('\r');
     const { status, output, before, after } = await sat.end();
     assert.is(status, 7);
     assert.is(after, before);
     const end = output.slice(output.lastIndexOf('\x1b[?1049l'));
-    assert.ok(end.startsWith(sent('\x1b[?1049lHi\r\n▲₧∟\r\n')), 'the last screen stays');
+    assert.ok(end.startsWith(sent('\x1b[?1049lHi\r\n▲₧0░∟\r\n')), 'the last screen stays');
   });
 
   test('Ctrl-A x quits and puts the terminal back', async () => {

@@ -68,6 +68,19 @@ if (!existsSync(VIDEO_BIOS)) {
     g.until(new RegExp(`abcdefghijklmn${long}`));
   });
 
+  test('Ctrl-Alt-Delete starts the firmware again', () => {
+    const g = guest();
+    assert.ok(g.machine.boot().ok);
+    g.until(/^Hi/);
+    g.type('once');
+    g.until(/^Hionce/);
+    g.press('ctrl-alt-delete');
+    g.until(/SeaBIOS \(version/);
+    g.until(/^Hi$/m);
+    g.type('again');
+    g.until(/^Hiagain/);
+  });
+
   test('saved while a font is being loaded and restored, it goes on alike', () => {
     const whole = guest();
     assert.ok(whole.machine.boot().ok);

@@ -42,7 +42,8 @@ export class ScreenSession {
   /** The VGA's block, for the VM's thread. */
   readonly state = new SharedArrayBuffer(VGA_BYTES);
   readonly #bytes = new Uint8Array(this.state);
-  readonly #view = new ScreenView();
+  #view = new ScreenView();
+  #scribbled = false;
   #memory: ArrayBufferLike | undefined;
   #timer: NodeJS.Timeout | undefined;
   #terminal: NodeJS.WriteStream | undefined;
@@ -62,11 +63,22 @@ export class ScreenSession {
     return this.#memory === undefined ? undefined : readScreen(this.#memory, this.#bytes);
   }
 
+  /** Something else was written over the screen: it stays until the next key. */
+  scribbled(): void {
+    this.#scribbled = true;
+  }
+
+  /** Draws all of it again if something was written over it. */
+  redraw(): void {
+    if (this.#scribbled) this.#view = new ScreenView();
+    this.#scribbled = false;
+  }
+
   #look(): void {
     const screen = this.read();
     const terminal = this.#terminal;
     // A terminal that does not keep up is asked less often.
-    if (screen === undefined || terminal === undefined || terminal.writableNeedDrain) return;
+    if (screen === undefined || terminal === undefined || terminal.writableNeedDrain || this.#scribbled) return;
     const text = this.#view.update(screen, terminal.columns || COLUMNS, terminal.rows || ROWS);
     if (text !== '') terminal.write(text);
   }

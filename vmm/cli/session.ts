@@ -184,11 +184,15 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
     ? openTerminal(
         (bytes) => {
           if (run.vga === undefined) port1.postMessage(Uint8Array.from(bytes));
-          else type(strokesOf(Buffer.from(bytes).toString('latin1')).flatMap(codesOf));
+          else {
+            screen?.redraw();
+            type(strokesOf(Buffer.from(bytes).toString('latin1')).flatMap(codesOf));
+          }
         },
         () => port1.postMessage(null),
         wake,
         quit,
+        () => screen?.scribbled(),
       )
     : undefined;
   const release = onInterruption(quit);
@@ -240,7 +244,13 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   }
 }
 
-function openTerminal(input: (bytes: Uint8Array) => void, end: () => void, wake: (word: number) => void, quit: () => void): Terminal {
+function openTerminal(
+  input: (bytes: Uint8Array) => void,
+  end: () => void,
+  wake: (word: number) => void,
+  quit: () => void,
+  wrote: () => void,
+): Terminal {
   const terminal = new Terminal({
     input(bytes) {
       input(bytes);
@@ -251,6 +261,7 @@ function openTerminal(input: (bytes: Uint8Array) => void, end: () => void, wake:
       wake(SIGNAL.INPUT);
     },
     quit,
+    wrote,
   });
   terminal.open();
   return terminal;

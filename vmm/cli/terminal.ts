@@ -16,6 +16,8 @@ export interface TerminalHandlers {
   end(): void;
   /** Ctrl-A x. */
   quit(): void;
+  /** Lucid has written on the terminal. */
+  wrote?(): void;
 }
 
 /** Standard input as the guest's keyboard. */
@@ -61,7 +63,10 @@ export class Terminal {
     if (guest.length > 0) this.#handlers.input(guest);
     for (const command of commands) {
       if (command === 'quit') this.#handlers.quit();
-      else process.stderr.write(`\r\n${ESCAPE_HELP}\r\n`);
+      else {
+        process.stderr.write(`\r\n${ESCAPE_HELP}\r\n`);
+        this.#handlers.wrote?.();
+      }
     }
   }
 
