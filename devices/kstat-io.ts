@@ -31,6 +31,11 @@ const FIELDS = [
 
 export type KstatIoField = (typeof FIELDS)[number];
 
+/** A state that was restored may say that it was last changed later than now. */
+function since(last: number, now: number): number {
+  return Math.max(0, now - last);
+}
+
 export class KstatIo implements Saveable {
   /** Bytes. */
   nread = 0;
@@ -77,7 +82,7 @@ export class KstatIo implements Saveable {
   }
 
   #waitq(now: number, change: 1 | -1): void {
-    const delta = now - this.wlastupdate;
+    const delta = since(this.wlastupdate, now);
     this.wlastupdate = now;
     if (this.wcnt !== 0) {
       this.wlentime += delta * this.wcnt;
@@ -87,7 +92,7 @@ export class KstatIo implements Saveable {
   }
 
   #runq(now: number, change: 1 | -1): void {
-    const delta = now - this.rlastupdate;
+    const delta = since(this.rlastupdate, now);
     this.rlastupdate = now;
     if (this.rcnt !== 0) {
       this.rlentime += delta * this.rcnt;

@@ -58,6 +58,14 @@ export function pciBus(lines: readonly number[], line: Line, withPiix: boolean):
   return pci;
 }
 
+/** The number of the first IDE channel's driver in Linux. */
+const ATA_MAJOR = 3;
+
+/** Where a drive sits, in the form of illumos. */
+function idePath(place: number): string {
+  return `/devices/pci@0,0/pci-ide@${PIIX_SLOT},${IDE_FUNCTION}/ide@${place >> 1}/disk@${place & 1},0`;
+}
+
 /** Puts the IDE function in, with those of the disks that are IDE. */
 export function addIde(vm: Vm, pci: Pci, line: Line, { disks = [], diskOptions = [] }: VirtioOptions): void {
   const drives = new Array<AtaDrive | undefined>(IDE_DRIVES_MAX).fill(undefined);
@@ -65,8 +73,13 @@ export function addIde(vm: Vm, pci: Pci, line: Line, { disks = [], diskOptions =
     const image = disks[i];
     if (place === undefined || image === undefined) return;
     keepDisk(vm, image, i);
-    const options = { clock: vm.clock, memory: vm.ram, image, serial: diskOptions[i].serial ?? `lucid-ide${place}` };
-    drives[place] = diskOptions[i].interface === 'cdrom' ? new AtapiCdrom(options) : new AtaDisk(options);
+    const { serial = `lucid-ide${place}`, path = '', interface: kind } = diskOptions[i];
+    const name = `${kind === 'cdrom' ? 'cd' : 'disk'}${i}`;
+    const identity = { driver: 'ata', major: ATA_MAJOR, instance: i, name, path: idePath(place), file: path, format: image.format ?? '' };
+    const options = { clock: vm.clock, memory: vm.ram, image, serial, identity };
+    const drive = kind === 'cdrom' ? new AtapiCdrom(options) : new AtaDisk(options);
+    vm.kstats.add(drive.requests.kstat());
+    drives[place] = drive;
   });
   const irqs = [line(IRQS[0]), line(IRQS[1])] as const;
   pci.add(PIIX_SLOT, IDE_FUNCTION, new PiixIde({ memory: vm.ram, ports: vm.ports, irqs, drives }));

@@ -48,9 +48,9 @@ export const FIRST_SLOT = 3;
 /** The number of the driver in Linux. */
 const VIRTIO_BLK_MAJOR = 254;
 
-/** A disk's name in kstats and traces; its path is that of its PCI slot, in the form of illumos. */
-function diskIdentity(instance: number, slot: number, file: string, format = ''): DiskIdentity {
-  const path = `/devices/pci@0,0/pci1af4,1042@${slot.toString(16)}/disk@0,0`;
+/** A disk's name in kstats and traces; its path is that of its slot, in the form of illumos. */
+function diskIdentity(instance: number, place: string, file: string, format = ''): DiskIdentity {
+  const path = `/devices/${place}/disk@0,0`;
   return { driver: 'virtio_blk', major: VIRTIO_BLK_MAJOR, instance, name: `disk${instance}`, path, file, format };
 }
 
@@ -85,7 +85,8 @@ export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions, mmio: MmioSu
     keepDisk(vm, image, i);
     const { serial = `lucid-disk${i}`, queues, path = '' } = diskOptions[i] ?? {};
     const failed = diskFailed === undefined ? undefined : (reason: string) => diskFailed(i, reason);
-    const identity = diskIdentity(i, slot, path, image.format);
+    const place = options.virtio === 'mmio' ? `virtio_mmio@${slot - FIRST_SLOT}` : `pci@0,0/pci1af4,1042@${slot.toString(16)}`;
+    const identity = diskIdentity(i, place, path, image.format);
     const disk = new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial, queues, failed, identity });
     vm.kstats.add(disk.requests.kstat());
     add('virtio-blk', disk);

@@ -11,6 +11,7 @@
  * @module
  */
 import type { DeviceState } from '../../vmm/bus.ts';
+import { REQUEST } from '../disk/requests.ts';
 import { savedFlag, savedInt, savedInts } from '../saved.ts';
 import { ATA_LATENCY, AtaDrive, type DriveOptions } from './drive.ts';
 import { CD_SECTOR, type Disc, NO_SENSE, NOT_ON_DISC, perform, READ_ERROR, type Sense } from './mmc.ts';
@@ -133,6 +134,7 @@ export class AtapiCdrom extends AtaDrive {
     this.left = answer.bytes;
     if (this.left === 0) this.busy(ATA_LATENCY.other, STATUS);
     else {
+      if (this.from !== REPLY) this.begin(REQUEST.READ, this.from, this.left);
       const first = this.from === REPLY ? ATA_LATENCY.other : ATA_LATENCY.read;
       this.busy(first + this.left * ATA_LATENCY.byte, this.byDma ? SEND_DMA : SEND);
     }

@@ -15,6 +15,7 @@
 import type { DeviceState } from '../../vmm/bus.ts';
 import { StateError } from '../../vmm/bus.ts';
 import { SECTOR } from '../disk/image.ts';
+import { REQUEST } from '../disk/requests.ts';
 import { savedFlag, savedInt } from '../saved.ts';
 import { ATA_LATENCY, AtaDrive, type DriveOptions } from './drive.ts';
 import * as R from './registers.ts';
@@ -48,6 +49,13 @@ const DMA_OUT = 4;
 const CHECK = 5;
 const FLUSHING = 6;
 const FINISHED = 7;
+/** What those that count and trace call them. */
+const KINDS: Readonly<Record<number, (typeof REQUEST)['READ' | 'WRITE']>> = {
+  [PIO_IN]: REQUEST.READ,
+  [DMA_IN]: REQUEST.READ,
+  [PIO_OUT]: REQUEST.WRITE,
+  [DMA_OUT]: REQUEST.WRITE,
+};
 interface Move {
   readonly how: number;
   readonly wide: boolean;
@@ -147,6 +155,7 @@ export class AtaDisk extends AtaDrive {
         break;
       case FLUSH:
       case FLUSH_EXT:
+        this.begin(REQUEST.OTHER, 0, 0);
         this.busy(ATA_LATENCY.flush, FLUSHING);
         break;
       case R.CMD_CHECK_POWER_MODE:
@@ -188,6 +197,7 @@ export class AtaDisk extends AtaDrive {
     this.left = all;
     this.perBlock = multiple ? this.multiple : 1;
     this.moved = 0;
+    this.begin(KINDS[how] ?? REQUEST.OTHER, sector * SECTOR, all * SECTOR);
     if (how === PIO_OUT) this.ask(this.blockSectors() * SECTOR, false);
     else this.busy((how === DMA_OUT ? ATA_LATENCY.write : ATA_LATENCY.read) + all * SECTOR * ATA_LATENCY.byte, how);
   }

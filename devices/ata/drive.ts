@@ -12,8 +12,9 @@
  * @module
  */
 import { type Clock, type Deadline, type DeviceState, type DmaMemory, type Saveable, StateError } from '../../vmm/bus.ts';
-import { DiskError, type DiskImage } from '../disk/image.ts';
-import { savedFlag, savedInt, savedInts } from '../saved.ts';
+import { DiskError, type DiskImage, SECTOR } from '../disk/image.ts';
+import { type DiskIdentity, type DiskRequest, DiskRequests, restoredRequest, savedRequest, UNNAMED_DISK } from '../disk/requests.ts';
+import { savedFlag, savedInt, savedInts, savedParts } from '../saved.ts';
 import { ABRT, BSY, COMMAND, DEVICE, DRDY, DRQ, DSC, ERR, FEATURES, PASSED, UNC } from './registers.ts';
 
 /** Nanoseconds of the VM's clock that a command takes: as a virtio disk of this board (see docs), and between two blocks of one command. */
@@ -43,6 +44,8 @@ export interface DriveOptions {
   readonly image: DiskImage;
   /** At most 20 characters of ASCII. */
   readonly serial: string;
+  /** Who it is to those that count and trace. */
+  readonly identity?: DiskIdentity;
 }
 
 export abstract class AtaDrive implements Saveable {
@@ -51,6 +54,8 @@ export abstract class AtaDrive implements Saveable {
   /** Told when INTRQ may have changed. */
   changed: () => void = () => {};
   master: Master | undefined;
+  /** What is counted and traced of its transfers. */
+  readonly requests: DiskRequests;
   protected readonly registers = new Uint8Array(8);
   /** What was in each register before the last write: the high halves of 48-bit commands. */
   protected readonly previous = new Uint8Array(8);
@@ -67,8 +72,13 @@ export abstract class AtaDrive implements Saveable {
   private end = 0;
   private dmaLeft = 0;
   private dmaIn = false;
+  /** Odd, which no place of a descriptor of a virtio disk is; one transfer at a time. */
+  private readonly requestId: number;
+  private current: DiskRequest | undefined;
 
-  constructor({ clock, memory, image }: DriveOptions) {
+  constructor({ clock, memory, image, identity = UNNAMED_DISK }: DriveOptions) {
+    this.requests = new DiskRequests(clock, identity);
+    this.requestId = 2 * identity.instance + 1;
     this.clock = clock;
     this.memory = memory;
     this.image = image;
@@ -150,6 +160,8 @@ export abstract class AtaDrive implements Saveable {
     this.status = this.ready;
     this.error = PASSED;
     this.forget();
+    this.current = undefined;
+    this.requests.forgotten(0);
     this.registers.fill(0);
     this.previous.fill(0);
     this.sign();
@@ -160,6 +172,21 @@ export abstract class AtaDrive implements Saveable {
     if (this.status & (BSY | DRQ)) return;
     this.reset();
     if (interrupts) this.interrupt();
+  }
+
+  /** A command that keeps the medium busy: it lasts until `done` or `fail`. */
+  protected begin(kind: DiskRequest['kind'], offset: number, bytes: number): void {
+    this.current = { id: this.requestId, kind, sector: Math.floor(offset / SECTOR), bytes, address: 0, async: false, failed: false };
+    this.requests.taken(this.current);
+    this.requests.begun();
+  }
+
+  private ended(failed: boolean): void {
+    const { current } = this;
+    if (current === undefined) return;
+    this.current = undefined;
+    current.failed = failed;
+    this.requests.done(current);
   }
 
   /** BSY for `ns` of the VM's clock, then `stepDone` finds `step`. */
@@ -191,11 +218,13 @@ export abstract class AtaDrive implements Saveable {
 
   /** The command is done; with an interrupt, but for the end of PIO data-in (9.5). */
   protected done(interrupts = true): void {
+    this.ended(false);
     this.status = DRDY | DSC;
     if (interrupts) this.interrupt();
   }
 
   protected fail(error: number): void {
+    this.ended(true);
     this.phase = IDLE;
     this.error = error;
     this.status = DRDY | DSC | ERR;
@@ -273,6 +302,8 @@ export abstract class AtaDrive implements Saveable {
       previous: Array.from(this.previous),
       block: phase === IDLE && due < 0 ? [] : Array.from(this.buffer.subarray(0, end)),
       due,
+      current: this.current === undefined ? [] : [savedRequest(this.current)],
+      ...this.requests.save(),
       ...{ pending, step, status, error, phase, at, end, dmaLeft, dmaIn },
     };
   }
@@ -297,6 +328,9 @@ export abstract class AtaDrive implements Saveable {
     const due = savedInt(state, 'due', -1, Number.MAX_SAFE_INTEGER);
     const block = savedInts(state, 'block', (state['block'] as unknown[])?.length ?? -1, 0, 0xff);
     if (block.length > BLOCK_MAX) throw new StateError('block: too long');
+    const current = savedParts(state, 'current', (state['current'] as unknown[])?.length === 1 ? 1 : 0).map(restoredRequest);
+    this.requests.restore(state, current.length);
+    this.current = current[0];
     this.registers.set(registers);
     this.previous.set(previous);
     this.buffer.set(block);

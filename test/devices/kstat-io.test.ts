@@ -79,4 +79,14 @@ test('saved and restored it goes on', () => {
   assert.equal(other, io);
 });
 
+test('a state of a later clock counts no time backwards', () => {
+  const io = new KstatIo();
+  io.waitqEnter(1000);
+  const other = new KstatIo();
+  other.restore(io.save());
+  other.waitqToRunq(400);
+  other.runqExit(500);
+  assert.equal([other.wtime, other.wlentime, other.rtime], [0, 0, 100]);
+});
+
 test.run();
