@@ -196,6 +196,11 @@ export class Pci implements PortDevice, Saveable {
     }
   }
 
+  /** The function of number `at`: slot * 8 + function. */
+  functionAt(at: number): PciFunction | undefined {
+    return this.functions[at];
+  }
+
   private target(): PciFunction | undefined {
     const { address } = this;
     // Only bus 0 has anything on it.

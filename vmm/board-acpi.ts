@@ -4,8 +4,12 @@
  * @module
  */
 import type { AcpiOptions } from '../devices/acpi/tables.ts';
+import { HPET_BASE, HPET_ID } from '../devices/hpet.ts';
 import type { MachineOptions } from './machine.ts';
 import { mmioPlaces } from './virtio-mmio-places.ts';
+
+/** Below the addresses of PCI's BARs, above all RAM that is not beyond 4 GiB. */
+export const ECAM_AT = 0xd000_0000;
 
 /** How many virtio devices these options make. */
 function virtioDevices(options: MachineOptions): number {
@@ -17,6 +21,8 @@ function virtioDevices(options: MachineOptions): number {
 export function acpiOf(options: MachineOptions): AcpiOptions {
   return {
     cpus: options.cpus ?? 1,
+    hpet: options.hpet === true ? { gpa: HPET_BASE, id: HPET_ID } : undefined,
+    ecam: options.ecam === true ? ECAM_AT : undefined,
     virtioMmio: options.virtio === 'mmio' ? mmioPlaces(virtioDevices(options)) : [],
   };
 }

@@ -28,6 +28,7 @@
  */
 import { buildAcpi, PCI_WINDOW } from '../devices/acpi/tables.ts';
 import { DebugExit } from '../devices/debug-exit.ts';
+import { Ecam, ECAM_BYTES } from '../devices/ecam.ts';
 import { FWCFG_CPUS, FWCFG_MAX_CPUS, FWCFG_RAM_SIZE, FwCfg } from '../devices/fwcfg.ts';
 import { Dma } from '../devices/dma.ts';
 import { I8042 } from '../devices/i8042.ts';
@@ -61,7 +62,8 @@ import type { Intercepts } from './intercepts.ts';
 import { Turns } from './turns.ts';
 import { BOOT_ORDER_FILE, bootOrder } from './boot-order.ts';
 import { addIde, idePlaces, pciBus } from './ide-slots.ts';
-import { acpiOf } from './board-acpi.ts';
+import { addHpet, Gate } from './board-hpet.ts';
+import { acpiOf, ECAM_AT } from './board-acpi.ts';
 import { type MmioSurroundings, SharedLines } from './virtio-mmio-places.ts';
 import { addVirtio, type VirtioOptions } from './virtio-slots.ts';
 import { addVideo, VIDEO_BIOS_FILE, type VideoOptions } from './video.ts';
@@ -103,6 +105,10 @@ export interface MachineOptions extends VirtioOptions {
   readonly video?: VideoOptions;
   /** What firmware tries first; default: disks. */
   readonly bootFrom?: 'disk' | 'cdrom';
+  /** PCI's configuration space in memory too. */
+  readonly ecam?: boolean;
+  /** A high precision event timer. */
+  readonly hpet?: boolean;
   /** Port of the debug-exit device; none without. */
   readonly debugExit?: number;
   /** RTC at time 0: seconds since 1970. */
@@ -194,7 +200,8 @@ export class Machine {
     const reset = (): void => this.#end({ kind: 'reset' });
     const lowMemory = Math.min(vm.ram.size, LOW_RAM_END);
 
-    const pit = new Pit({ clock: vm.clock, irq: line(0) });
+    const gates = options.hpet === true ? { timer: new Gate(line(0)), rtc: new Gate(line(8)) } : undefined;
+    const pit = new Pit({ clock: vm.clock, irq: gates?.timer ?? line(0) });
     vm.ports.addPorts(PIT_PORT, 4, pit, 'pit');
     vm.ports.addPorts(SYSTEM_CONTROL_PORT, 1, pit, 'pit');
     this.#keep('pit', pit);
@@ -202,7 +209,7 @@ export class Machine {
     this.#attach('port92', new Port92({ a20: () => {}, reset }));
     this.serial = this.#attach('serial', new Serial({ irq: line(4), clock: vm.clock, output: options.output }));
     const rtc = new Rtc({
-      irq: line(8),
+      irq: gates?.rtc ?? line(8),
       clock: vm.clock,
       epochSeconds: options.rtcEpoch,
       lowMemory,
@@ -214,6 +221,7 @@ export class Machine {
     rtc.poke(CMOS_DISK_TRANSLATION, ALL_BY_LBA);
     this.#attach('rtc', rtc);
     this.pm = this.#attach('pm', new PowerManagement({ sci: line(SCI_LINE), clock: vm.clock, sleep: (type) => this.#sleep(type) }));
+    if (gates !== undefined) this.#keep('hpet', addHpet({ vm, line, ...gates }));
     this.#attach('reset', new ResetControl({ reset }));
     this.#attach('dma', new Dma());
     this.#attach('post', new Post());
@@ -241,6 +249,7 @@ export class Machine {
     const keep: MmioSurroundings['keep'] = (name, device) => void this.#keep(name, device);
     addVirtio(vm, pci, { ...options, terminal }, { line: new SharedLines(line).line, keep });
     this.#attach('pci', pci);
+    if (options.ecam === true) vm.mmio.addMmio(ECAM_AT, ECAM_BYTES, new Ecam(pci), 'pci');
     this.#pci = pci;
     vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
     if (options.debugExit !== undefined) {

@@ -37,6 +37,8 @@ const BOARD = [
   'console',
   'shares',
   'virtio',
+  'ecam',
+  'hpet',
   'bios',
   'vga',
   'vgaBios',

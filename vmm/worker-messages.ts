@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly rng?: boolean;
   readonly shares?: readonly ShareOptions[];
   readonly virtio?: 'pci' | 'mmio';
+  readonly ecam?: boolean;
+  readonly hpet?: boolean;
   /** The terminal is on a virtio console. */
   readonly console?: { readonly size?: WindowSize };
   /** A VGA, and the video BIOS that firmware runs for it. */

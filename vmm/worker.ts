@@ -336,6 +336,8 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     nicMakers: nics.makers,
     ...disks.options,
     virtio: options.virtio,
+    ecam: options.ecam,
+    hpet: options.hpet,
     opened: options.shares?.map((share) => openShareFor(share, (text) => post({ kind: 'warning', text }))),
     bootFrom: options.boot,
     seed: options.seed,

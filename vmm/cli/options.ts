@@ -86,6 +86,8 @@ export function parseEpoch(option: string, text: string): number {
 export const SWITCHES: readonly string[] = [
   'exits',
   'rng',
+  'ecam',
+  'hpet',
   'json',
   'builtin',
   'force',

@@ -50,6 +50,8 @@ export interface GuestArguments {
   nic?: string[];
   share?: string[];
   virtio?: 'pci' | 'mmio';
+  ecam?: boolean;
+  hpet?: boolean;
   engine: string;
   name?: string;
   json: boolean;
@@ -85,6 +87,8 @@ const BOARD_OPTIONS = [
   'console',
   'share',
   'virtio',
+  'ecam',
+  'hpet',
   'bios',
   'vga',
 ] as const;
@@ -202,6 +206,8 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       defaultDescription: 'pci',
       describe: 'how the guest reaches its virtio devices: by PCI, or in memory as ACPI tells it',
     })
+    .option('ecam', { type: 'boolean', describe: "PCI's configuration space in memory too (MCFG)" })
+    .option('hpet', { type: 'boolean', describe: 'a high precision event timer' })
     .option('rng', { type: 'boolean', describe: 'an entropy device (virtio), whose bytes follow from --seed' })
     .option('engine', { type: 'string', default: 'interp', requiresArg: true, describe: 'how guest code runs: interp' })
     .option('name', { type: 'string', requiresArg: true, describe: 'of the VM' })
@@ -248,6 +254,8 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     ...terminalOf(args, { console, nics, ...video }),
     console,
     virtio: args.virtio,
+    ecam: args.ecam,
+    hpet: args.hpet,
     shares: parseShares(args.share ?? []),
     ...video,
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'] ?? BOARD_DEFAULTS['exit-cost'])),
