@@ -32,6 +32,7 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Promise<Com
   type: async () => (await import('./type.ts')).typeCommand(),
   image: async ({ done }) => (await import('./image/image.ts')).imageCommand(done),
   exits: async ({ done }) => (await import('./exits.ts')).exitsCommand(done),
+  diff: async ({ done }) => (await import('./diff.ts')).diffCommand(done),
   events: async () => (await import('./events.ts')).eventsCommand(),
 };
 

@@ -8,6 +8,7 @@ import { type ExitConditions, type ExitFilter, exitFilter, type Range } from '..
 import { type ExitLogEnd, ExitLogReader } from '../exit-log/reader.ts';
 import { ExitLogError } from '../exit-log/record.ts';
 import { EXIT_REASON_NAMES } from '../exit-reason.ts';
+import { loadSymbols, type SymbolTable, SymbolsError } from '../symbols.ts';
 import { systemErrorText } from '../system-error.ts';
 import { parseDuration, UsageError } from './options.ts';
 
@@ -106,4 +107,21 @@ export function openLog(path: string): ExitLogReader {
 export function lossText(path: string, { records, looseBytes }: ExitLogEnd): string {
   const loose = looseBytes === 0 ? '' : `, and ${looseBytes} bytes of one more`;
   return `lucid: ${path}: was cut off (its run was killed, or the file was cut): ${records} whole records${loose}; what came after is lost\n`;
+}
+
+/** `FILE`, `FILE,+0x1000000`, `FILE,-0x1000`: names for addresses, and how far the guest moved itself. */
+export function parseSymbols(text: string): SymbolTable {
+  const [, path = '', sign, digits] = /^(.*?)(?:,([+-])(0x[0-9a-f]+|\d+))?$/is.exec(text) ?? [];
+  const offset = digits === undefined ? 0n : sign === '-' ? -BigInt(digits) : BigInt(digits);
+  try {
+    return loadSymbols(path, offset);
+  } catch (error) {
+    throw new UsageError(`--symbols ${path}: ${error instanceof SymbolsError ? error.message : systemErrorText(error)}`);
+  }
+}
+
+/** How many lines. Throws UsageError. */
+export function parseTop(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError(`--top ${text}: not a number of lines`);
+  return Number(text);
 }

@@ -14,9 +14,7 @@ import type { ExitLogReader } from '../exit-log/reader.ts';
 import { TALLY_KEYS, Tally, type TallyKey, type TallyRow } from '../exit-log/tally.ts';
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { exitReasonName } from '../exit-reason.ts';
-import { loadSymbols, type SymbolTable, SymbolsError } from '../symbols.ts';
-import { systemErrorText } from '../system-error.ts';
-import { type ChoiceArguments, choiceOf, choiceOptions, lossText, openLog } from './exit-log-options.ts';
+import { type ChoiceArguments, choiceOf, choiceOptions, lossText, openLog, parseSymbols, parseTop } from './exit-log-options.ts';
 import { checkArguments, UsageError } from './options.ts';
 
 interface ExitsArguments extends ChoiceArguments {
@@ -27,22 +25,6 @@ interface ExitsArguments extends ChoiceArguments {
   folded: boolean;
   json: boolean;
   '--'?: string[];
-}
-
-/** `FILE`, `FILE,+0x1000000`, `FILE,-0x1000`: names for addresses, and how far the guest moved itself. */
-export function parseSymbols(text: string): SymbolTable {
-  const [, path = '', sign, digits] = /^(.*?)(?:,([+-])(0x[0-9a-f]+|\d+))?$/is.exec(text) ?? [];
-  const offset = digits === undefined ? 0n : sign === '-' ? -BigInt(digits) : BigInt(digits);
-  try {
-    return loadSymbols(path, offset);
-  } catch (error) {
-    throw new UsageError(`--symbols ${path}: ${error instanceof SymbolsError ? error.message : systemErrorText(error)}`);
-  }
-}
-
-function parseTop(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError(`--top ${text}: not a number of lines`);
-  return Number(text);
 }
 
 /** The table: the first `top` causes. */

@@ -111,7 +111,7 @@ export function checkSwitches(args: readonly string[]): void {
 }
 
 /** Options that may be given several times. */
-const LISTS: readonly string[] = ['disk', 'cdrom', 'nic', 'share'];
+const LISTS: readonly string[] = ['disk', 'cdrom', 'nic', 'share', 'mark'];
 
 /** Refuses options given twice, without their value, and words that are no options. */
 export function checkArguments(parsed: Readonly<Record<string, unknown>>): true {
@@ -129,6 +129,7 @@ export function checkArguments(parsed: Readonly<Record<string, unknown>>): true 
 const MISSING: Readonly<Record<string, string>> & { readonly vm: string } = {
   vm: 'which VM? give its process number or name; see lucid ps',
   events: 'which file? give a log that lucid run --events wrote',
+  diff: 'which two logs? give files that lucid run --events wrote',
 };
 
 /** What yargs says of bad arguments, in our form: the option, what is wrong, what would be right. */

@@ -5,6 +5,7 @@
  */
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_REASON, exitReasonName } from '../exit-reason.ts';
+import { causeName, causeOf } from './cause.ts';
 import { callChain } from './describe.ts';
 
 /** One line of a count. Times in ns of the VM's clock. */
@@ -16,7 +17,7 @@ export interface TallyRow {
   readonly maxNs: number;
 }
 
-export const TALLY_KEYS = ['reason', 'rip', 'port', 'gpa', 'msr', 'cr3', 'vcpu', 'vector', 'call-chain'] as const;
+export const TALLY_KEYS = ['reason', 'cause', 'rip', 'port', 'gpa', 'msr', 'cr3', 'vcpu', 'vector', 'call-chain'] as const;
 export type TallyKey = (typeof TALLY_KEYS)[number];
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
@@ -45,6 +46,7 @@ function only(reasons: readonly number[], key: KeyOf): KeyOf {
 
 const KEYS: Readonly<Record<TallyKey, KeyOf>> = {
   reason: (view, at) => view.getUint8(at + EXIT_RECORD.REASON),
+  cause: causeOf,
   vcpu: (view, at) => view.getUint8(at + EXIT_RECORD.VCPU),
   rip: word(EXIT_RECORD.RIP),
   cr3: word(EXIT_RECORD.CR3),
@@ -109,6 +111,8 @@ export class Tally {
     switch (this.key) {
       case 'reason':
         return exitReasonName(Number(key));
+      case 'cause':
+        return causeName(Number(key));
       case 'vcpu':
         return String(key);
       case 'rip':
