@@ -77,8 +77,11 @@ export const MODULES: readonly string[] = [
 /** Those of a NIC, to be loaded behind MODULES. */
 export const NET_MODULES: readonly string[] = ['failover', 'net_failover', 'virtio_net'];
 
+/** Those of IDE disks and CDs, with the file system of CDs. */
+export const IDE_MODULES: readonly string[] = ['scsi_common', 'scsi_mod', 'libata', 'ata_piix', 'sd_mod', 'cdrom', 'sr_mod', 'isofs'];
+
 /** Everything that is kept. */
-const KEPT: readonly string[] = [...MODULES, ...NET_MODULES, 'virtio_mmio', 'virtio_console'];
+const KEPT: readonly string[] = [...MODULES, ...NET_MODULES, ...IDE_MODULES, 'virtio_mmio', 'virtio_console'];
 
 function keepModules(root: string, folder: string): Record<string, CachedFile> {
   const lib = join(root, existsSync(join(root, 'lib/modules')) ? 'lib/modules' : 'usr/lib/modules');
