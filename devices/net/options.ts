@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { UserNetworkOptions } from './user/options.ts';
 
 /** A port of the host that leads to one of the guest. */
 export interface HostForward {
@@ -14,11 +15,8 @@ export interface HostForward {
 }
 
 /** `user`: the host's network through a network stack of our own. */
-export interface UserNetOptions {
+export interface UserNetOptions extends UserNetworkOptions {
   readonly kind: 'user';
-  readonly forwards: readonly HostForward[];
-  /** The guest reaches nothing but the stack's own services, and is reached through its forwards alone. */
-  readonly restrict: boolean;
 }
 
 export type BackendOptions =

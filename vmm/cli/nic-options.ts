@@ -5,6 +5,7 @@
  */
 import { isIP } from 'node:net';
 import type { BackendOptions, HostForward, NicOptions } from '../../devices/net/options.ts';
+import { parseUserWords, USER_WORDS, type UserWord } from '../../devices/net/user/options.ts';
 import { UsageError } from './options.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -18,28 +19,40 @@ interface Words {
   allowedIps?: readonly string[];
   restrict?: boolean;
   forwards: HostForward[];
+  /** Of the user-mode network. */
+  user: Partial<Record<UserWord, string>>;
 }
 
 /** One `--nic`. A comma that belongs to a file's name is written twice. Throws UsageError. */
 export function parseNic(text: string): NicOptions {
   const [what = '', ...parts] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
-  const words: Words = { forwards: [] };
+  const words: Words = { forwards: [], user: {} };
   for (const part of parts) takeWord(words, part, text);
-  const { forwards, restrict, ...nic } = words;
+  const { forwards, restrict, user, ...nic } = words;
   const backend = backendOf(what, text, words);
   if (backend.kind !== 'user' && (forwards.length > 0 || restrict === true))
     throw new UsageError(`--nic ${text}: hostfwd and restrict are of user alone`);
+  const [word] = Object.keys(user);
+  if (backend.kind !== 'user' && word !== undefined) throw new UsageError(`--nic ${text}: ${word} is of user alone`);
   return { backend, ...nic };
 }
 
-function backendOf(what: string, text: string, { forwards, restrict = false }: Words): BackendOptions {
+function backendOf(what: string, text: string, { forwards, restrict = false, user }: Words): BackendOptions {
   if (what === 'none') return { kind: 'none' };
-  if (what === 'user') return { kind: 'user', forwards, restrict };
+  if (what === 'user') return { kind: 'user', forwards, restrict, ...userNet(user, text) };
   const cut = what.indexOf(':');
   const [kind, path] = [what.slice(0, cut), what.slice(cut + 1)];
   if (cut < 0 || (kind !== 'pcap' && kind !== 'link')) throw new UsageError(`--nic ${text}: '${what}' is unknown; ${USAGE}`);
   if (path === '') throw new UsageError(`--nic ${text}: which ${kind === 'pcap' ? 'capture' : 'socket'}? write ${kind}:FILE`);
   return { kind, path };
+}
+
+function userNet(words: Words['user'], text: string): ReturnType<typeof parseUserWords> {
+  try {
+    return parseUserWords(words);
+  } catch (error) {
+    throw new UsageError(`--nic ${text}: ${(error as Error).message}`);
+  }
 }
 
 function takeWord(words: Words, part: string, text: string): void {
@@ -53,11 +66,15 @@ function takeWord(words: Words, part: string, text: string): void {
     else words.macNospoof = true;
     return;
   }
-  if (!['mac', 'pcap', 'allowed-ips', 'hostfwd'].includes(key)) {
-    throw new UsageError(`--nic ${text}: '${part}' is unknown; there is hostfwd=, pcap=, mac=, restrict, allowed-ips=, mac-nospoof`);
+  const userWord = USER_WORDS.find((word) => word === key);
+  if (userWord === undefined && !['mac', 'pcap', 'allowed-ips', 'hostfwd'].includes(key)) {
+    throw new UsageError(
+      `--nic ${text}: '${part}' is unknown; there is hostfwd=, pcap=, mac=, restrict, allowed-ips=, mac-nospoof, ${USER_WORDS.join('=, ')}=`,
+    );
   }
   if (value === undefined || value === '') throw new UsageError(`--nic ${text}: ${key} needs a value`);
-  if (key === 'mac') words.mac = parseMac(value, text);
+  if (userWord !== undefined) words.user[userWord] = value;
+  else if (key === 'mac') words.mac = parseMac(value, text);
   else if (key === 'pcap') words.capture = value;
   else if (key === 'allowed-ips') words.allowedIps = value.split('+').map((ip) => parseIp(ip, text));
   else words.forwards.push(parseForward(value, text));

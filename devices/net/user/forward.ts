@@ -11,7 +11,7 @@ import { createServer, isIP, type Server, type Socket } from 'node:net';
 import type { HostForward } from '../options.ts';
 import type { Flow } from './icmp.ts';
 import type { Tcp } from './tcp.ts';
-import { type Pressure, TcpBridge } from './tcp-bridge.ts';
+import { type Pressure, resetSocket, TcpBridge } from './tcp-bridge.ts';
 import type { Udp } from './udp.ts';
 
 /** A port that cannot be had; one line for the user. */
@@ -62,7 +62,7 @@ export class Forwards {
 
   #accept(socket: Socket, guestPort: number): void {
     const open = this.#tcp.open(this.#guest, guestPort, socket.remotePort ?? 0, (made) => new TcpBridge(made, socket, this.#pressure));
-    if (open === undefined) socket.resetAndDestroy();
+    if (open === undefined) resetSocket(socket);
   }
 
   #listenUdp({ hostAddress, hostPort, guestPort }: HostForward): Promise<number> {

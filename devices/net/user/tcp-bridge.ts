@@ -92,7 +92,7 @@ export class TcpBridge implements Application {
 
   aborted(): void {
     this.#finish();
-    if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   sendable(): void {
@@ -132,4 +132,14 @@ export class TcpBridge implements Application {
     this.#pressure.toGuest -= this.#queued;
     this.#queued = 0;
   }
+}
+
+/**
+ * Resets a connection of the host. One that is not there yet, or is being shut down, is closed instead: Node would wait for the first, and would never
+ * let go of the handle of the second.
+ */
+export function resetSocket(socket: Socket): void {
+  const shutting = socket.writableEnded && !socket.writableFinished;
+  if (socket.connecting || shutting) socket.destroy();
+  else if (!socket.destroyed) socket.resetAndDestroy();
 }

@@ -234,7 +234,8 @@ test('a host that does not read closes the window of the guest, one that writes 
     guest.reading = false;
     guest.connect();
     guest.write(new Uint8Array(32 * 1048576));
-    await until(() => guest.peerWindow === 0 && guest.unread === guest.options.window, 'closed windows');
+    // The last bytes of a window that is scaled cannot be told.
+    await until(() => guest.peerWindow === 0 && guest.unread > guest.options.window - 64, 'closed windows');
     let before = -1;
     await until(() => {
       const same = sent === before;
