@@ -62,7 +62,9 @@ class Life {
     this.overMmio = this.random(3) === 0;
     this.board = this.makeBoard(this.target.device);
     this.packed = this.random(2) === 0;
-    const maybe = [EVENT_IDX, INDIRECT, RING_RESET, ...this.target.features].filter(() => this.random(3) > 0);
+    // What a device's features need of each other is fulfilled most of the time.
+    const own = this.random(4) > 0 ? this.target.features : this.target.features.filter(() => this.random(3) > 0);
+    const maybe = [...[EVENT_IDX, INDIRECT, RING_RESET].filter(() => this.random(3) > 0), ...own];
     this.features = [VERSION_1, ...(this.packed ? [PACKED] : []), ...maybe];
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { net } from './net.ts';
 import { ninep } from './ninep.ts';
 import { VirtioBlk } from '../../../devices/virtio/blk.ts';
 import { VirtioConsole } from '../../../devices/virtio/console.ts';
@@ -102,4 +103,4 @@ function virtioConsole(memory: GuardedMemory, _clock: FakeClock, random: Random)
   };
 }
 
-export const TARGETS: Readonly<Record<string, MakeTarget>> = { blk, console: virtioConsole, rng, '9p': ninep };
+export const TARGETS: Readonly<Record<string, MakeTarget>> = { blk, console: virtioConsole, rng, '9p': ninep, net };
