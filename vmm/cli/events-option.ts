@@ -23,10 +23,10 @@ export function parseEvents(text: string): ExitLogRequest {
     const named = FORMATS.find((name) => word === `format=${name}`);
     const stack = /^stack(?:=(\d+))?$/.exec(word);
     if (named !== undefined) format = named;
-    else if (stack !== null) frames = stack[1] === undefined ? CHAIN_MAX : Number(stack[1]);
+    else if (stack !== null) frames = 1 + (stack[1] === undefined ? CHAIN_MAX : Number(stack[1]));
     else throw new UsageError(`--events ${text}: '${word}' is unknown; there is format=binary, format=json, stack, stack=N`);
   }
-  if (frames > CHAIN_MAX) throw new UsageError(`--events ${text}: at most ${CHAIN_MAX} return addresses are kept`);
+  if (frames > CHAIN_MAX + 1) throw new UsageError(`--events ${text}: at most ${CHAIN_MAX} return addresses are kept`);
   return { path, format, frames };
 }
 

@@ -376,7 +376,10 @@ export const EXIT_RECORD = {
   CHAIN_REASON: 254,
   CHAIN_COUNT: 56,
   CHAIN_EACH: 7,
-  CHAIN_MAX: 14,
+  /** The first of them begins with the bytes of the instruction and how many they are. */
+  CODE_LENGTH: 15,
+  CHAIN_FIRST: 5,
+  CHAIN_MAX: 12,
 } as const;
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from 'node:buffer';
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { decodeCr, decodeIo, EXIT_REASON, exitReasonName } from '../exit-reason.ts';
 import { FLAG_VALUE } from './record.ts';
@@ -36,6 +37,8 @@ export interface ExitEvent {
   readonly value?: string;
   /** Vector of the interrupt that was injected at the entry that follows. */
   readonly injected?: number;
+  /** Bytes at RIP, in hexadecimal: the instruction, and what comes after it. */
+  readonly code?: string;
   /** Return addresses by frame pointer, the innermost first. */
   readonly stack?: readonly string[];
 }
@@ -63,7 +66,7 @@ export function eventAt(view: DataView, at: number, chain: number): ExitEvent {
     ...particulars(reason, Number(word(EXIT_RECORD.QUALIFICATION) & 0xffff_ffffn), word(EXIT_RECORD.SUBJECT)),
     ...(flags & FLAG_VALUE ? { value: hex(word(EXIT_RECORD.VALUE)) } : undefined),
     ...(injected > 0 ? { injected } : undefined),
-    ...(chain > 0 ? { stack: callChain(view, at, chain).map(hex) } : undefined),
+    ...(chain > 0 ? { code: Buffer.from(codeAt(view, at, chain)).toString('hex'), stack: callChain(view, at, chain).map(hex) } : undefined),
   };
 }
 
@@ -75,11 +78,25 @@ export function instructionsAt(view: DataView, at: number): number {
 /** Return addresses of an exit, the innermost first. */
 export function callChain(view: DataView, at: number, chain: number): bigint[] {
   const addresses: bigint[] = [];
-  for (let record = at + EXIT_RECORD.BYTES; record <= at + chain * EXIT_RECORD.BYTES; record += EXIT_RECORD.BYTES) {
-    const count = Math.min(view.getUint8(record + EXIT_RECORD.CHAIN_COUNT), EXIT_RECORD.CHAIN_EACH);
-    for (let i = 0; i < count; i++) addresses.push(view.getBigUint64(record + 8 * i, true));
+  for (let i = 1; i <= chain; i++) {
+    const record = at + i * EXIT_RECORD.BYTES;
+    const [from, most] = i === 1 ? [record + 16, EXIT_RECORD.CHAIN_FIRST] : [record, EXIT_RECORD.CHAIN_EACH];
+    const count = Math.min(view.getUint8(record + EXIT_RECORD.CHAIN_COUNT), most);
+    for (let n = 0; n < count; n++) addresses.push(view.getBigUint64(from + 8 * n, true));
   }
   return addresses;
+}
+
+/** Bytes at the exiting instruction, at most 15; none when they were not kept. */
+export function codeAt(view: DataView, at: number, chain: number): Uint8Array {
+  const record = at + EXIT_RECORD.BYTES;
+  const length = chain === 0 ? 0 : Math.min(view.getUint8(record + EXIT_RECORD.CODE_LENGTH), EXIT_RECORD.CODE_LENGTH);
+  return new Uint8Array(view.buffer, view.byteOffset + record, length);
+}
+
+/** 16, 32 or 64: the code's size. */
+export function codeBits(view: DataView, at: number): 16 | 32 | 64 {
+  return ([16, 32, 64] as const)[(view.getUint8(at + EXIT_RECORD.FLAGS) >> 3) & 3] ?? 64;
 }
 
 function particulars(reason: number, qualification: number, subject: bigint): Partial<ExitEvent> {

@@ -21,8 +21,8 @@ export class ExitLogKeeper {
   readonly #take: (records: Uint8Array) => void;
 
   /**
-   * Begins. `take` gets records, whole and in order, each exit's with its call chain; their bytes are its own only until it returns. `frames`: return
-   * addresses to note with each exit, 0 to 14.
+   * Begins. `take` gets records, whole and in order, each exit's with its call chain; their bytes are its own only until it returns. `frames`: 0, or 1
+   * to note the instruction with each exit, or up to 13 to note so many less one return addresses too.
    */
   constructor(vm: Vm, take: (records: Uint8Array) => void, frames = 0) {
     this.#vm = vm;
@@ -31,7 +31,7 @@ export class ExitLogKeeper {
     vm.u32[AT] = MEMORY_MAP.EXIT_LOG;
     vm.u32[END] = MEMORY_MAP.EXIT_LOG_LIMIT;
     vm.u32[LAST] = 0;
-    vm.u32[CHAIN] = Math.min(frames, EXIT_RECORD.CHAIN_MAX);
+    vm.u32[CHAIN] = Math.min(frames, EXIT_RECORD.CHAIN_MAX + 1);
     vm.onExitLogFull = () => this.drain();
   }
 

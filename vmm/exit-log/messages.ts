@@ -8,7 +8,7 @@ export const EXIT_LOG_EXTENSION = new URL('./extension.ts', import.meta.url).hre
 export interface ExitLogRequest {
   readonly path: string;
   readonly format: 'binary' | 'json';
-  /** Return addresses to note with each exit, 0 to 14. */
+  /** 0, or one more than the return addresses (0 to 12) to note with each exit, beside its instruction. */
   readonly frames: number;
 }
 

@@ -9,7 +9,7 @@ import { aboutOf, chainEnd, type ExitLogAbout, ExitLogError, headerLength, RECOR
 
 const CHUNK = RECORD_BYTES * 65536;
 /** An exit with the longest call chain. */
-const CHAIN_BYTES = RECORD_BYTES * (1 + Math.ceil(EXIT_RECORD.CHAIN_MAX / EXIT_RECORD.CHAIN_EACH));
+const CHAIN_BYTES = RECORD_BYTES * (2 + Math.ceil((EXIT_RECORD.CHAIN_MAX - EXIT_RECORD.CHAIN_FIRST) / EXIT_RECORD.CHAIN_EACH));
 
 /** How a log ends. */
 export interface ExitLogEnd {

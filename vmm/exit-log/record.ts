@@ -18,10 +18,10 @@
  * | 60 | u8 | basic exit reason (SDM vol. 3, appendix C) |
  * | 61 | u8 | vCPU |
  * | 62 | u8 | length of the instruction, 0: none |
- * | 63 | u8 | bit 0: there is a value; bits 1-2: CPL |
+ * | 63 | u8 | bit 0: there is a value; bits 1-2: CPL; bits 3-4: code of 16 (0), 32 (1) or 64 bits (2) |
  *
- * The call chain of an exit, when it is kept (`,stack`), follows it in records with reason 254: up to 7 return addresses, the innermost first (u64 each),
- * and how many (u8 at 56). The closing record has reason 255 and says in its value how many exits came before it, in its time and instructions those of the end (of all
+ * With `,stack` an exit's record is followed by others with reason 254. The first has the bytes at RIP (15 bytes at 0) and how many there are (u8 at 15), then
+ * up to 5 return addresses, the innermost first (u64 each, from 16); a further one has up to 7 (from 0); each says how many (u8 at 56). The closing record has reason 255 and says in its value how many exits came before it, in its time and instructions those of the end (of all
  * vCPUs): a file without it was cut off. Records are fixed in size, so everything before a cut can be read.
  *
  * @module

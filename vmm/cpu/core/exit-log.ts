@@ -8,9 +8,9 @@ import { isCanonical } from './canonical';
 import { exitLog } from './env';
 import { A_READ, translate } from './mmu';
 import {
-  CLOCK_OFFSET, CPL, CR3, EXIT_GPA, EXIT_INSN_LEN, EXIT_INTR_ERROR, EXIT_INTR_INFO, MODE, RECORD_BYTES, RECORD_CHAIN_COUNT, RECORD_CHAIN_EACH, RECORD_CHAIN_REASON, RECORD_COST, RECORD_CR3,
+  CLOCK_OFFSET, CODE_BASE, CPL, CR3, EXIT_GPA, EXIT_INSN_LEN, EXIT_INTR_ERROR, EXIT_INTR_INFO, MODE, RECORD_BYTES, RECORD_CHAIN_COUNT, RECORD_CHAIN_EACH, RECORD_CHAIN_FIRST, RECORD_CHAIN_REASON, RECORD_CODE_LENGTH, RECORD_COST, RECORD_CR3,
   RECORD_FLAGS, RECORD_ICOUNT, RECORD_LENGTH, RECORD_QUALIFICATION, RECORD_REASON, RECORD_RIP, RECORD_SUBJECT, RECORD_TIME, RECORD_VALUE, RECORD_VCPU, RECORD_VECTOR,
-  REGS, SEG_BASE, VCPU_ID, VM_EXIT_LOG_AT, VM_EXIT_LOG_CHAIN, VM_EXIT_LOG_END, VM_EXIT_LOG_LAST,
+  REGS, RIP, SEG_BASE, VCPU_ID, VM_EXIT_LOG_AT, VM_EXIT_LOG_CHAIN, VM_EXIT_LOG_END, VM_EXIT_LOG_LAST,
 } from './state.gen';
 
 const HAS_VALUE: u8 = 1;
@@ -46,7 +46,7 @@ function begin(cpu: usize, reason: u32, qualification: u64, rip: u64, icount: u6
   store<u8>(at, <u8>reason, RECORD_REASON);
   store<u8>(at, <u8>load<u32>(cpu, VCPU_ID), RECORD_VCPU);
   store<u8>(at, <u8>load<u32>(cpu, EXIT_INSN_LEN), RECORD_LENGTH);
-  store<u8>(at, <u8>(load<u32>(cpu, CPL) << 1), RECORD_FLAGS);
+  store<u8>(at, <u8>((load<u32>(cpu, CPL) << 1) | (load<u32>(cpu, MODE) << 3)), RECORD_FLAGS);
   if (load<u32>(VM_EXIT_LOG_CHAIN) != 0) chain(cpu);
 }
 
@@ -56,35 +56,63 @@ function take(): usize {
   return at;
 }
 
+/** A record that goes on with an exit's. */
+function more(cpu: usize): usize {
+  const at = take();
+  memory.fill(at, 0, RECORD_BYTES);
+  store<u8>(at, <u8>RECORD_CHAIN_REASON, RECORD_REASON);
+  store<u8>(at, <u8>load<u32>(cpu, VCPU_ID), RECORD_VCPU);
+  return at;
+}
+
 /**
- * Notes the return addresses above the exiting instruction, by frame pointer: two words at RBP, the caller's RBP and the address. The walk ends at
- * the first that cannot be, and has no side effects (as `stack()` of D, `probes/runtime/stack.ts`).
+ * Notes the bytes of the exiting instruction, and the return addresses above it, by frame pointer: two words at RBP, the caller's RBP and the address. The
+ * walk ends at the first that cannot be, and has no side effects (as `stack()` of D, `probes/runtime/stack.ts`).
  */
 function chain(cpu: usize): void {
+  let to = more(cpu);
+  code(cpu, to);
   const bytes: u64 = load<u32>(cpu, MODE) == 2 ? 8 : load<u32>(cpu, MODE) == 1 ? 4 : 2;
   const base: u64 = bytes == 8 ? 0 : load<u64>(cpu, SS_BASE);
   let frame = load<u64>(cpu, RBP);
   if (bytes != 8) frame &= (<u64>1 << (bytes << 3)) - 1;
   const side = frame >> 63;
   const most = load<u32>(VM_EXIT_LOG_CHAIN);
-  let to: usize = 0;
-  for (let count: u32 = 0; count < most && frame != 0 && (frame & (bytes - 1)) == 0 && frame >> 63 == side; count++) {
+  let room: u32 = <u32>RECORD_CHAIN_FIRST;
+  let place = to + 2 * 8;
+  for (let count: u32 = 1; count < most && frame != 0 && (frame & (bytes - 1)) == 0 && frame >> 63 == side; count++) {
     const next = guestWord(cpu, base + frame, bytes);
     if (!readable) return;
     const pc = guestWord(cpu, base + frame + bytes, bytes);
     if (!readable || pc == 0 || (bytes == 8 && !isCanonical(cpu, pc))) return;
-    if (count % <u32>RECORD_CHAIN_EACH == 0) {
-      to = take();
-      memory.fill(to, 0, RECORD_BYTES);
-      store<u8>(to, <u8>RECORD_CHAIN_REASON, RECORD_REASON);
-      store<u8>(to, <u8>load<u32>(cpu, VCPU_ID), RECORD_VCPU);
+    if (room == 0) {
+      to = more(cpu);
+      place = to;
+      room = <u32>RECORD_CHAIN_EACH;
     }
-    const n = <usize>load<u8>(to, RECORD_CHAIN_COUNT);
-    store<u64>(to + (n << 3), pc);
-    store<u8>(to, <u8>(n + 1), RECORD_CHAIN_COUNT);
+    store<u64>(place, pc);
+    place += 8;
+    room--;
+    store<u8>(to, load<u8>(to, RECORD_CHAIN_COUNT) + 1, RECORD_CHAIN_COUNT);
     if (next <= frame) return;
     frame = next;
   }
+}
+
+/** The bytes at CS:RIP, as many as an instruction can have and there are. */
+function code(cpu: usize, to: usize): void {
+  let linear = load<u64>(cpu, RIP) + load<u64>(cpu, CODE_BASE);
+  if (load<u32>(cpu, MODE) != 2) linear &= 0xffffffff;
+  let count: u32 = 0;
+  while (count < 15) {
+    const host = translate(cpu, <u32>(linear + count), <u32>((linear + count) >> 32), A_READ);
+    if (host == 0) break;
+    const page: u32 = 4096 - (<u32>(linear + count) & 0xfff);
+    const part: u32 = page < 15 - count ? page : 15 - count;
+    memory.copy(to + count, host, part);
+    count += part;
+  }
+  store<u8>(to, <u8>count, RECORD_CODE_LENGTH);
 }
 
 let readable: bool = false;
