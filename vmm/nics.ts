@@ -54,10 +54,23 @@ export class Nics {
   readonly #host: NicHost;
   readonly #rings: RingBackend[] = [];
   readonly #backends: NetBackend[] = [];
+  readonly #captures: { readonly path: string; readonly capture: Capture }[] = [];
 
   constructor(options: readonly NicOptions[], host: NicHost) {
     this.#host = host;
     this.makers = options.map((nic, i) => (clock) => this.#make(nic, i, clock));
+  }
+
+  /** The run begins: creates the files of captures. Throws NicOpenError. */
+  begin(): void {
+    for (const { path, capture } of this.#captures) {
+      try {
+        capture.begin();
+      } catch (error) {
+        const why = codeOf(error as Error);
+        throw new NicOpenError(`--nic pcap=${path}: cannot write it (${why}); give a file in a folder that may be written`);
+      }
+    }
   }
 
   /** Something came from outside, perhaps for a NIC. */
@@ -97,13 +110,9 @@ export class Nics {
     const epoch = this.#host.rtcEpoch ?? DEFAULT_EPOCH_SECONDS;
     const failed = (error: Error): void =>
       this.#host.warn(`--nic pcap=${path}: cannot write it any more (${codeOf(error)}); the capture ends here`);
-    try {
-      return new Capture({ path, backend, clock, epoch, failed });
-    } catch (error) {
-      throw new NicOpenError(
-        `--nic pcap=${path}: cannot write it (${codeOf(error as Error)}); give a file in a folder that may be written`,
-      );
-    }
+    const capture = new Capture({ path, backend, clock, epoch, failed });
+    this.#captures.push({ path, capture });
+    return capture;
   }
 }
 

@@ -21,7 +21,7 @@ import { type GuestFiles, Machine, type Outside } from './machine.ts';
 import { Nics } from './nics.ts';
 import { reportOf } from './report.ts';
 import { openShareFor } from './shares.ts';
-import { filesOf, sameFile } from './run-files.ts';
+import { captureOver, filesOf, sameFile } from './run-files.ts';
 import { restoreMachine } from './saved-machine.ts';
 import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from './worker-messages.ts';
 
@@ -349,7 +349,10 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     const boot = machine.boot();
     if (!boot.ok) throw new Refusal(boot.reason);
   } else restoreFrom(options.restore, machine);
-  // Only now: a run that cannot start leaves the file as it was.
+  // Only now: a run that cannot start leaves files as they were.
+  const over = captureOver(options);
+  if (over !== undefined) throw new Refusal(`--nic pcap=${over.capture}: would overwrite ${over.option}; give another file`);
+  nics.begin();
   const serial = openConsole(data, post);
   // One ring takes what both say, when both say it here.
   const terminal = options.console === undefined || options.serial === 'stdio' ? serial : openStdio(data, post);

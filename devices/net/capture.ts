@@ -35,13 +35,19 @@ export class Capture implements NetBackend {
   private used = 0;
   private fd: number | undefined;
 
-  /** Creates the file. Throws the system's error. */
+  private readonly path: string;
+
   constructor({ path, backend, clock, epoch, failed }: CaptureOptions) {
     this.backend = backend;
     this.clock = clock;
     this.epoch = epoch;
     this.failed = failed;
-    this.fd = openSync(path, 'w');
+    this.path = path;
+  }
+
+  /** Creates the file. Throws the system's error. */
+  begin(): void {
+    this.fd = openSync(this.path, 'w');
     this.append(captureHeader());
   }
 
@@ -71,6 +77,7 @@ export class Capture implements NetBackend {
   }
 
   private write(frame: Uint8Array, offload: Readonly<Offload>): void {
+    if (this.fd === undefined) return;
     finish(
       frame,
       offload,

@@ -222,6 +222,7 @@ function played(name: string): Played {
       text += String.fromCharCode(byte);
     },
   });
+  nics.begin();
   return { machine, options, nics, text: () => text };
 }
 

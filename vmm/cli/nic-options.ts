@@ -11,6 +11,22 @@ import { UsageError } from './options.ts';
 const LOOPBACK = '127.0.0.1';
 const USAGE = 'write user[,hostfwd=tcp:HOSTPORT:GUESTPORT], pcap:FILE, link:SOCKET or none';
 
+/**
+ * The NICs of a snapshot with other ports, sockets and captures behind them: the first may still be in use by the VM that went on. What the guest knows stays, and
+ * so does the kind of each back end. Throws UsageError.
+ */
+export function replaced(saved: readonly NicOptions[], given: readonly NicOptions[]): NicOptions[] {
+  if (given.length !== saved.length)
+    throw new UsageError(`--nic: the machine that was saved has ${saved.length} of them; give all or none`);
+  return given.map(({ backend, capture, ...more }, i) => {
+    const { backend: before, ...nic } = saved[i] as NicOptions;
+    if (backend.kind !== before.kind) throw new UsageError(`--nic ${backend.kind}: the machine that was saved has ${before.kind} there`);
+    const [other] = Object.keys(more);
+    if (other !== undefined) throw new UsageError(`--nic: only what is behind a NIC can be another one after --restore, not ${other}`);
+    return { ...nic, backend, capture };
+  });
+}
+
 /** What is said after the back end. */
 interface Words {
   mac?: string;

@@ -18,7 +18,7 @@ import { parseEvents } from './events-option.ts';
 import { defaultFirmware, FIRMWARE } from './firmware.ts';
 import { checkArguments, parseCdrom, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, UsageError } from './options.ts';
 import { CONSOLES, consoleOf, terminalOf } from './console-option.ts';
-import { parseNic } from './nic-options.ts';
+import { parseNic, replaced } from './nic-options.ts';
 import { parseShares } from './share-option.ts';
 import type { TraceArguments } from './dlite-options.ts';
 import { type InlineTrace, runSession, type SessionResult } from './session.ts';
@@ -83,7 +83,6 @@ const BOARD_OPTIONS = [
   'disk',
   'cdrom',
   'boot',
-  'nic',
   'console',
   'share',
   'virtio',
@@ -350,7 +349,8 @@ async function savedBoard(path: string, args: RunArguments): Promise<BoardOption
   const [{ boardOf }, { StateError }] = await Promise.all([import('../saved-machine.ts'), import('../bus.ts')]);
   try {
     const board = boardOf(path);
-    return args.name === undefined ? board : { ...board, name: args.name };
+    const { name = board.name, nic } = args;
+    return { ...board, name, nics: nic === undefined ? board.nics : replaced(board.nics ?? [], nic.map(parseNic)) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (error instanceof StateError) throw new UsageError(`--restore ${path}: ${message}`);

@@ -149,6 +149,7 @@ function captured(name: string, work: (capture: Capture, clock: FakeClock, backe
   const clock = new FakeClock(1);
   const backend = new FakeBackend();
   const capture = new Capture({ path, backend, clock, epoch: 1_700_000_000, failed: assert.unreachable });
+  capture.begin();
   work(capture, clock, backend);
   capture.close();
   return path;
@@ -205,6 +206,7 @@ test('a disk that is full ends the capture and nothing else', () => {
     failed: (e) => failures.push((e as NodeJS.ErrnoException).code ?? ''),
   });
   capture.receiver = () => true;
+  capture.begin();
   capture.flush();
   capture.send(FRAMES[0] as Uint8Array, PLAIN);
   capture.flush();
