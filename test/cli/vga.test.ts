@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -156,17 +157,21 @@ if (haveScript) {
     assert.is(status, 7);
     assert.is(after, before);
     const end = output.slice(output.lastIndexOf('\x1b[?1049l'));
+    assert.match(output.slice(output.lastIndexOf('Ctrl-A x  quit')), /\x1b\[2J.*Hi/, 'drawn again over the help');
     assert.ok(end.startsWith(sent('\x1b[?1049lHi\r\n▲₧0░∟\r\n')), 'the last screen stays');
   });
 
-  test('Ctrl-A x quits and puts the terminal back', async () => {
-    const sat = new Sat(RUN);
-    await sat.until('Hi');
-    sat.type('\x01x');
-    const { status, output, before, after } = await sat.end();
-    assert.equal([status, after], [130, before]);
-    assert.match(output, /\x1b\[\?1049l/);
-  });
+  for (const by of ['Ctrl-A x', 'SIGTERM'] as const) {
+    test(`${by} quits and puts the terminal back`, async () => {
+      const sat = new Sat(RUN);
+      await sat.until('Hi');
+      if (by === 'SIGTERM') process.kill(await sat.pid(), by);
+      else sat.type('\x01x');
+      const { status, output, before, after } = await sat.end();
+      assert.equal([status, after], [130, before]);
+      assert.match(output, /\x1b\[\?25h\x1b\[\?1049l/);
+    });
+  }
 }
 
 test.run();
