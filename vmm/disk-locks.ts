@@ -14,7 +14,7 @@
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { isAlive, makeRuntimeDirectory, processStart, runtimeDirectoryPath } from './runtime-directory.ts';
+import { isAlive, makeRuntimeDirectory, processStart, RuntimeDirectoryError, runtimeDirectoryPath } from './runtime-directory.ts';
 
 export type LockKind = 'read' | 'write';
 
@@ -35,19 +35,35 @@ export interface ImageLock {
   release(): void;
 }
 
-/** Claims an image that is there. `name`: of who does. Throws ImageLockedError, RuntimeDirectoryError, the system's error. */
+/**
+ * Claims an image that is there. `name`: of who does. Without a runtime directory nobody can be asked, and the claim is one of nothing: a VM cannot be seen then either, and
+ * says so. Throws ImageLockedError, the system's error for a file that is not there.
+ */
 export function lockImage(path: string, kind: LockKind, name: string): ImageLock {
-  const directory = runtimeDirectoryPath();
-  makeRuntimeDirectory(directory);
   const { dev, ino } = statSync(path, { bigint: true });
-  const own = `disk.${dev}-${ino}.${kind === 'write' ? 'w' : 'r'}.${process.pid}.${count++}`;
-  const link = join(directory, own);
-  symlinkSync(`${process.pid}.${processStart(process.pid)} ${name}`, link);
-  const release = (): void => rmSync(link, { force: true });
-  const holder = otherClaim(directory, own, `${dev}-${ino}`, kind) ?? qemuLock(dev, ino, kind);
+  const claim = makeClaim(`${dev}-${ino}`, kind, name);
+  const holder = claim?.other ?? qemuLock(dev, ino, kind);
+  const release = (): void => {
+    if (claim !== undefined) rmSync(claim.link, { force: true });
+  };
   if (holder === undefined) return { release };
   release();
   throw new ImageLockedError(`is in use: ${holder}`);
+}
+
+/** The claim, and who has one against it; undefined where none can be made. */
+function makeClaim(image: string, kind: LockKind, name: string): { readonly link: string; readonly other: string | undefined } | undefined {
+  try {
+    const directory = runtimeDirectoryPath();
+    makeRuntimeDirectory(directory);
+    const own = `disk.${image}.${kind === 'write' ? 'w' : 'r'}.${process.pid}.${count++}`;
+    const link = join(directory, own);
+    symlinkSync(`${process.pid}.${processStart(process.pid)} ${name}`, link);
+    return { link, other: otherClaim(directory, own, image, kind) };
+  } catch (error) {
+    if (error instanceof RuntimeDirectoryError || (error as NodeJS.ErrnoException).syscall !== undefined) return undefined;
+    throw error;
+  }
 }
 
 /** Who else has the image in a way that is against ours; removes what the dead left behind. */

@@ -15,9 +15,8 @@ import { DiskError, type DiskImage, ImageError } from '../devices/disk/image.ts'
 import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
 import { openImage, type OpenedImage, type OpenOptions } from '../devices/disk/open.ts';
 import { createQcow2 } from '../devices/disk/qcow2-create.ts';
-import { type ImageLock, ImageLockedError, lockImage, type LockKind } from './disk-locks.ts';
+import { type ImageLock, ImageLockedError, lockImage } from './disk-locks.ts';
 import { sameFile } from './run-files.ts';
-import { RuntimeDirectoryError } from './runtime-directory.ts';
 
 export const FORMATS = ['raw', 'qcow2'] as const;
 export type DiskFormat = (typeof FORMATS)[number];
@@ -83,23 +82,14 @@ export function openLocked(path: string, options: OpenOptions, name: string): Op
   const locks: ImageLock[] = [];
   try {
     // Before it is opened: to open may be to repair.
-    claim(locks, path, options.readOnly === true ? 'read' : 'write', name);
+    locks.push(lockImage(path, options.readOnly === true ? 'read' : 'write', name));
     const opened = openImage(path, options);
     claims.set(opened.image, locks);
-    for (const below of opened.chain.slice(1)) claim(locks, below, 'read', name);
+    for (const below of opened.chain.slice(1)) locks.push(lockImage(below, 'read', name));
     return opened;
   } catch (error) {
     for (const lock of locks) lock.release();
     throw error;
-  }
-}
-
-function claim(locks: ImageLock[], path: string, kind: LockKind, name: string): void {
-  try {
-    locks.push(lockImage(path, kind, name));
-  } catch (error) {
-    // Without a runtime directory nobody can be asked; the VM itself is not to be seen then either, and says so.
-    if (!(error instanceof RuntimeDirectoryError)) throw error;
   }
 }
 

@@ -139,6 +139,16 @@ test("an image that is written is nobody else's; one that is read may be read by
   assert.equal(readdirSync(join(runtime, 'lucid')), []);
 });
 
+test('without a runtime directory disks are opened all the same', () => {
+  const path = raw('alone.img');
+  const blocked = mkdtempSync(join(tmpdir(), 'lucid-run-'));
+  writeFileSync(join(blocked, 'lucid'), 'no directory');
+  process.env['XDG_RUNTIME_DIR'] = blocked;
+  closeDisk(openDisk({ path }));
+  process.env['XDG_RUNTIME_DIR'] = runtime;
+  rmSync(blocked, { recursive: true });
+});
+
 test('what is under an overlay in use cannot be written', () => {
   const path = raw('under.img');
   const image = openDisk({ path, overlay: at('upper.qcow2') });
