@@ -1,22 +1,24 @@
 /** Debian's SeaBIOS, GRUB on a disk of its own, and Debian's Linux from there: what a PC does, with nothing of it ours but the machine. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { obtainLinux } from '../../images/linux/fetch.ts';
-import { DISK_PACKAGES, grubDisk } from '../../images/pc/grub.ts';
+import { driverInitramfs } from '../../images/linux/initramfs.ts';
+import { CD_PACKAGES, grubCd, grubDisk } from '../../images/pc/grub.ts';
 import { obtainPackages } from '../../images/pc/packages.ts';
 import { FIRMWARE } from '../../vmm/cli/firmware.ts';
 import { type DiskOptions, openDisk } from '../../vmm/disks.ts';
 import { Machine } from '../../vmm/machine.ts';
+import { reportOf } from '../../vmm/report.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lucid-firmware-'));
 test.after(() => rmSync(folder, { recursive: true }));
 
 const linux = await obtainLinux();
-const got = await obtainPackages(DISK_PACKAGES);
+const got = await obtainPackages([...CD_PACKAGES, 'ipxe']);
 const why = !existsSync(FIRMWARE) ? 'seabios is not installed' : !linux.ok ? linux.reason : !got.ok ? got.reason : undefined;
 if (why !== undefined && process.env['LUCID_REQUIRE_LINUX'] === '1') throw new Error(`required here: ${why}`);
 
@@ -43,6 +45,7 @@ function guest(disks: readonly DiskOptions[], cpus = 1): Guest {
     memory: '256M',
     firmware: readFileSync(FIRMWARE),
     disks: disks.map(openDisk),
+    diskOptions: disks,
     cpus,
     output: (byte) => {
       text += String.fromCharCode(byte);
@@ -59,17 +62,64 @@ if (why !== undefined || !got.ok) {
   const disk = join(folder, 'grub.img');
   grubDisk(got.packages, disk, { files: linuxFiles(), config: CONFIG, megabytes: 48 });
 
-  for (const cpus of [1, 2]) {
-    test(`GRUB boots Linux from a virtio disk with ${cpus} processor${cpus > 1 ? 's' : ''}, and it powers off by ACPI`, () => {
-      const { machine, text } = guest([{ path: disk, snapshot: true }], cpus);
+  const cd = join(folder, 'grub.iso');
+  grubCd(got.packages, cd, { files: linuxFiles(), config: CONFIG });
+  const virtio: DiskOptions = { path: disk, snapshot: true };
+  const ide: DiskOptions = { ...virtio, interface: 'ide' };
+  const iso: DiskOptions = { path: cd, readOnly: true, interface: 'cdrom' };
+
+  const booted = (text: string, cpus: number): void => {
+    assert.match(text, /SeaBIOS \(version/);
+    assert.match(text, /Booting `Linux'/);
+    assert.match(text, /ACPI: RSDP 0x[0-9A-F]+ 000024 \(v02 LUCID/);
+    assert.match(text, new RegExp(`smp: Brought up 1 node, ${cpus} CPU`));
+    assert.match(text, /BOOT-OK/);
+  };
+
+  for (const [name, drives, cpus] of [
+    ['a virtio disk', [virtio], 1],
+    ['a virtio disk, with two processors', [virtio], 2],
+    ['an IDE disk', [ide], 1],
+    ['a CD', [iso], 1],
+  ] as const) {
+    test(`GRUB boots Linux from ${name}, and it powers off by ACPI`, () => {
+      const { machine, text } = guest(drives, cpus);
       assert.equal(machine.run({ insns: 6e9 }), { kind: 'power-off' }, text());
-      assert.match(text(), /SeaBIOS \(version/);
-      assert.match(text(), /Booting `Linux'/);
-      assert.match(text(), /ACPI: RSDP 0x[0-9A-F]+ 000024 \(v02 LUCID/);
-      assert.match(text(), new RegExp(`smp: Brought up 1 node, ${cpus} CPU`));
-      assert.match(text(), /BOOT-OK/);
+      booted(text(), cpus);
     });
   }
+
+  test('a reboot in the guest boots the disk again through the firmware', () => {
+    const rebooting = join(folder, 'reboot.img');
+    const script = 'if [ $(date +%M) = 00 ]; then echo FIRST; sleep 60; reboot -f; sleep 60; fi; echo BOOT-OK';
+    const initrd = driverInitramfs(readFileSync(join(dirname(linux.ok ? linux.vmlinuz : ''), 'busybox')), [], script);
+    grubDisk(got.packages, rebooting, { files: { ...linuxFiles(), 'boot/initrd': initrd }, config: CONFIG, megabytes: 48 });
+    const { machine, text } = guest([{ path: rebooting, snapshot: true }]);
+    assert.equal(machine.run({ insns: 8e9 }), { kind: 'power-off' }, text());
+    assert.match(text(), /FIRST[^]*SeaBIOS[^]*Booting `Linux'[^]*BOOT-OK/);
+  });
+
+  test('saved in GRUB and in Linux, and restored, it goes on alike', () => {
+    const whole = guest([ide]);
+    assert.equal(whole.machine.run({ insns: 6e9 }), { kind: 'power-off' });
+    const end = reportOf(whole.machine.vm);
+    for (const part of [0.1, 0.6]) {
+      const first = guest([ide]);
+      first.machine.run({ insns: Math.floor(end.instructions * part) });
+      const second = guest([ide]);
+      second.machine.vm.restoreState(structuredClone(first.machine.vm.saveState()));
+      assert.equal(second.machine.run({ insns: 6e9 }), { kind: 'power-off' });
+      assert.is(reportOf(second.machine.vm).exitHash, end.exitHash);
+      assert.is(reportOf(second.machine.vm).instructions, end.instructions);
+    }
+  });
+
+  test('ISOLINUX on the CD of iPXE loads it, and it starts', () => {
+    const { machine, text } = guest([{ path: got.packages.file('usr/lib/ipxe/ipxe.iso'), readOnly: true, interface: 'cdrom' }]);
+    for (let insns = 20e6; insns < 400e6 && !text().includes('Open Source Network Boot Firmware'); insns += 20e6) machine.run({ insns });
+    assert.match(text(), /ISOLINUX/);
+    assert.match(text(), /iPXE[^]*Open Source Network Boot Firmware/);
+  });
 }
 
 test.run();
