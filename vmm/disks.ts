@@ -61,7 +61,7 @@ export function openDiskFor(name: string, options: DiskOptions): DiskImage {
   const { path, snapshot = false, overlay, format } = options;
   if (overlay !== undefined) return openOverlay(options, overlay, name);
   const readOnly = options.readOnly === true || snapshot;
-  const image = asDisk(path, readOnly, () => openLocked(path, { readOnly, format }, name).image);
+  const image = asDisk(path, readOnly, () => openLocked(path, { readOnly, format }, name).image, driveOption(options));
   if (!snapshot) return image;
   const layer = new MemoryOverlay(image);
   claims.set(layer, claims.get(image) ?? []);
@@ -93,11 +93,16 @@ export function openLocked(path: string, options: OpenOptions, name: string): Op
   }
 }
 
-function asDisk<T>(named: string, readOnly: boolean, open: () => T): T {
+/** The option that names a drive. */
+export function driveOption(options: Pick<DiskOptions, 'interface'>): string {
+  return options.interface === 'cdrom' ? '--cdrom' : '--disk';
+}
+
+function asDisk<T>(named: string, readOnly: boolean, open: () => T, by = '--disk'): T {
   try {
     return open();
   } catch (error) {
-    throw new DiskOpenError(`--disk ${named}: ${whyNot(error as NodeJS.ErrnoException, readOnly)}`);
+    throw new DiskOpenError(`${by} ${named}: ${whyNot(error as NodeJS.ErrnoException, readOnly)}`);
   }
 }
 

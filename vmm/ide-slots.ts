@@ -67,16 +67,17 @@ function idePath(place: number): string {
 }
 
 /** Puts the IDE function in, with those of the disks that are IDE. */
-export function addIde(vm: Vm, pci: Pci, line: Line, { disks = [], diskOptions = [] }: VirtioOptions): void {
+export function addIde(vm: Vm, pci: Pci, line: Line, { disks = [], diskOptions = [], diskFailed }: VirtioOptions): void {
   const drives = new Array<AtaDrive | undefined>(IDE_DRIVES_MAX).fill(undefined);
   idePlaces(diskOptions).forEach((place, i) => {
     const image = disks[i];
     if (place === undefined || image === undefined) return;
     keepDisk(vm, image, i);
     const { serial = `lucid-ide${place}`, path = '', interface: kind } = diskOptions[i];
+    const failed = diskFailed === undefined ? undefined : (reason: string) => diskFailed(i, reason);
     const name = `${kind === 'cdrom' ? 'cd' : 'disk'}${i}`;
     const identity = { driver: 'ata', major: ATA_MAJOR, instance: i, name, path: idePath(place), file: path, format: image.format ?? '' };
-    const options = { clock: vm.clock, memory: vm.ram, image, serial, identity };
+    const options = { clock: vm.clock, memory: vm.ram, image, serial, identity, failed };
     const drive = kind === 'cdrom' ? new AtapiCdrom(options) : new AtaDisk(options);
     vm.kstats.add(drive.requests.kstat());
     drives[place] = drive;

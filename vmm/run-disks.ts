@@ -5,7 +5,7 @@
  * @module
  */
 import type { DiskImage } from '../devices/disk/image.ts';
-import { closeDisk, openDiskFor } from './disks.ts';
+import { closeDisk, driveOption, openDiskFor } from './disks.ts';
 import type { VirtioOptions } from './virtio-slots.ts';
 import type { RunOptions } from './worker-messages.ts';
 
@@ -13,14 +13,14 @@ export class RunDisks {
   /** For the board. */
   readonly options: Pick<VirtioOptions, 'disks' | 'diskOptions' | 'diskFailed'>;
   readonly #images: DiskImage[] = [];
-  readonly #paths: readonly string[];
+  readonly #names: readonly string[];
   readonly #warn: (line: string) => void;
   readonly #told = new Set<number>();
 
   /** Throws DiskOpenError. */
   constructor({ disks = [], name }: Pick<RunOptions, 'disks' | 'name'>, warn: (line: string) => void) {
     this.#warn = warn;
-    this.#paths = disks.map(({ path, overlay }) => overlay ?? path);
+    this.#names = disks.map((disk) => `${driveOption(disk)} ${disk.overlay ?? disk.path}`);
     try {
       for (const disk of disks) this.#images.push(openDiskFor(name, disk));
     } catch (error) {
@@ -33,7 +33,7 @@ export class RunDisks {
   #failed(disk: number, reason: string): void {
     if (this.#told.has(disk)) return;
     this.#told.add(disk);
-    this.#warn(`--disk ${this.#paths[disk]}: ${reason}; the guest gets an I/O error (told once)`);
+    this.#warn(`${this.#names[disk]}: ${reason}; the guest gets an I/O error (told once)`);
   }
 
   /** Writes what is still in memory; what cannot be written is told. */
@@ -42,7 +42,7 @@ export class RunDisks {
       try {
         closeDisk(image);
       } catch (error) {
-        this.#warn(`--disk ${this.#paths[i]}: ${(error as Error).message}; what the guest wrote since its last flush may be lost`);
+        this.#warn(`${this.#names[i]}: ${(error as Error).message}; what the guest wrote since its last flush may be lost`);
       }
     });
   }

@@ -20,8 +20,8 @@ export function filesOf({
   const single = Object.entries({ '--kernel': kernel, '--initrd': initrd, '--bios': bios, '--vga': vgaBios, '--restore': restore });
   const named = [
     ...single,
-    ...disks.flatMap(({ path, overlay }): [string, string | undefined][] => [
-      ['--disk', path],
+    ...disks.flatMap(({ path, overlay, interface: kind }): [string, string | undefined][] => [
+      [kind === 'cdrom' ? '--cdrom' : '--disk', path],
       ['--disk overlay', overlay],
     ]),
     ...nics.flatMap(({ backend, capture }): [string, string | undefined][] => [

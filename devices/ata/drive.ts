@@ -39,6 +39,8 @@ export interface Master {
 }
 
 export interface DriveOptions {
+  /** Told of each command that the host could not do. */
+  readonly failed?: (reason: string) => void;
   readonly clock: Clock;
   readonly memory: DmaMemory;
   readonly image: DiskImage;
@@ -65,6 +67,7 @@ export abstract class AtaDrive implements Saveable {
   private readonly memory: DmaMemory;
   private readonly clock: Clock;
   private readonly deadline: Deadline;
+  private readonly told: ((reason: string) => void) | undefined;
   private status = 0;
   private error = 0;
   private phase = IDLE;
@@ -76,7 +79,8 @@ export abstract class AtaDrive implements Saveable {
   private readonly requestId: number;
   private current: DiskRequest | undefined;
 
-  constructor({ clock, memory, image, identity = UNNAMED_DISK }: DriveOptions) {
+  constructor({ clock, memory, image, identity = UNNAMED_DISK, failed }: DriveOptions) {
+    this.told = failed;
     this.requests = new DiskRequests(clock, identity);
     this.requestId = 2 * identity.instance + 1;
     this.clock = clock;
@@ -238,6 +242,7 @@ export abstract class AtaDrive implements Saveable {
       return true;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
+      this.told?.(error.message);
       this.mediumFailed();
       return false;
     }

@@ -179,6 +179,14 @@ test('disks: missing, a folder, empty, unknown words', async () => {
   await refuses([...run, '--disk', file('empty', '')], /--disk \S*empty: 0 bytes; a disk has at least one sector/);
   await refuses([...run, '--disk', 'x,rw'], /--disk x,rw: 'rw' is unknown; there is ro, snapshot, overlay=FILE, format=raw\|qcow2/);
   await refuses([...run, '--disk', ',ro'], /which file\?/);
+  await refuses(
+    [...run, '--disk', 'x,if=scsi'],
+    /--disk x,if=scsi: interface 'scsi' is unknown; there is virtio, ide; a CD is given by --cdrom/,
+  );
+  await refuses([...run, '--cdrom', at('none')], /--cdrom \S*none: there is no such file/);
+  const five = Array.from({ length: 5 }, () => ['--disk', 'x,if=ide']).flat();
+  await refuses([...run, ...five], /--disk: 5 IDE drives; there is room for 4/);
+  await refuses([...run, 'disk.img'], /disk\.img: not expected beside --kernel; a disk of a kernel is given as --disk disk\.img/);
 });
 
 test('processors: no number, none, too many, an unknown model', async () => {

@@ -168,6 +168,16 @@ test('what is not on the disk is IDNF, a host error UNC, an unknown command ABRT
   assert.is(board.register(1), 0x04);
 });
 
+test('what the host could not do is told', () => {
+  const image = new MemoryImage(SECTORS * 512);
+  const told: string[] = [];
+  const board = new IdeBoard((parts) => [new AtaDisk({ ...parts, image, serial: 'S', failed: (reason) => told.push(reason) })]);
+  image.failing = new DiskError('cannot read: EIO');
+  board.command(0x20, { count: 1, lba: 1 });
+  board.wait();
+  assert.equal(told, ['cannot read: EIO']);
+});
+
 test('a read-only image takes no writes', () => {
   const { board } = boardWith(new MemoryImage(SECTORS * 512, true));
   for (const code of [0x30, 0x34, 0xc5, 0xca]) {
