@@ -53,6 +53,13 @@ export class VirtioConsole extends VirtioDevice {
     this.size = size ?? { columns: 0, rows: 0 };
   }
 
+  /** A driver may look at the size only when it hears that it changed (Linux's does), so it hears that once it is there. */
+  override setStatus(value: number): void {
+    const before = this.running;
+    super.setStatus(value);
+    if (this.running && !before && this.has(F_SIZE)) this.interrupts.config();
+  }
+
   /** Bytes from outside; how many were taken. */
   input(bytes: Uint8Array): number {
     const taken = Math.min(bytes.length, PENDING_MAX - this.pending.length);

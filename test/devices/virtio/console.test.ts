@@ -92,6 +92,19 @@ test('the size of the window, and a byte in an emergency before there is a queue
   assert.not(new VirtioConsole({ memory, output: () => {} }).features[0] & 1);
 });
 
+test('a driver that takes the size is told once that it is there', () => {
+  const memory = new FakeMemory();
+  for (const features of [[VERSION_1], [VERSION_1, 0]]) {
+    const board = new Board(memory, make(memory).device);
+    board.negotiate(features);
+    board.status = 0x0f;
+    assert.is(board.line.level, features.length > 1);
+    assert.is(board.mmio.read(0xe001_1000, 1), features.length > 1 ? 2 : 0);
+    board.status = 0x0f;
+    assert.is(board.line.level, false);
+  }
+});
+
 test('saved with input that waits, restored, it is read there; a reset loses none of it', () => {
   for (const packed of BOTH) {
     const b = bench(packed);
