@@ -7,7 +7,7 @@ import { statSync, readFileSync } from 'node:fs';
 import type { NetBackend } from '../devices/net/backend.ts';
 import { Capture } from '../devices/net/capture.ts';
 import { NoNetwork } from '../devices/net/none.ts';
-import { macOf, type NicOptions } from '../devices/net/options.ts';
+import { isOutside, macOf, type NicOptions } from '../devices/net/options.ts';
 import { PcapError, readCapture } from '../devices/net/pcap.ts';
 import { type Protection, protect } from '../devices/net/protection.ts';
 import { Replay } from '../devices/net/replay.ts';
@@ -24,6 +24,8 @@ export interface NicParts {
   readonly protection: Protection;
   /** State of the back end that belongs to the VM. */
   readonly saveable?: Saveable;
+  /** Told of the device. */
+  readonly made: (nic: VirtioNet) => void;
 }
 
 export type NicMaker = (clock: Clock) => NicParts;
@@ -54,6 +56,7 @@ export class Nics {
   readonly #host: NicHost;
   readonly #rings: RingBackend[] = [];
   readonly #backends: NetBackend[] = [];
+  readonly #outside: VirtioNet[] = [];
   readonly #captures: { readonly path: string; readonly capture: Capture }[] = [];
 
   constructor(options: readonly NicOptions[], host: NicHost) {
@@ -71,6 +74,11 @@ export class Nics {
         throw new NicOpenError(`--nic pcap=${path}: cannot write it (${why}); give a file in a folder that may be written`);
       }
     }
+  }
+
+  /** The guest goes on from a snapshot: whoever is at the other end may not know it yet. */
+  restored(): void {
+    for (const nic of this.#outside) nic.announce();
   }
 
   /** Something came from outside, perhaps for a NIC. */
@@ -92,7 +100,11 @@ export class Nics {
     const mac = macOf(options, index, this.#host.seed ?? 0);
     const backend = this.#captured(options, clock, this.#open(options, index, clock));
     this.#backends.push(backend);
-    return { backend, mac, protection: protect(mac, options.macNospoof === true, options.allowedIps), saveable: backend.saveable };
+    const protection = protect(mac, options.macNospoof === true, options.allowedIps);
+    const made = (nic: VirtioNet): void => {
+      if (isOutside(options)) this.#outside.push(nic);
+    };
+    return { backend, mac, protection, saveable: backend.saveable, made };
   }
 
   #open({ backend }: NicOptions, index: number, clock: Clock): NetBackend {

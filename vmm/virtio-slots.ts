@@ -92,9 +92,10 @@ export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions, mmio: MmioSu
     add('virtio-blk', disk);
   });
   nicMakers.forEach((make, i) => {
-    const { saveable, ...parts } = make(vm.clock);
+    const { saveable, made, ...parts } = make(vm.clock);
     if (saveable !== undefined) vm.addSaveable(`nic${i}-backend`, saveable);
     const nic = new VirtioNet({ memory: vm.ram, clock: vm.clock, instance: i, ...parts });
+    made(nic);
     add('virtio-net', nic);
     for (const kstat of nicKstats(i, nic, vm.clock.now())) vm.kstats.add(kstat);
   });

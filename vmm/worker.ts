@@ -348,7 +348,10 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   if (options.restore === undefined) {
     const boot = machine.boot();
     if (!boot.ok) throw new Refusal(boot.reason);
-  } else restoreFrom(options.restore, machine);
+  } else {
+    restoreFrom(options.restore, machine);
+    nics.restored();
+  }
   // Only now: a run that cannot start leaves files as they were.
   const over = captureOver(options);
   if (over !== undefined) throw new Refusal(`--nic pcap=${over.capture}: would overwrite ${over.option}; give another file`);
