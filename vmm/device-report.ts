@@ -43,8 +43,10 @@ function nicReport(name: string, of: Read, protection: Read): NicReport {
   };
 }
 
+/** In the order of the options. */
 export function disksOf(kstats: KstatRegistry): DiskReport[] {
   const disks = kstats.readAll().filter((kstat) => kstat.class === 'disk' && kstat.type === 'io');
+  disks.sort((a, b) => a.instance - b.instance);
   return disks.map((kstat) => {
     const of = reader(kstat);
     return {
