@@ -1,7 +1,7 @@
 /**
  * A qcow2 image: a disk whose clusters are in its file where they were written first, and otherwise come from a backing image or are zeros.
  *
- * Format: "Qcow2 Image File Format" (QEMU, docs/interop/qcow2), versions 2 and 3. The parts: `qcow2-header.ts`, `qcow2-map.ts` (from the disk to the file),
+ * Format: "Qcow2 Image File Format" (QEMU, docs/interop/qcow2), versions 2 and 3. The parts: `qcow2-header.ts`, `qcow2-map.ts` (from the disk to the file), `qcow2-read.ts`,
  * `qcow2-refcounts.ts` (which clusters are in use), `qcow2-compressed.ts`, `qcow2-create.ts`, `qcow2-check.ts`, `qcow2-snapshots.ts`.
  *
  * Order of writes. Data goes to the file at once, tables wait in memory until a flush, or until there are many. Then:
@@ -24,10 +24,10 @@
  */
 import type { ByteFile } from './file.ts';
 import { DiskError, type DiskImage, ImageError, SECTOR } from './image.ts';
-import { decompress } from './qcow2-compressed.ts';
 import { AT, CORRUPT, DIRTY, type Qcow2Header, readHeader } from './qcow2-header.ts';
 import { ClusterMap, COMPRESSED_HIGH, COPIED_HIGH, compressedPlace, DamageError, entryOffset, ZERO_LOW } from './qcow2-map.ts';
 import { metadataClusters } from './qcow2-metadata.ts';
+import { Qcow2Reader } from './qcow2-read.ts';
 import { Refcounts, type Run } from './qcow2-refcounts.ts';
 import type { Snapshot } from './qcow2-snapshot-table.ts';
 import { isZero } from './raw.ts';
@@ -52,6 +52,7 @@ export class Qcow2Image implements DiskImage {
   readonly #backing: DiskImage | undefined;
   readonly #clusterBytes: number;
   readonly #map: ClusterMap;
+  readonly #reader: Qcow2Reader;
   /** Of an image that may be written. */
   readonly #refcounts: Refcounts | undefined;
   readonly #metadata: Set<number> = new Set();
@@ -61,8 +62,6 @@ export class Qcow2Image implements DiskImage {
   #damage: string | undefined;
   /** A cluster's worth of bytes, for what is around a write. */
   readonly #around: Uint8Array;
-  /** The last compressed cluster that was read. */
-  #unpacked: { readonly at: number; readonly bytes: Uint8Array } | undefined;
 
   /** Takes over `file`. Throws ImageError when it is not an image that can be used, DiskError. */
   constructor(file: ByteFile, { readOnly = false, backing, snapshot }: Qcow2Options = {}) {
@@ -77,8 +76,9 @@ export class Qcow2Image implements DiskImage {
     this.#clusterBytes = 2 ** header.clusterBits;
     this.#around = new Uint8Array(this.#clusterBytes);
     this.#autoclear = header.autoclear;
-    const fileEnd = Math.ceil(file.size() / this.#clusterBytes) * this.#clusterBytes;
-    this.#map = new ClusterMap(file, header, () => this.#refcounts?.end ?? fileEnd);
+    const fileBytes = file.size();
+    this.#map = new ClusterMap(file, header, () => this.#refcounts?.end ?? fileBytes);
+    this.#reader = new Qcow2Reader(file, header, this.#map, backing);
     if (readOnly) return;
     if ((header.incompatible & CORRUPT) !== 0)
       throw new ImageError('is marked as corrupt: it may be read (ro), and repaired with qemu-img');
@@ -88,70 +88,16 @@ export class Qcow2Image implements DiskImage {
   }
 
   read(offset: number, into: Uint8Array): void {
-    for (let at = 0; at < into.length; ) {
-      this.#map.locate(offset + at, into.length - at);
-      const { kind, host, length } = this.#map;
-      const part = at === 0 && length === into.length ? into : into.subarray(at, at + length);
-      if (kind === 'data') this.#readFile(host, part);
-      else if (kind === 'compressed') this.#readCompressed(offset + at, part);
-      else if (kind === 'zero' || this.#backing === undefined) part.fill(0);
-      else readBacking(this.#backing, offset + at, part);
-      at += length;
-    }
+    this.#reader.read(offset, into);
   }
 
-  /** How many bytes from here on are known to be zeros without a look at them; at most `most`. */
   zerosAt(offset: number, most: number): number {
-    let at = 0;
-    while (at < most) {
-      this.#map.locate(offset + at, most - at);
-      const { kind, length } = this.#map;
-      if (kind === 'unallocated' && this.#backing !== undefined) {
-        const below = Math.min(length, Math.max(0, this.#backing.size - offset - at));
-        const zeros = below === 0 ? 0 : (this.#backing.zerosAt?.(offset + at, below) ?? 0);
-        if (zeros < below) return at + zeros;
-      } else if (kind !== 'zero' && kind !== 'unallocated') break;
-      at += length;
-    }
-    return at;
+    return this.#reader.zerosAt(offset, most);
   }
 
   /** How far two disks of one image surely hold the same: the same clusters of the file. At most `most` bytes; 0 where they may differ. */
   sameAs(other: Qcow2Image, offset: number, most: number): number {
-    let at = 0;
-    while (at < most) {
-      this.#map.locate(offset + at, most - at);
-      const { kind, host, length, high, low } = this.#map;
-      other.#map.locate(offset + at, length);
-      const there = other.#map;
-      const packed = kind === 'compressed' && (high !== there.high || low !== there.low);
-      if (kind !== there.kind || (kind === 'data' && host !== there.host) || packed) break;
-      at += there.length;
-    }
-    return at;
-  }
-
-  #readFile(host: number, into: Uint8Array): void {
-    // The last cluster of a file may be cut where the rest is zeros.
-    const got = this.#file.read(host, into);
-    if (got === 0) throw new DiskError(`the file ends before ${host}; it was longer when it was opened`);
-    if (got < into.length) into.fill(0, got);
-  }
-
-  #readCompressed(offset: number, into: Uint8Array): void {
-    const { high, low } = this.#map;
-    const place = compressedPlace(high, low, this.header.clusterBits);
-    if (place.offset >= this.#map.end)
-      throw new DiskError(`the image is damaged: a compressed cluster is at ${place.offset}, behind its end`);
-    if (this.#unpacked?.at !== place.offset) {
-      const packed = new Uint8Array(place.bytes);
-      const data = packed.subarray(0, this.#file.read(place.offset, packed));
-      const bytes = decompress(data, this.#clusterBytes, this.header.compression);
-      if (bytes === undefined) throw new DiskError(`the image is damaged: the compressed cluster at ${place.offset} cannot be read`);
-      this.#unpacked = { at: place.offset, bytes };
-    }
-    const within = offset % this.#clusterBytes;
-    into.set(this.#unpacked.bytes.subarray(within, within + into.length));
+    return this.#reader.sameAs(other.#reader, offset, most);
   }
 
   write(offset: number, bytes: Uint8Array): void {
@@ -401,11 +347,4 @@ export class Qcow2Image implements DiskImage {
       this.#backing?.close();
     }
   }
-}
-
-/** What the backing image holds; it may be smaller. */
-function readBacking(backing: DiskImage, offset: number, into: Uint8Array): void {
-  const bytes = Math.max(0, Math.min(into.length, backing.size - offset));
-  if (bytes > 0) backing.read(offset, bytes === into.length ? into : into.subarray(0, bytes));
-  if (bytes < into.length) into.fill(0, bytes);
 }

@@ -39,16 +39,18 @@ const disk = openDisk({ path });
 const random = randomSource(Number(from));
 const block = new Uint8Array(${BLOCK});
 const view = new DataView(block.buffer);
+// The pipe may be full for a while.
+const say = (line) => { for (;;) try { return writeSync(1, line); } catch (error) { if (error.code !== 'EAGAIN') throw error; } };
 for (let generation = Number(from); ; generation++) {
   for (let n = random(30); n >= 0; n--) {
     const number = random(${BLOCKS});
     view.setUint32(0, number); view.setUint32(4, generation);
     block.fill(generation & 255, 8);
     disk.write(number * ${BLOCK}, block);
-    writeSync(1, 'w ' + number + ' ' + generation + '\\n');
+    say('w ' + number + ' ' + generation + '\\n');
   }
   disk.flush();
-  writeSync(1, 'f ' + generation + '\\n');
+  say('f ' + generation + '\\n');
 }
 `;
 

@@ -277,6 +277,23 @@ test('entries that point nowhere are an I/O error of the request', () => {
   }
 });
 
+test('a file that ends within its last cluster has zeros there; one that is cut while it is used gives errors', () => {
+  for (const readOnly of [true, false]) {
+    const { file, data } = small();
+    file.truncate(data + 65536 + 1000);
+    const image = new Qcow2Image(file, { readOnly });
+    const bytes = new Uint8Array(512);
+    image.read(65536 + 512, bytes);
+    same(bytes.subarray(0, 488), pattern(131072, 1).subarray(66048, 66536));
+    assert.ok(bytes.subarray(488).every((b) => b === 0));
+    image.read(131072 - 512, bytes);
+    assert.ok(bytes.every((b) => b === 0));
+    file.truncate(data + 65536);
+    assert.throws(() => image.read(65536 + 512, bytes), /the file ends at|longer when it was opened/);
+    image.read(0, bytes);
+  }
+});
+
 test('check counts leaks and errors, and repair gives leaks back alone', () => {
   const { file, view, l2 } = small();
   view.setBigUint64(l2 + 8, 0n);
