@@ -61,7 +61,7 @@ export class Forwards {
   }
 
   #accept(socket: Socket, guestPort: number): void {
-    const open = this.#tcp.open(this.#guest, guestPort, socket.remotePort ?? 0, (made) => new TcpBridge(made, socket, this.#pressure));
+    const open = this.#tcp.open(this.#guest, guestPort, socket.remotePort ?? 0, (made) => TcpBridge.accepted(made, socket, this.#pressure));
     if (open === undefined) resetSocket(socket);
   }
 

@@ -17,7 +17,6 @@
  *
  * @module
  */
-import { connect } from 'node:net';
 import { type NetBackend, NOBODY, type Offload, PLAIN } from '../backend.ts';
 import { LIMITED_BROADCAST, parseAddress, Subnet } from './address.ts';
 import { Arp } from './arp.ts';
@@ -197,8 +196,7 @@ export class UserNetwork implements NetBackend {
   }
 
   #bridge(connection: TcpConnection, host: string, port: number): void {
-    const socket = connect({ host, port, allowHalfOpen: true });
-    new TcpBridge(connection, socket, this.#pressure, (error) => {
+    TcpBridge.connected(connection, host, port, this.#pressure, (error) => {
       const code = codeOf(error);
       if (code === undefined || code === UNREACHABLE.PORT) connection.abort();
       else this.#tcp.unreachable(connection, code);

@@ -6,13 +6,12 @@
  *
  * @module
  */
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { type Application, RECEIVE_MAX, type TcpConnection } from './tcp-connection.ts';
 
 /** Bytes for the guest at which the socket is not read any more, and at which it is again. */
 const QUEUE_HIGH = 524288;
 const QUEUE_LOW = 262144;
-const PIECES_MAX = 512;
 /** What a short write costs in the host's memory, besides its bytes. */
 const WRITE_COST = 256;
 
@@ -29,6 +28,11 @@ const TO_GUEST_MAX = 33554432;
 /** What every connection may hold, however many there are. */
 const SHARE_MIN = 16384;
 
+type Failed = (error: NodeJS.ErrnoException) => void;
+
+/** Where sockets are read to, one after the other: what is there is copied before the next is read. */
+const READ_BUFFER = new Uint8Array(65536);
+
 export class TcpBridge implements Application {
   readonly #connection: TcpConnection;
   readonly #socket: Socket;
@@ -39,21 +43,36 @@ export class TcpBridge implements Application {
   #queued = 0;
   #paused = true;
   #done = false;
+  readonly #failed: Failed | undefined;
 
-  readonly #failed: ((error: NodeJS.ErrnoException) => void) | undefined;
+  /** Joins a socket that was accepted: it must not have been read, and must allow half-open connections. */
+  static accepted(connection: TcpConnection, socket: Socket, pressure: Pressure): TcpBridge {
+    const bridge = new TcpBridge(connection, socket, pressure, undefined);
+    socket.on('data', (bytes: Buffer) => bridge.#fromHost(bytes));
+    socket.pause();
+    return bridge;
+  }
 
-  /**
-   * The socket must not have been read, and must allow half-open connections. If it is still to be connected, the connection is accepted when it is;
-   * `failed` is told why it could not be.
-   */
-  constructor(connection: TcpConnection, socket: Socket, pressure: Pressure, failed?: (error: NodeJS.ErrnoException) => void) {
+  /** Connects to a port of the host's network, and accepts the guest's request when that is there; `failed` is told why it cannot be. */
+  static connected(connection: TcpConnection, host: string, port: number, pressure: Pressure, failed: Failed): TcpBridge {
+    const callback = (length: number): boolean => {
+      bridge.#fromHost(READ_BUFFER.subarray(0, length));
+      return true;
+    };
+    const socket = connect({ host, port, allowHalfOpen: true, onread: { buffer: READ_BUFFER, callback } });
+    socket.pause();
+    const bridge = new TcpBridge(connection, socket, pressure, failed);
+    socket.once('connect', () => connection.accept());
+    return bridge;
+  }
+
+  private constructor(connection: TcpConnection, socket: Socket, pressure: Pressure, failed: Failed | undefined) {
     this.#connection = connection;
     this.#failed = failed;
     this.#socket = socket;
     this.#pressure = pressure;
     pressure.sockets++;
     connection.application = this;
-    if (socket.connecting) socket.once('connect', () => connection.accept());
     socket.setNoDelay(true);
     socket.on('end', () => connection.shutdown());
     socket.on('error', (error) => this.#hostFailed(error));
@@ -64,7 +83,6 @@ export class TcpBridge implements Application {
   }
 
   opened(): void {
-    this.#socket.on('data', (bytes: Buffer) => this.#fromHost(bytes));
     this.#paused = false;
     this.#socket.resume();
   }
@@ -103,12 +121,13 @@ export class TcpBridge implements Application {
     }
   }
 
+  /** Bytes that were read, valid during the call only. */
   #fromHost(bytes: Uint8Array): void {
     const { queue } = this.#connection;
     this.#connection.send(bytes);
     this.#account();
     const high = this.#pressure.toGuest < TO_GUEST_MAX ? QUEUE_HIGH : SHARE_MIN;
-    if (queue.length >= high || queue.pieces >= PIECES_MAX) {
+    if (queue.length >= high) {
       this.#paused = true;
       this.#socket.pause();
     }

@@ -13,7 +13,7 @@
  * @module
  */
 import { after, type Budget, ReceiveQueue } from './receive-queue.ts';
-import { SendQueue } from './send-queue.ts';
+import { type BlockPool, SendQueue } from './send-queue.ts';
 import { FLAG, type Segment } from './tcp-segment.ts';
 import { Congestion, RetransmissionTimeout } from './tcp-timing.ts';
 
@@ -77,7 +77,7 @@ export interface TcpAddresses {
 
 export class TcpConnection {
   readonly addresses: TcpAddresses;
-  readonly queue = new SendQueue();
+  readonly queue: SendQueue;
   state: TcpState = 'connecting';
   /** Set by the wire: it waits for room. */
   blocked = false;
@@ -121,7 +121,8 @@ export class TcpConnection {
   #timed: number | undefined;
   #timedSince = 0;
 
-  constructor(addresses: TcpAddresses, wire: Wire, mss: number, initialSequence: number, budget: Budget) {
+  constructor(addresses: TcpAddresses, wire: Wire, mss: number, initialSequence: number, budget: Budget, pool: BlockPool) {
+    this.queue = new SendQueue(pool);
     this.addresses = addresses;
     this.#wire = wire;
     this.mss = mss;
@@ -152,7 +153,7 @@ export class TcpConnection {
     this.#sendSynSoon();
   }
 
-  /** Bytes for the guest; kept, not copied. */
+  /** Bytes for the guest, of which a copy is kept. */
   send(bytes: Uint8Array): void {
     if (this.#shut || this.state === 'closed') return;
     this.queue.push(bytes);

@@ -14,6 +14,7 @@ import { pseudoSum } from './checksum.ts';
 import type { Icmp, UnreachableCode } from './icmp.ts';
 import { IP_HEADER_BYTES, type Ipv4, type Packet, PAYLOAD_AT, PROTOCOL } from './ipv4.ts';
 import type { Budget } from './receive-queue.ts';
+import { BlockPool } from './send-queue.ts';
 import { type Application, RECEIVE_SHIFT, type TcpAddresses, TcpConnection, type Wire } from './tcp-connection.ts';
 import { emptySegment, FLAG, readSegment, type Segment, TCP_HEADER_BYTES, writeSynOptions } from './tcp-segment.ts';
 
@@ -37,6 +38,7 @@ export class Tcp implements Wire {
   /** By the local end, then by the guest's. */
   readonly #connections = new Map<number, Map<number, TcpConnection>>();
   readonly #budget: Budget = { left: EARLY_MAX };
+  readonly #pool = new BlockPool();
   readonly #segment = emptySegment();
   #count = 0;
   #last: TcpConnection | undefined;
@@ -168,7 +170,7 @@ export class Tcp implements Wire {
       this.#connections.set(local, guests);
     }
     const mss = this.#ip.mtu - IP_HEADER_BYTES - TCP_HEADER_BYTES;
-    const connection = new TcpConnection(addresses, this, mss, randomInt(0x100000000), this.#budget);
+    const connection = new TcpConnection(addresses, this, mss, randomInt(0x100000000), this.#budget, this.#pool);
     guests.set(endOf(addresses.guest, addresses.guestPort), connection);
     this.#count++;
     return connection;
