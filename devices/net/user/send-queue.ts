@@ -8,12 +8,17 @@
 export const BLOCK_BYTES = 32768;
 const FREE_MAX = 64;
 
-/** Blocks that no queue needs now. */
+/** Blocks of one size that nobody needs now. */
 export class BlockPool {
   readonly #free: Uint8Array[] = [];
+  readonly #bytes: number;
+
+  constructor(bytes = BLOCK_BYTES) {
+    this.#bytes = bytes;
+  }
 
   take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(BLOCK_BYTES);
+    return this.#free.pop() ?? new Uint8Array(this.#bytes);
   }
 
   give(block: Uint8Array): void {

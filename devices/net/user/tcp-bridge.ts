@@ -7,6 +7,7 @@
  * @module
  */
 import { connect, type Socket } from 'node:net';
+import { BlockPool } from './send-queue.ts';
 import { type Application, RECEIVE_MAX, type TcpConnection } from './tcp-connection.ts';
 
 /** Bytes for the guest at which the socket is not read any more, and at which it is again. */
@@ -14,6 +15,8 @@ const QUEUE_HIGH = 524288;
 const QUEUE_LOW = 262144;
 /** What a short write costs in the host's memory, besides its bytes. */
 const WRITE_COST = 256;
+/** Shorter writes are left to Node, which has a pool for them. */
+const BLOCK_LEAST = 4096;
 
 /** Bytes that are on their way, of all bridges of a stack: when they are many, each connection gets less. */
 export class Pressure {
@@ -21,6 +24,8 @@ export class Pressure {
   toGuest = 0;
   /** Sockets that are not closed: one may outlive its connection while the host does not take its last bytes. */
   sockets = 0;
+  /** What carries the guest's segments until the host has taken them. */
+  readonly blocks = new BlockPool(65536);
 }
 
 const TO_HOST_MAX = 33554432;
@@ -97,7 +102,10 @@ export class TcpBridge implements Application {
     const cost = bytes.length + WRITE_COST;
     this.#pending += cost;
     this.#pressure.toHost += cost;
-    this.#socket.write(Buffer.from(bytes), () => {
+    const block = bytes.length < BLOCK_LEAST ? undefined : this.#pressure.blocks.take();
+    block?.set(bytes);
+    this.#socket.write(block?.subarray(0, bytes.length) ?? Buffer.from(bytes), () => {
+      if (block !== undefined) this.#pressure.blocks.give(block);
       this.#pending -= cost;
       this.#pressure.toHost -= cost;
       this.#connection.roomed();
