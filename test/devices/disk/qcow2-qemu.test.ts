@@ -108,7 +108,7 @@ MADE.forEach(([name, options], i) => {
   maybe(`qemu-img's image is read and written: ${name}`, () => {
     const model = rawDisk('disk', i + 1);
     const path = at(`made${i}.qcow2`);
-    qemuImg('convert', '-f', 'raw', '-O', 'qcow2', ...options, at('disk'), path);
+    qemuImg('convert', '-t', 'unsafe', '-f', 'raw', '-O', 'qcow2', ...options, at('disk'), path);
     equal(path, model);
     change(path, model, i + 100);
     clean(path);
@@ -139,7 +139,7 @@ for (const clusterBits of [9, 12, 16, 21]) {
 
 maybe('chains: QEMU over ours over QEMU, names relative to the image', () => {
   const model = rawDisk('base.raw', 40);
-  qemuImg('convert', '-O', 'qcow2', '-c', 'base.raw', 'one.qcow2');
+  qemuImg('convert', '-t', 'unsafe', '-O', 'qcow2', '-c', 'base.raw', 'one.qcow2');
   const two = new HostFile(at('two.qcow2'), { create: true });
   createQcow2(two, { size: SIZE, backing: { name: 'one.qcow2', format: 'qcow2' } });
   two.close();
@@ -155,7 +155,7 @@ maybe('chains: QEMU over ours over QEMU, names relative to the image', () => {
 maybe('snapshots of either are those of the other', () => {
   const model = rawDisk('disk', 60);
   const path = at('snaps.qcow2');
-  qemuImg('convert', '-f', 'raw', '-O', 'qcow2', at('disk'), path);
+  qemuImg('convert', '-t', 'unsafe', '-f', 'raw', '-O', 'qcow2', at('disk'), path);
   qemuImg('snapshot', '-c', 'theirs', path);
   const first = model.slice();
   change(path, model, 61);
@@ -192,7 +192,7 @@ maybe('snapshots of either are those of the other', () => {
 maybe('an image of QEMU that was not closed is set right', () => {
   const model = rawDisk('disk', 70);
   const path = at('dirty.qcow2');
-  qemuImg('convert', '-f', 'raw', '-O', 'qcow2', '-o', 'lazy_refcounts=on', at('disk'), path);
+  qemuImg('convert', '-t', 'unsafe', '-f', 'raw', '-O', 'qcow2', '-o', 'lazy_refcounts=on', at('disk'), path);
   // QEMU killed in the middle of it leaves its mark.
   spawnSync('qemu-io', ['-c', 'write -P 9 0 3M', '-c', 'flush', '-c', 'abort', path], { stdio: 'ignore' });
   model.fill(9, 0, 3 * 1048576);
