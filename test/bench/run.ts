@@ -12,7 +12,7 @@ import { benchBoot, benchBootFull, benchMemory, benchStart } from './boot.ts';
 import { benchDecode } from './decode.ts';
 import { benchFiring } from './firing.ts';
 import { benchCpuid, benchLoops, benchOut } from './loops.ts';
-import { benchSystemd, benchSystemd2 } from './systemd.ts';
+import { benchSystemd, benchSystemd2, benchTcp } from './systemd.ts';
 import { benchAttach, benchCompile } from './trace.ts';
 import { machineNoise, ratio, type Row, type Sample, Skipped } from './measure.ts';
 
@@ -32,6 +32,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   firing: benchFiring,
   systemd: benchSystemd,
   'systemd-2': benchSystemd2,
+  tcp: benchTcp,
 };
 
 const RUNS = 5;

@@ -1,10 +1,12 @@
 /**
- * Debian with systemd, as its users have it: it starts, a person logs in and works with files, it powers off, and its disk is in order.
+ * Debian with systemd, as its users have it: it starts, a person logs in, works with files and the network, it powers off, and its disk is in order.
  *
  * The system is built by `npm run images:debian`, or here by `npm run test:slow`, in some minutes; the reduced size only uses one that is there.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -32,7 +34,7 @@ function start(path: string, cpus: number): Console {
   if (!got.ok) throw new Error(got.reason);
   const files = ['--kernel', got.kernel, '--initrd', got.initrd, '--disk', path];
   const append = 'console=ttyS0 root=/dev/vda ro cryptomgr.notests';
-  return lucidConsole([...files, '--append', append, '--memory', '512M', '--cpus', String(cpus)], LIMIT_MS);
+  return lucidConsole([...files, '--append', append, '--memory', '512M', '--cpus', String(cpus), '--nic', 'user'], LIMIT_MS);
 }
 
 /** Runs a command that must succeed; what it printed. */
@@ -49,6 +51,36 @@ async function powerOff(guest: Console, path: string): Promise<void> {
   assert.is(status, 0, stdout);
 }
 
+/** A server of this host for one connection: sends `data` and takes what comes until the end. */
+function transfer(data: Buffer): { readonly port: Promise<number>; readonly received: Promise<Buffer> } {
+  const server = createServer();
+  const received = new Promise<Buffer>((resolve, reject) => {
+    server.once('connection', (socket) => {
+      const parts: Buffer[] = [];
+      socket.on('data', (part: Buffer) => parts.push(part));
+      socket.on('end', () => resolve(Buffer.concat(parts)));
+      socket.on('error', reject);
+      socket.end(data);
+      server.close();
+    });
+  });
+  const port = new Promise<number>((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+  return { port, received };
+}
+
+/** networkd has an address by DHCP; the gateway answers; the same bytes go out and come in, by 10.0.2.2, which is this host. */
+async function usesTheNetwork(guest: Console): Promise<void> {
+  assert.match(await ok(guest, '/lib/systemd/systemd-networkd-wait-online --timeout=60 && ip -brief -4 addr'), / 10\.0\.2\.15\//);
+  assert.match(await ok(guest, 'ping -c 3 10.0.2.2'), /3 received/);
+  const data = randomBytes(1 << 20);
+  const { port, received } = transfer(data);
+  await ok(guest, `nc -N 10.0.2.2 ${await port} <a >b`);
+  assert.match(await ok(guest, 'sha256sum <b'), new RegExp(sha256(data)));
+  assert.match(await ok(guest, 'sha256sum <a'), new RegExp(sha256(await received)));
+}
+
+const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
+
 /** What the kernel says when something is wrong with it or with the machine. */
 const TROUBLE = /BUG:|WARNING:|Oops|Call Trace|soft lockup|rcu.*stall|hung_task|I\/O error|irq \d+: nobody cared/;
 
@@ -57,7 +89,7 @@ if (!got.ok) {
   test.skip('Debian with systemd', () => {});
 } else {
   for (const cpus of FULL ? [1, 2, 4] : [1]) {
-    test(`${cpus} processors: Debian starts, works with files and powers off; e2fsck finds nothing`, async () => {
+    test(`${cpus} processors: Debian starts, works with files and the network, and powers off; e2fsck finds nothing`, async () => {
       const path = disk(`disk${cpus}`);
       const guest = start(path, cpus);
       try {
@@ -76,6 +108,7 @@ if (!got.ok) {
         assert.match(await ok(guest, 'find u -type f | wc -l'), /^\d{3,}$/);
         await ok(guest, 'sync; echo 3 > /proc/sys/vm/drop_caches; cmp a u/t/a');
         await ok(guest, 'apt-get -qq -y remove hello >/dev/null && ! dpkg -s hello >/dev/null 2>&1');
+        await usesTheNetwork(guest);
         assert.not.match(await ok(guest, 'dmesg'), TROUBLE);
         await powerOff(guest, path);
       } finally {
