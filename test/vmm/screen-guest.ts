@@ -9,7 +9,7 @@ import { codesOf } from '../../vmm/cli/key-codes.ts';
 import { strokesOfNames, strokesOfText } from '../../vmm/cli/type.ts';
 import { Machine, type MachineOptions } from '../../vmm/machine.ts';
 import type { Outcome } from '../../vmm/report.ts';
-import { readScreen, screenLines } from '../../vmm/text-screen.ts';
+import { readScreen, screenLines, type TextScreen } from '../../vmm/text-screen.ts';
 
 export class ScreenGuest {
   readonly machine: Machine;
@@ -19,8 +19,12 @@ export class ScreenGuest {
     this.machine = Machine.createSync({ ...options, output() {}, video: { state: this.#state, bios } });
   }
 
+  get screen(): TextScreen {
+    return readScreen(this.machine.vm.memory.buffer, this.#state);
+  }
+
   get lines(): string[] {
-    return screenLines(readScreen(this.machine.vm.memory.buffer, this.#state));
+    return screenLines(this.screen);
   }
 
   get instructions(): number {

@@ -26,16 +26,35 @@ const BOOT_SECTOR: readonly (readonly number[])[] = [
   [0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xfa, 0xf4], // 3: mov dx,f4h; mov al,10h; out dx,al; cli; hlt
 ];
 
+/** Calls INT 10h with one AX after the other, each time shows a D by teletype and waits for a key. */
+const MODES_SECTOR: readonly (readonly number[])[] = [
+  [0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xd0, 0xbc, 0x00, 0x7c], // xor ax,ax; mov ds,ax; mov ss,ax; mov sp,7c00h
+  [0xbe, 0x40, 0x7c], // mov si,7c40h
+  [0xad, 0x85, 0xc0, 0x74, 0x12], // 1: lodsw; test ax,ax; jz 2f
+  [0x31, 0xdb, 0xcd, 0x10], // xor bx,bx; int 10h
+  [0xb8, 0x44, 0x0e, 0xbb, 0x07, 0x00, 0xcd, 0x10], // mov ax,0e44h; mov bx,7; int 10h
+  [0xb4, 0x00, 0xcd, 0x16, 0xeb, 0xe9], // mov ah,0; int 16h; jmp 1b
+  [0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xfa, 0xf4], // 2: mov dx,f4h; mov al,10h; out dx,al; cli; hlt
+  new Array<number>(0x15).fill(0),
+  // Mode 1, mode 3, a font of 8 lines, mode 13h, mode 3. (This BIOS programs mode 7 at ports that do not answer before it is set.)
+  [0x01, 0x00, 0x03, 0x00, 0x12, 0x11, 0x13, 0x00, 0x03, 0x00, 0x00, 0x00],
+];
+
 const folder = mkdtempSync(join(tmpdir(), 'lucid-video-'));
 test.after(() => rmSync(folder, { recursive: true }));
 
-const path = join(folder, 'disk.img');
-const bytes = new Uint8Array(1048576);
-bytes.set(BOOT_SECTOR.flat());
-bytes.set([0x55, 0xaa], 510);
-writeFileSync(path, bytes);
+function disk(name: string, sector: readonly (readonly number[])[]): string {
+  const path = join(folder, name);
+  const bytes = new Uint8Array(1048576);
+  bytes.set(sector.flat());
+  bytes.set([0x55, 0xaa], 510);
+  writeFileSync(path, bytes);
+  return path;
+}
 
-function guest(): ScreenGuest {
+const HELLO = disk('hello.img', BOOT_SECTOR);
+
+function guest(path = HELLO): ScreenGuest {
   return new ScreenGuest(
     { memory: '16M', firmware: readFileSync(FIRMWARE), disks: [openDisk({ path, snapshot: true })], debugExit: 0xf4 },
     readFileSync(VIDEO_BIOS),
@@ -66,6 +85,26 @@ if (!existsSync(VIDEO_BIOS)) {
     const long = 'pack my box with five dozen jugs of liver oil';
     g.type(long);
     g.until(new RegExp(`abcdefghijklmn${long}`));
+  });
+
+  test("the video BIOS's modes: 40 columns, 80, 50 rows, graphics", () => {
+    const g = guest(disk('modes.img', MODES_SECTOR));
+    assert.ok(g.machine.boot().ok);
+    const seen: unknown[] = [];
+    for (const shows of [/^D$/m, /^D$/m, /^DD$/m, /a graphics mode/, /^D$/m]) {
+      g.until(shows);
+      // Until it waits for a key in this mode.
+      g.machine.run({ timeNs: g.machine.vm.clock.now() + 200e6 });
+      const { mode, columns, rows } = g.screen;
+      seen.push(mode === 'text' ? `${columns}x${rows}` : mode);
+      if (seen.length < 5) {
+        g.type(' ');
+        g.machine.run({ timeNs: g.machine.vm.clock.now() + 40e6 });
+      }
+    }
+    g.type(' ');
+    assert.equal(seen, ['40x25', '80x25', '80x50', 'graphics', '80x25']);
+    assert.equal(g.end(), { kind: 'debug-exit', value: 16 });
   });
 
   test('Ctrl-Alt-Delete starts the firmware again', () => {
