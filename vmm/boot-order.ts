@@ -23,5 +23,6 @@ export function bootOrder(disks: readonly Pick<DiskOptions, 'interface'>[], firs
   });
   const of = (cd: boolean): string[] => paths.filter((_, i) => (disks[i]?.interface === 'cdrom') === cd);
   const order = first === 'cdrom' ? [...of(true), ...of(false)] : [...of(false), ...of(true)];
-  return new TextEncoder().encode(`${order.join('\n')}\0`);
+  // Behind them nothing: without this line firmware goes on to drives that a PC has by convention, such as a floppy.
+  return new TextEncoder().encode(`${[...order, 'HALT'].join('\n')}\0`);
 }

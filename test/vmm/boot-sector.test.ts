@@ -104,6 +104,7 @@ if (why !== undefined) {
     disk.machine.run({ insns: 12e6 });
     assert.match(disk.text(), /not a bootable disk/);
     assert.match(disk.text(), /No bootable device/);
+    assert.not.match(disk.text(), /Floppy/);
     const first = boot([...drives].reverse());
     assert.equal(first.machine.run({ insns: 60e6 }), ended);
     assert.equal(named(first.text()), ['Hard', 'Hard']);
