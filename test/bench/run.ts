@@ -13,6 +13,7 @@ import { benchDecode } from './decode.ts';
 import { benchFiring } from './firing.ts';
 import { benchCpuid, benchLoops, benchOut } from './loops.ts';
 import { benchSystemd, benchSystemd2, benchTcp } from './systemd.ts';
+import { benchNetwork } from './network.ts';
 import { benchAttach, benchCompile } from './trace.ts';
 import { machineNoise, ratio, type Row, type Sample, Skipped } from './measure.ts';
 
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   compile: benchCompile,
   attach: benchAttach,
   firing: benchFiring,
+  network: benchNetwork,
   systemd: benchSystemd,
   'systemd-2': benchSystemd2,
   tcp: benchTcp,
