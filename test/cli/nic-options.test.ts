@@ -3,7 +3,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseNic } from '../../vmm/cli/nic-options.ts';
 
-const user = { kind: 'user', forwards: [], restrict: false } as const;
+const NET = { network: '10.0.2.0', prefix: 24, gateway: '10.0.2.2', dns: '10.0.2.3', dhcpStart: '10.0.2.15' } as const;
+const user = { kind: 'user', forwards: [], restrict: false, ...NET, hostName: undefined, domain: undefined } as const;
 
 test('each back end and its words', () => {
   assert.equal(parseNic('none'), { backend: { kind: 'none' } });
