@@ -51,6 +51,12 @@ function copyImages(): void {
   }
 }
 
+/** What is published for other programs to read. */
+function copySchemas(): void {
+  const path = 'vmm/cli/expect/expect.schema.json';
+  cpSync(join(root, path), join(dist, path));
+}
+
 interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -79,6 +85,7 @@ rewriteAll();
 mkdirSync(join(dist, 'build'), { recursive: true });
 for (const { name, wasm } of MODULES) copyFileSync(wasm, join(dist, `build/${name}.wasm`));
 copyImages();
+copySchemas();
 const manifest: Manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 // The version is read from `../../package.json`, in the sources and here.
 const { name, version } = manifest;

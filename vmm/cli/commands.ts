@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Promise<Com
   screen: async ({ done }) => (await import('./screen.ts')).screenCommand(done),
   type: async () => (await import('./type.ts')).typeCommand(),
   image: async ({ done }) => (await import('./image/image.ts')).imageCommand(done),
+  expect: async ({ done }) => (await import('./expect/expect.ts')).expectCommand(done),
   exits: async ({ done }) => (await import('./exits.ts')).exitsCommand(done),
   diff: async ({ done }) => (await import('./diff.ts')).diffCommand(done),
   events: async () => (await import('./events.ts')).eventsCommand(),

@@ -92,6 +92,7 @@ export const SWITCHES: readonly string[] = [
   'builtin',
   'force',
   'folded',
+  'update',
   'repair',
   'rollback',
   'destroy',
@@ -129,6 +130,7 @@ export function checkArguments(parsed: Readonly<Record<string, unknown>>): true 
 const MISSING: Readonly<Record<string, string>> & { readonly vm: string } = {
   vm: 'which VM? give its process number or name; see lucid ps',
   events: 'which file? give a log that lucid run --events wrote',
+  expect: 'which file? give one that says what is expected; see lucid expect --help',
   diff: 'which two logs? give files that lucid run --events wrote',
 };
 

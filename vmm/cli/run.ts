@@ -57,7 +57,7 @@ export interface GuestArguments {
   json: boolean;
 }
 
-interface RunArguments extends GuestArguments {
+export interface RunArguments extends GuestArguments {
   image?: string;
   kernel?: string;
   bios?: string;
@@ -382,6 +382,16 @@ lost and two runs give the same. Output goes where the console goes, or to the e
   ' ',
 );
 
+/** The run that a whole command line describes. Throws UsageError. */
+export async function runOptionsOf(args: RunArguments): Promise<RunOptions> {
+  const guest = guestOf(args);
+  const disk = args.image === undefined ? args.disk : [args.image, ...(args.disk ?? [])];
+  const own = settingsOf({ ...args, disk }, nameOf(args, disk?.[0] ?? args.cdrom?.[0]), guest.bios);
+  const ways = { append: args.append, kind: args.entry as BootKind | undefined };
+  const settings = { ...own, ...ways, ...(guest.restore === undefined ? undefined : await savedBoard(guest.restore, args)) };
+  return { ...settings, ...terminalOf(args, settings), ...guest };
+}
+
 export function runCommand(done: (status: number) => void, trace: TraceArguments | undefined): CommandModule<object, RunArguments> {
   return {
     command: 'run [image]',
@@ -419,13 +429,7 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
         .example("$0 run --kernel vmlinuz -n 'kvm-inj-virq { @[arg0] = count(); }'", 'trace with D from the first instruction on')
         .epilogue(TRACE_HELP) as Argv<RunArguments>,
     handler: async (args) => {
-      const guest = guestOf(args);
-      const disk = args.image === undefined ? args.disk : [args.image, ...(args.disk ?? [])];
-      const own = settingsOf({ ...args, disk }, nameOf(args, disk?.[0] ?? args.cdrom?.[0]), guest.bios);
-      const ways = { append: args.append, kind: args.entry as BootKind | undefined };
-      const settings = { ...own, ...ways, ...(guest.restore === undefined ? undefined : await savedBoard(guest.restore, args)) };
-      const terminal = terminalOf(args, settings);
-      done(await runGuest({ ...settings, ...terminal, ...guest }, { exits: args.exits, json: args.json }, trace));
+      done(await runGuest(await runOptionsOf(args), { exits: args.exits, json: args.json }, trace));
     },
   };
 }

@@ -10,7 +10,7 @@ import { compileCore } from '../cpu/core.ts';
 import type { VmTraceHost } from '../../probes/session/vm-host.ts';
 import type { KeyCodes } from '../keyboard-input.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
-import { type ExtensionMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
+import { type ExtensionMessage, type RunOptions, SIGNAL, type Started, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
 import { codesOf } from './key-codes.ts';
 import { NicService } from './nic-service.ts';
 import { eventsMessages, eventsReceived } from './events-option.ts';
@@ -40,6 +40,8 @@ export interface SessionOptions {
   readonly output: NodeJS.WriteStream;
   /** A program that traces the VM from its first instruction on. */
   readonly trace?: InlineTrace;
+  /** The VM exists and is about to run. */
+  readonly started?: (vm: Started) => void;
 }
 
 /** Whether the console has something to say that is not yet written. */
@@ -115,7 +117,7 @@ function onInterruption(act: () => void): () => void {
 }
 
 /** Runs a guest to its end. Throws UsageError for a file or option that the VM's thread refuses, Interrupted. */
-export async function runSession({ run, output, trace }: SessionOptions): Promise<SessionResult> {
+export async function runSession({ run, output, trace, started }: SessionOptions): Promise<SessionResult> {
   const module = await compileCore();
   const ring = createRing();
   const signal = new Int32Array(new SharedArrayBuffer(8));
@@ -199,6 +201,7 @@ export async function runSession({ run, output, trace }: SessionOptions): Promis
   worker.on('message', (message: WorkerMessage) => {
     if (message.kind === 'started') {
       tracing.started(message.memory);
+      started?.(message);
       published.open(message, tracing, saving, power, {
         [KEYBOARD_SERVICE]: keyboardService(type),
         ...(screen === undefined ? undefined : { [SCREEN_SERVICE]: screen.serve }),

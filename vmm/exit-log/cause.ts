@@ -49,7 +49,12 @@ function detail(view: DataView, at: number, reason: number): number {
 /** The cause of the exit whose record stands at `at`. */
 export function causeOf(view: DataView, at: number): number {
   const reason = view.getUint8(at + EXIT_RECORD.REASON);
-  return reason * DETAIL + detail(view, at, reason);
+  return causeNumber(reason, detail(view, at, reason));
+}
+
+/** The cause that is a reason with its detail. */
+export function causeNumber(reason: number, of: number): number {
+  return reason * DETAIL + of;
 }
 
 /** `IO_INSTRUCTION out 0x3f8`. */

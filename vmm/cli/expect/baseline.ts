@@ -1,0 +1,76 @@
+/**
+ * A baseline: how many exits of each cause a run had in each phase, exactly. `lucid expect --update` writes it beside the file of expectations.
+ *
+ * @module
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { systemErrorText } from '../../system-error.ts';
+import { UsageError } from '../options.ts';
+
+const KIND = 'lucid-baseline';
+const VERSION = 1;
+
+export interface BaselinePhase {
+  /** Names of marks, or `start` and `end`. */
+  readonly from: string;
+  readonly to: string;
+  readonly causes: Readonly<Record<string, { readonly exits: number; readonly timeNs: number }>>;
+}
+
+export interface Baseline {
+  readonly phases: readonly BaselinePhase[];
+}
+
+export function baselinePath(path: string): string {
+  return `${path}.baseline.json`;
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isPhase(value: unknown): value is BaselinePhase {
+  const { from, to, causes } = (value ?? {}) as Partial<BaselinePhase>;
+  if (typeof from !== 'string' || typeof to !== 'string' || typeof causes !== 'object' || causes === null) return false;
+  return Object.values(causes).every(
+    (row) => isNumber((row as { exits?: unknown } | null)?.exits) && isNumber((row as { timeNs?: unknown }).timeNs),
+  );
+}
+
+/** Undefined when the text is no baseline. Throws UsageError when it is one that cannot be read. */
+export function parseBaseline(path: string, text: string): Baseline | undefined {
+  let read: { kind?: unknown; version?: unknown; phases?: unknown } | null;
+  try {
+    read = JSON.parse(text) as typeof read;
+  } catch {
+    return undefined;
+  }
+  if (read === null || typeof read !== 'object' || read.kind !== KIND) return undefined;
+  if (read.version !== VERSION)
+    throw new UsageError(`${path}: is a baseline of version ${read.version}; this lucid reads version ${VERSION}`);
+  if (!Array.isArray(read.phases) || !read.phases.every(isPhase))
+    throw new UsageError(`${path}: a damaged baseline; write it again with lucid expect --update`);
+  return { phases: read.phases };
+}
+
+/** Throws UsageError. */
+export function loadBaseline(path: string): Baseline {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new UsageError(`${path}: ${missing ? 'there is no baseline yet; write one with lucid expect --update' : systemErrorText(error)}`);
+  }
+  const baseline = parseBaseline(path, text);
+  if (baseline === undefined) throw new UsageError(`${path}: is no baseline; write one with lucid expect --update`);
+  return baseline;
+}
+
+export function saveBaseline(path: string, { phases }: Baseline): void {
+  try {
+    writeFileSync(path, `${JSON.stringify({ kind: KIND, version: VERSION, phases }, undefined, 2)}\n`);
+  } catch (error) {
+    throw new UsageError(`${path}: ${systemErrorText(error)}`);
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * What a run was, held against what was expected of it.
+ *
+ * @module
+ */
+import { bucketsOf } from '../../../probes/consumer/buckets.ts';
+import { markText } from '../../exit-log/marks.ts';
+import type { Outcome } from '../../report.ts';
+import type { SymbolTable } from '../../symbols.ts';
+import { Selector } from '../kstat-select.ts';
+import { outcomeText } from '../summary.ts';
+import type { Baseline } from './baseline.ts';
+import type {
+  BaselineExpectation,
+  DExpectation,
+  ExitsExpectation,
+  Expectation,
+  KstatExpectation,
+  Plan,
+  ReachedExpectation,
+  SerialExpectation,
+  Stretch,
+} from './plan.ts';
+import type { AggregationElement } from './d-program.ts';
+import { timeText, within } from './quantities.ts';
+import type { RecordedRun } from './recorded-run.ts';
+import { type KeptExit, type ShownExit, showExits } from './shown-exit.ts';
+import { allowance, SHOWN_MAX, type Watch } from './watch.ts';
+
+export interface Verdict {
+  readonly name: string;
+  readonly kind: Expectation['kind'];
+  readonly line: number;
+  readonly met: boolean;
+  /** What was found, in words. */
+  readonly found: string;
+  /** What else there is to say of it. */
+  readonly details?: readonly string[];
+  /** The exits that broke it. */
+  readonly exits?: readonly ShownExit[];
+}
+
+interface Finding {
+  readonly met: boolean;
+  readonly found: string;
+  readonly details?: readonly string[];
+  readonly exits?: readonly KeptExit[];
+}
+
+export interface Evidence {
+  readonly plan: Plan;
+  readonly run: Pick<RecordedRun, 'result' | 'kstats' | 'd'>;
+  readonly watch: Watch;
+  readonly baseline: Baseline | undefined;
+  /** What the console said last. */
+  readonly lastLines: readonly string[];
+}
+
+export async function verdicts(evidence: Evidence, symbols: SymbolTable | undefined): Promise<Verdict[]> {
+  const list: Verdict[] = [];
+  for (const expectation of evidence.plan.expectations) {
+    const { met, found, details, exits } = finding(expectation, evidence);
+    const { name, kind, line } = expectation;
+    const shown = exits === undefined || exits.length === 0 ? undefined : await showExits(exits, evidence.watch.phaseNames, symbols);
+    list.push({ name, kind, line, met, found, ...(details && { details }), ...(shown && { exits: shown }) });
+  }
+  return list;
+}
+
+function finding(expectation: Expectation, evidence: Evidence): Finding {
+  switch (expectation.kind) {
+    case 'exits':
+      return neverCame(expectation.between, evidence) ?? exits(expectation, evidence);
+    case 'reached':
+      return missing(expectation.mark, evidence) ?? reached(expectation, evidence);
+    case 'serial':
+      return neverCame(expectation.between, evidence) ?? serial(expectation, evidence);
+    case 'kstat':
+      return kstat(expectation, evidence);
+    case 'd':
+      return d(expectation, evidence);
+    case 'outcome':
+      return { met: isOutcome(expectation.outcome, evidence.run.result.outcome), found: outcomeText(evidence.run.result.outcome) };
+    case 'baseline':
+      return baseline(expectation, evidence);
+  }
+}
+
+/** A mark that the run did not come to. Marks come in order: the first that is missing is the one to tell. */
+function missing(mark: number, { plan, watch, lastLines }: Evidence): Finding | undefined {
+  if (mark < watch.met.length) return undefined;
+  const first = plan.marks[watch.met.length] as Plan['marks'][number];
+  const own = plan.marks[mark] as Plan['marks'][number];
+  const before = first === own ? '' : `; '${own.name}' is looked for after it`;
+  return {
+    met: false,
+    found: `mark '${first.name}' (${markText(first.mark)}) was never reached${before}`,
+    details: lastLines.length === 0 ? ['the console said nothing'] : ['the console said last:', ...lastLines.map((line) => `  ${line}`)],
+  };
+}
+
+function neverCame({ from, to }: Stretch, evidence: Evidence): Finding | undefined {
+  const needed = Math.max(from - 1, to < evidence.plan.marks.length ? to : -1);
+  return needed < 0 ? undefined : missing(needed, evidence);
+}
+
+function exits(expectation: ExitsExpectation, { watch }: Evidence): Finding {
+  const { count, timeNs, over } = watch.exits.get(expectation) as { count: number; timeNs: number; over: KeptExit[] };
+  const met =
+    (expectation.count === undefined || within(count, expectation.count)) &&
+    (expectation.time === undefined || within(timeNs, expectation.time));
+  const time = expectation.time === undefined ? '' : `, ${timeText(timeNs)} (modelled)`;
+  return { met, found: `${count} exit${count === 1 ? '' : 's'}${time}`, exits: met ? [] : over };
+}
+
+function reached(expectation: ReachedExpectation, { watch }: Evidence): Finding {
+  const { instructions, timeNs, exits: count } = watch.met[expectation.mark] as Watch['met'][number];
+  const met =
+    instructions <= (expectation.instructions ?? Number.POSITIVE_INFINITY) &&
+    timeNs <= (expectation.timeNs ?? Number.POSITIVE_INFINITY) &&
+    count <= (expectation.exits ?? Number.POSITIVE_INFINITY);
+  return { met, found: `after ${instructions} instructions, ${timeText(timeNs)}, ${count} exits` };
+}
+
+function serial({ contains, lacks, matches, between }: SerialExpectation, { watch, lastLines }: Evidence): Finding {
+  if (watch.serialCut) return { met: false, found: 'the console said more than can be looked through (64 MB)' };
+  const text = watch.serial(between.from, between.to);
+  const line = (at: number): string => text.slice(text.lastIndexOf('\n', at) + 1).split(/\r?\n/, 1)[0] ?? '';
+  const last = ['the console said last:', ...lastLines.map((l) => `  ${l}`)];
+  if (lacks !== undefined) {
+    const at = text.indexOf(lacks);
+    return at < 0 ? { met: true, found: 'it does not say it' } : { met: false, found: `it says: ${line(at)}` };
+  }
+  const at = matches === undefined ? text.indexOf(contains as string) : text.search(matches);
+  return at < 0 ? { met: false, found: 'it does not say it', details: last } : { met: true, found: `it says: ${line(at)}` };
+}
+
+function kstat({ selector, value }: KstatExpectation, { run }: Evidence): Finding {
+  const chosen = Selector.parse(selector) as Selector;
+  const values = run.kstats
+    .filter((one) => chosen.matches(one))
+    .flatMap((one) =>
+      one.values
+        .filter(([name]) => chosen.statistic(name))
+        .map(([name, found]) => ({ name: `${one.module}:${one.instance}:${one.name}:${name}`, found })),
+    );
+  if (values.length === 0)
+    return {
+      met: false,
+      found: 'there is no such statistic',
+      details: [`there is ${[...new Set(run.kstats.map((k) => `${k.module}:${k.instance}:${k.name}`))].join(', ')}`],
+    };
+  const bad = values.filter(({ found }) => typeof found === 'string' || !within(Number(found), value));
+  const shown = (bad.length > 0 ? bad : values).slice(0, SHOWN_MAX).map(({ name, found }) => `${name} ${found}`);
+  return { met: bad.length === 0, found: shown.join(', ') };
+}
+
+const sameKey = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((part, i) => part === b[i]);
+
+/** The bucket that holds the percentile: its values lie from `least` up to `below`. */
+export function percentileOf({ buckets = [] }: AggregationElement, percentile: number): { least: number; at: number } | undefined {
+  const total = buckets.reduce((sum, { count }) => sum + count, 0);
+  let seen = 0;
+  for (const [at, { least, count }] of buckets.entries()) {
+    seen += count;
+    if (seen > 0 && seen * 100 >= total * percentile) return { least, at };
+  }
+  return undefined;
+}
+
+function d(expectation: DExpectation, { run, plan }: Evidence): Finding {
+  const { aggregations, troubles } = run.d[expectation.program] as Evidence['run']['d'][number];
+  const details = troubles.length === 0 ? undefined : troubles.slice(0, SHOWN_MAX);
+  // What a program that failed has counted is not the run.
+  if (details !== undefined) return { met: false, found: 'the program met errors', details };
+  const { key, percentile, value } = expectation;
+  const all = aggregations.get(expectation.aggregation) ?? [];
+  const chosen = key === undefined ? all : all.filter((element) => sameKey(element.key, key));
+  const name = (element: AggregationElement): string => (element.key.length === 0 ? '' : `[${element.key.join(', ')}] `);
+  if (percentile === undefined) {
+    if (chosen.length === 0) return { met: within(0, value), found: 'nothing was counted: 0' };
+    const bad = chosen.filter((element) => !within(element.value as number, value));
+    const shown = (bad.length > 0 ? bad : chosen).slice(0, SHOWN_MAX).map((element) => `${name(element)}${element.value}`);
+    return { met: bad.length === 0, found: shown.join(', ') };
+  }
+  if (chosen.length === 0) return { met: false, found: 'nothing was measured' };
+  const upper = upperBounds(plan, expectation);
+  const found = chosen.map((element) => {
+    const { least } = percentileOf(element, percentile) ?? { least: 0 };
+    const most = upper(least);
+    return {
+      met: within(most, value),
+      text: `${name(element)}p${percentile} at most ${most} (the upper bound of its bucket, from ${least})`,
+    };
+  });
+  const bad = found.filter(({ met }) => !met);
+  return {
+    met: bad.length === 0,
+    found: (bad.length > 0 ? bad : found)
+      .slice(0, SHOWN_MAX)
+      .map(({ text }) => text)
+      .join(', '),
+  };
+}
+
+/** The highest value of the bucket that begins at a value. */
+function upperBounds(plan: Plan, { program, aggregation }: DExpectation): (least: number) => number {
+  const { aggregations } = (plan.programs[program] as Plan['programs'][number]).compiled.descriptor;
+  const func = aggregations.find((a) => `@${a.name}` === aggregation)?.func;
+  const starts = func === undefined ? [] : bucketsOf(func).map(({ least }) => Number(least));
+  return (least) => {
+    const next = starts.find((start) => start > least);
+    return next === undefined ? Number.POSITIVE_INFINITY : next - 1;
+  };
+}
+
+function isOutcome(expected: string, outcome: Outcome): boolean {
+  if (expected === outcome.kind) return true;
+  if (outcome.kind === 'debug-exit') return expected === `debug-exit ${outcome.value}`;
+  return outcome.kind === 'limit' && expected === `limit ${outcome.which}`;
+}
+
+function baseline(expectation: BaselineExpectation, { watch, baseline: before }: Evidence): Finding {
+  if (before === undefined) return { met: true, found: 'written' };
+  const now = watch.baselinePhases();
+  const over = watch.overBaseline.get(expectation) ?? new Map<string, KeptExit[]>();
+  const lines: { readonly text: string; readonly weight: number; readonly exits: readonly KeptExit[] }[] = [];
+  now.forEach(({ causes, from, to }, phase) => {
+    const old = before.phases[phase]?.causes ?? {};
+    for (const cause of new Set([...Object.keys(old), ...Object.keys(causes)])) {
+      const [was, is] = [old[cause]?.exits, causes[cause]?.exits ?? 0];
+      const allowed = allowance(expectation, was);
+      if (is >= allowed.least && is <= allowed.most) continue;
+      const weight = Math.abs((causes[cause]?.timeNs ?? 0) - (old[cause]?.timeNs ?? 0));
+      const what = was === undefined ? 'new' : is === 0 ? 'gone' : is > was ? 'more' : 'less';
+      const where = now.length === 1 ? '' : ` between ${from} and ${to}`;
+      lines.push({ text: `${what} ${cause}${where}: ${was ?? 0} before, ${is} now`, weight, exits: over.get(`${phase} ${cause}`) ?? [] });
+    }
+  });
+  if (lines.length === 0) return { met: true, found: 'as in the baseline' };
+  lines.sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : 1));
+  return {
+    met: false,
+    found: `${lines.length} difference${lines.length === 1 ? '' : 's'}, the weightiest first`,
+    details: lines.map(({ text }) => text),
+    exits: lines.flatMap(({ exits: kept }) => kept).slice(0, SHOWN_MAX),
+  };
+}
