@@ -42,6 +42,9 @@ export interface SessionOptions {
   readonly trace?: InlineTrace;
   /** The VM exists and is about to run. */
   readonly started?: (vm: Started) => void;
+  /** For an extension of the VM's thread, before the first instruction, and what extensions say. */
+  readonly extensions?: readonly ExtensionMessage[];
+  readonly received?: (message: ExtensionMessage) => void;
 }
 
 /** Whether the console has something to say that is not yet written. */
@@ -117,7 +120,7 @@ function onInterruption(act: () => void): () => void {
 }
 
 /** Runs a guest to its end. Throws UsageError for a file or option that the VM's thread refuses, Interrupted. */
-export async function runSession({ run, output, trace, started }: SessionOptions): Promise<SessionResult> {
+export async function runSession({ run, output, trace, started, extensions = [], received }: SessionOptions): Promise<SessionResult> {
   const module = await compileCore();
   const ring = createRing();
   const signal = new Int32Array(new SharedArrayBuffer(8));
@@ -141,7 +144,7 @@ export async function runSession({ run, output, trace, started }: SessionOptions
     signal: signal.buffer,
     input: port2,
     screen: screen?.state,
-    extensions: [...eventsMessages(run.events), ...tracing.early()],
+    extensions: [...eventsMessages(run.events), ...tracing.early(), ...extensions],
     nicRings: nics.rings,
     startedAt: performance.timeOrigin,
   };
@@ -214,6 +217,7 @@ export async function runSession({ run, output, trace, started }: SessionOptions
       eventsReceived(message);
       saving.received(message);
       power.received(message);
+      received?.(message);
     }
   });
   // Whoever reads the console went away (a closed pipe): the guest ends, as a terminal that hangs up ends its session.

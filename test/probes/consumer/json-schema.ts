@@ -1,4 +1,4 @@
-/** The part of JSON Schema 2020-12 that output.schema.json uses; a keyword that it does not know is an error, not a pass. */
+/** The part of JSON Schema 2020-12 that our schemas use; a keyword that it does not know is an error, not a pass. */
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -9,6 +9,7 @@ const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   number: (value) => typeof value === 'number',
   integer: Number.isSafeInteger,
   null: (value) => value === null,
+  boolean: (value) => typeof value === 'boolean',
 };
 
 /** What is wrong with a value, by path; nothing when it is as the schema says. */
@@ -55,7 +56,10 @@ function check(value: unknown, root: Schema, keyword: string, rule: unknown, sch
       return (rule as string[]).flatMap((name) => fail(Object.hasOwn(object, name), `lacks ${name}`));
     case 'additionalProperties': {
       const known = Object.keys((schema['properties'] as object | undefined) ?? {});
-      return Object.keys(object).flatMap((name) => fail(known.includes(name), `has ${name}, which it must not`));
+      const others = Object.keys(object).filter((name) => !known.includes(name));
+      return others.flatMap((name) =>
+        rule === false ? [`${path}: has ${name}, which it must not`] : within(object[name], rule, `${path}.${name}`),
+      );
     }
     case 'items':
       return Array.isArray(value) ? value.flatMap((item, i) => within(item, rule, `${path}[${i}]`)) : [];

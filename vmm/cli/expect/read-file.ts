@@ -65,6 +65,7 @@ class PlanReader {
       if (value === undefined) throw this.#file.wrong(1, `${key}: missing; the file needs guest: and expect:`);
       return value;
     }) as [YamlValue, YamlValue];
+    const words = guestWords(guest, given);
     const marks = whole.get('marks')?.map(undefined, `NAME: ${WRITE_MARK}`) ?? [];
     this.#marks = [...marks].map(([name, value]) => ({ name, mark: this.#mark(name, value) }));
     const symbols = whole.get('symbols')?.text('a file: an ELF file or System.map');
@@ -72,7 +73,7 @@ class PlanReader {
     if (expectations.length === 0) throw expect.wrong(`expects nothing; write ${WRITE_EXPECT}`);
     return {
       path: this.#file.path,
-      guest: guestWords(guest, given),
+      guest: words,
       guestLine: guest.line,
       marks: this.#marks,
       ...(symbols === undefined ? undefined : { symbols: isAbsolute(symbols) ? symbols : join(dirname(this.#file.path), symbols) }),

@@ -12,6 +12,7 @@ import { Writable } from 'node:stream';
 import type { CompiledProgram } from '../../../probes/program.ts';
 import { EXIT_RECORD } from '../../cpu/layout.ts';
 import { KstatRegistry, type KstatSnapshot } from '../../kstat.ts';
+import { SAVE_AT_END, type SaveAtEndRequest, type SavedAtEnd } from '../../save-at-end.ts';
 import type { RunOptions, Started } from '../../worker-messages.ts';
 import { UsageError } from '../options.ts';
 import { runOptionsFrom } from '../run-words.ts';
@@ -66,27 +67,51 @@ function renumbered(kstats: readonly KstatSnapshot[]): KstatSnapshot[] {
   });
 }
 
+/** Runs a guest to its end; its log of exits is written to a file. Throws UsageError, Interrupted. */
+export async function record(run: RunOptions, programs: readonly CompiledProgram[], log: string): Promise<RecordedRun> {
+  const options: RunOptions = { ...run, events: { path: log, format: 'binary', frames: EXIT_RECORD.CHAIN_MAX + 1 } };
+  const trace = programs.length === 0 ? undefined : new DTraces(programs);
+  const console = new LastWords();
+  let vm: Started | undefined;
+  const started = (message: Started): void => {
+    vm = message;
+  };
+  const result = await runSession({ run: options, output: console as unknown as NodeJS.WriteStream, trace, started });
+  const kstats = vm === undefined ? [] : renumbered(KstatRegistry.adopt(vm.memory, vm.kstats).readAll());
+  const d = (trace?.traces ?? []).map((one) => ({ aggregations: one.aggregations(), troubles: one.troubles() }));
+  return { options, result, log, kstats, d, console: console.text };
+}
+
+/** A folder for the log of a run. */
+export function logFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'lucid-expect-'));
+}
+
 /** Runs a guest to its end and lets `use` look at the run. Throws UsageError, Interrupted. */
 export async function recorded<T>(
   run: RunOptions,
   programs: readonly CompiledProgram[],
   use: (run: RecordedRun) => T | Promise<T>,
 ): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'lucid-expect-'));
+  const folder = logFolder();
   try {
-    const log = join(folder, 'log');
-    const options: RunOptions = { ...run, events: { path: log, format: 'binary', frames: EXIT_RECORD.CHAIN_MAX + 1 } };
-    const trace = programs.length === 0 ? undefined : new DTraces(programs);
-    const console = new LastWords();
-    let vm: Started | undefined;
-    const started = (message: Started): void => {
-      vm = message;
-    };
-    const result = await runSession({ run: options, output: console as unknown as NodeJS.WriteStream, trace, started });
-    const kstats = vm === undefined ? [] : renumbered(KstatRegistry.adopt(vm.memory, vm.kstats).readAll());
-    const d = (trace?.traces ?? []).map((one) => ({ aggregations: one.aggregations(), troubles: one.troubles() }));
-    return await use({ options, result, log, kstats, d, console: console.text });
+    return await use(await record(run, programs, join(folder, 'log')));
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Runs a guest up to so many instructions and saves it there. Throws UsageError, Interrupted. */
+export async function savedAfter(run: RunOptions, instructions: number, path: string): Promise<void> {
+  const message: SaveAtEndRequest = { path };
+  let saved: SavedAtEnd = { reason: 'the run ended early' };
+  await runSession({
+    run: { ...run, limits: { insns: instructions } },
+    output: new LastWords() as unknown as NodeJS.WriteStream,
+    extensions: [{ extension: SAVE_AT_END, message }],
+    received: (told) => {
+      if (told.extension === SAVE_AT_END) saved = told.message as SavedAtEnd;
+    },
+  });
+  if (saved.reason !== undefined) throw new UsageError(`${path}: ${saved.reason}`);
 }
