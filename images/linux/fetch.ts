@@ -81,7 +81,7 @@ export const NET_MODULES: readonly string[] = ['failover', 'net_failover', 'virt
 export const IDE_MODULES: readonly string[] = ['scsi_common', 'scsi_mod', 'libata', 'ata_piix', 'sd_mod', 'cdrom', 'sr_mod', 'isofs'];
 
 /** Everything that is kept. */
-const KEPT: readonly string[] = [...MODULES, ...NET_MODULES, ...IDE_MODULES, 'virtio_mmio', 'virtio_console'];
+export const KEPT: readonly string[] = [...MODULES, ...NET_MODULES, ...IDE_MODULES, 'virtio_mmio', 'virtio_console'];
 
 function keepModules(root: string, folder: string): Record<string, CachedFile> {
   const lib = join(root, existsSync(join(root, 'lib/modules')) ? 'lib/modules' : 'usr/lib/modules');
