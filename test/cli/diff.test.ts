@@ -53,6 +53,26 @@ test('what changed is named, the weightiest first, and where', async () => {
   );
 });
 
+test('baselines and reports of lucid expect are compared as logs are', async () => {
+  const yaml = at('e.yaml');
+  writeFileSync(yaml, 'guest: {kernel: a.elf, debug-exit: 0xf4}\nmarks: {ok: {serial: ok}}\nexpect:\n  - baseline: {counts: exact}\n');
+  await lucid('expect', yaml, '--update');
+  const [baseline, report] = [`${yaml}.baseline.json`, at('more.json')];
+  writeFileSync(report, (await lucid('expect', yaml, '--json', '--', '--kernel', at('more.elf'))).out);
+  const same = await lucid('diff', baseline, baseline);
+  assert.match(same.out, /^exits (\d+) before, \1 after \(\+0\)\n\nfrom start to ok: no difference\n\nfrom ok to end: no difference\n$/);
+  assert.is(same.status, 0);
+  const more = await lucid('diff', baseline, report);
+  assert.match(more.out, /\nfrom ok to end: \n.*\nmore IO_INSTRUCTION in 0x71 +10 +30 +\+20 +\+[\d.]+us\n/);
+  assert.is(more.status, 1);
+  const mixed = await lucid('diff', baseline, at('a'));
+  assert.match(mixed.err, /baseline\.json: has counts, the other file is a log of exits; give two of one kind\n$/);
+  assert.match(
+    (await lucid('diff', baseline, report, '--by', 'rip')).err,
+    /^lucid: --by: not with baselines, which have counts by cause; /,
+  );
+});
+
 test('what cannot be is told in one line', async () => {
   for (const [args, message] of [
     [[at('a')], /^lucid: which two logs\? give files that lucid run --events wrote\n$/],

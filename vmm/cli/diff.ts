@@ -12,6 +12,8 @@ import { type Mark, markText, type MetMark, Phases } from '../exit-log/marks.ts'
 import type { ExitLogEnd } from '../exit-log/reader.ts';
 import { TALLY_KEYS, Tally, type TallyKey } from '../exit-log/tally.ts';
 import { type ChoiceArguments, choiceOf, choiceOptions, lossText, openLog, parseSymbols, parseTop } from './exit-log-options.ts';
+import type { BaselinePhase } from './expect/baseline.ts';
+import { countedPhases, exitsOf, rowsOf } from './expect/counted-file.ts';
 import { parseMark } from './mark-option.ts';
 import { checkArguments, UsageError } from './options.ts';
 
@@ -104,12 +106,6 @@ export function differenceTable(rows: readonly Difference[], top: number): strin
   return `${line(head)}${cells.map(line).join('')}${more}`;
 }
 
-function phaseName(marks: readonly Mark[], phase: number): string {
-  const from = phase === 0 ? 'the start' : markText(marks[phase - 1] as Mark);
-  const to = phase === marks.length ? 'the end' : markText(marks[phase] as Mark);
-  return `from ${from} to ${to}`;
-}
-
 export function diffCommand(done: (status: number) => void): CommandModule<object, DiffArguments> {
   return {
     command: 'diff <before> <after>',
@@ -117,8 +113,12 @@ export function diffCommand(done: (status: number) => void): CommandModule<objec
     builder: (yargs) =>
       choiceOptions(
         yargs
-          .positional('before', { type: 'string', demandOption: true, describe: 'a log of lucid run --events' })
-          .positional('after', { type: 'string', demandOption: true, describe: 'another one' })
+          .positional('before', {
+            type: 'string',
+            demandOption: true,
+            describe: 'a log of lucid run --events; or a baseline, or a report, of lucid expect',
+          })
+          .positional('after', { type: 'string', demandOption: true, describe: 'another one of the same kind' })
           .option('by', { choices: TALLY_KEYS, default: 'cause' as const, requiresArg: true, describe: 'what to compare by' })
           .option('mark', {
             type: 'string',
@@ -140,41 +140,79 @@ export function diffCommand(done: (status: number) => void): CommandModule<objec
         .example('$0 diff before.ev after.ev --by rip --symbols vmlinux', 'by the instructions that exit')
         .check(({ before, after, ...parsed }) => checkArguments(parsed), true) as Argv<DiffArguments>,
     handler: (args) => {
-      const { before, after, by, json } = args;
-      const marks = (args.mark ?? []).map(parseMark);
-      const filter = choiceOf(args);
-      const top = parseTop(args.top);
-      const symbols = args.symbols === undefined ? undefined : parseSymbols(args.symbols);
-      const shift = by === 'rip' || by === 'call-chain' ? codeShift(addresses(before), addresses(after)) : 0n;
-      const hex = (address: bigint): string => symbols?.name(address) ?? `0x${address.toString(16)}`;
-      // Addresses of the second run are shown where the first has them.
-      const moved = (address: bigint): string => hex(address >> 63n === 1n ? BigInt.asUintN(64, address - shift) : address);
-      const a = count(before, { by, marks, filter, name: hex });
-      const b = count(after, { by, marks, filter, name: moved });
-      const phases = a.tallies.map((tally, i) => differences(tally.rows(), (b.tallies[i] as Tally).rows()));
-      const differ = phases.some((rows) => rows.length > 0);
-      if (json) {
-        const list = phases.map((rows, i) => ({
-          from: i === 0 ? null : markText(marks[i - 1] as Mark),
-          to: i === marks.length ? null : markText(marks[i] as Mark),
-          differences: rows.slice(0, top),
-          total: rows.length,
-        }));
-        process.stdout.write(`${JSON.stringify({ by, codeShift: `0x${BigInt.asUintN(64, shift).toString(16)}`, differ, phases: list })}\n`);
-      } else {
-        if (shift !== 0n)
-          process.stdout.write(
-            `(the kernel's code of the second run is ${shift < 0n ? '-' : ''}0x${(shift < 0n ? -shift : shift).toString(16)} higher; that is taken off)\n`,
-          );
-        const exits = b.end.records - a.end.records;
-        process.stdout.write(`exits ${a.end.records} before, ${b.end.records} after (${signed(String(exits), exits < 0)})\n`);
-        phases.forEach((rows, i) => {
-          if (marks.length > 0) process.stdout.write(`\n${phaseName(marks, i)}: ${rows.length === 0 ? 'no difference\n' : '\n'}`);
-          if (rows.length > 0) process.stdout.write(differenceTable(rows, top));
-        });
-        if (differ) process.stdout.write('(times are modelled: see lucid run --exit-cost)\n');
-      }
-      done(differ ? 1 : 0);
+      const compared = comparedFiles(args) ?? comparedLogs(args);
+      done(show(compared, args));
     },
   };
+}
+
+/** Two runs, held against each other. */
+interface Compared {
+  /** Of each phase. */
+  readonly phases: readonly { readonly from: string | null; readonly to: string | null; readonly rows: readonly Difference[] }[];
+  readonly exits: readonly [before: number, after: number];
+  readonly shift: bigint;
+}
+
+/** Two files of counts that were written down; undefined when they are logs. */
+function comparedFiles(args: DiffArguments): Compared | undefined {
+  const { before, after, by, mark } = args;
+  const [a, b] = [countedPhases(before), countedPhases(after)];
+  if (a === undefined && b === undefined) return undefined;
+  if (a === undefined || b === undefined)
+    throw new UsageError(`${a === undefined ? after : before}: has counts, the other file is a log of exits; give two of one kind`);
+  const chosen = ['reason', 'vcpu', 'time', 'rip', 'cr3', 'port', 'msr', 'gpa', 'symbols'].find(
+    (key) => args[key as keyof DiffArguments] !== undefined,
+  );
+  if (by !== 'cause' || mark !== undefined || chosen !== undefined)
+    throw new UsageError(
+      `--${by !== 'cause' ? 'by' : (chosen ?? 'mark')}: not with baselines, which have counts by cause; give logs of lucid run --events`,
+    );
+  const ends = (phases: readonly BaselinePhase[]): string => phases.map(({ from, to }) => `${from} to ${to}`).join(', ');
+  if (ends(a) !== ends(b)) throw new UsageError(`${after}: has the phases ${ends(b)}; ${before} has ${ends(a)}`);
+  const phases = a.map((phase, i) => ({ ...phase, rows: differences(rowsOf(phase), rowsOf(b[i] as BaselinePhase)) }));
+  return { phases, exits: [exitsOf(a), exitsOf(b)], shift: 0n };
+}
+
+function comparedLogs(args: DiffArguments): Compared {
+  const { before, after, by } = args;
+  const marks = (args.mark ?? []).map(parseMark);
+  const filter = choiceOf(args);
+  const symbols = args.symbols === undefined ? undefined : parseSymbols(args.symbols);
+  const shift = by === 'rip' || by === 'call-chain' ? codeShift(addresses(before), addresses(after)) : 0n;
+  const hex = (address: bigint): string => symbols?.name(address) ?? `0x${address.toString(16)}`;
+  // Addresses of the second run are shown where the first has them.
+  const moved = (address: bigint): string => hex(address >> 63n === 1n ? BigInt.asUintN(64, address - shift) : address);
+  const a = count(before, { by, marks, filter, name: hex });
+  const b = count(after, { by, marks, filter, name: moved });
+  const phases = a.tallies.map((tally, i) => ({
+    from: i === 0 ? null : markText(marks[i - 1] as Mark),
+    to: i === marks.length ? null : markText(marks[i] as Mark),
+    rows: differences(tally.rows(), (b.tallies[i] as Tally).rows()),
+  }));
+  return { phases, exits: [a.end.records, b.end.records], shift };
+}
+
+/** Prints it; the exit status. */
+function show({ phases, exits: [before, after], shift }: Compared, args: DiffArguments): number {
+  const { by, json } = args;
+  const top = parseTop(args.top);
+  const differ = phases.some(({ rows }) => rows.length > 0);
+  if (json) {
+    const list = phases.map(({ from, to, rows }) => ({ from, to, differences: rows.slice(0, top), total: rows.length }));
+    process.stdout.write(`${JSON.stringify({ by, codeShift: `0x${BigInt.asUintN(64, shift).toString(16)}`, differ, phases: list })}\n`);
+    return differ ? 1 : 0;
+  }
+  if (shift !== 0n)
+    process.stdout.write(
+      `(the kernel's code of the second run is ${shift < 0n ? '-' : ''}0x${(shift < 0n ? -shift : shift).toString(16)} higher; that is taken off)\n`,
+    );
+  process.stdout.write(`exits ${before} before, ${after} after (${signed(String(after - before), after < before)})\n`);
+  for (const { from, to, rows } of phases) {
+    if (phases.length > 1)
+      process.stdout.write(`\nfrom ${from ?? 'the start'} to ${to ?? 'the end'}: ${rows.length === 0 ? 'no difference\n' : '\n'}`);
+    if (rows.length > 0) process.stdout.write(differenceTable(rows, top));
+  }
+  if (differ) process.stdout.write('(times are modelled: see lucid run --exit-cost)\n');
+  return differ ? 1 : 0;
 }

@@ -37,6 +37,11 @@ function isPhase(value: unknown): value is BaselinePhase {
   );
 }
 
+/** Whether this is the phases of a baseline. */
+export function isPhases(value: unknown): value is BaselinePhase[] {
+  return Array.isArray(value) && value.every(isPhase);
+}
+
 /** Undefined when the text is no baseline. Throws UsageError when it is one that cannot be read. */
 export function parseBaseline(path: string, text: string): Baseline | undefined {
   let read: { kind?: unknown; version?: unknown; phases?: unknown } | null;
@@ -48,8 +53,7 @@ export function parseBaseline(path: string, text: string): Baseline | undefined 
   if (read === null || typeof read !== 'object' || read.kind !== KIND) return undefined;
   if (read.version !== VERSION)
     throw new UsageError(`${path}: is a baseline of version ${read.version}; this lucid reads version ${VERSION}`);
-  if (!Array.isArray(read.phases) || !read.phases.every(isPhase))
-    throw new UsageError(`${path}: a damaged baseline; write it again with lucid expect --update`);
+  if (!isPhases(read.phases)) throw new UsageError(`${path}: a damaged baseline; write it again with lucid expect --update`);
   return { phases: read.phases };
 }
 

@@ -216,7 +216,7 @@ class PlanReader {
     if (given === undefined) throw value.wrong('of which aggregation? write aggregation: "@name" beside it');
     const aggregation = `@${given.text('"@name"').replace(/^@/, '')}`;
     const { aggregations } = (this.#programs[program] as DProgram).compiled.descriptor;
-    const found = aggregations.find((a) => `@${a.name}` === aggregation || (aggregation === '@' && a.name === '_'));
+    const found = aggregations.find((a) => `@${a.name}` === aggregation);
     if (found === undefined)
       throw given.wrong(`the program has no ${aggregation}; there is ${aggregations.map((a) => `@${a.name}`).join(', ') || 'none'}`);
     const key = entries.get('key');
