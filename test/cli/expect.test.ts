@@ -168,6 +168,10 @@ test('bad options and files are told in one line, status 2', async () => {
     [[yaml, '--', '--events', 'x'], /^lucid: \S*plain\.yaml:1: guest: --events: not here; /],
     [[yaml, '--', '--kernal', 'x'], /^lucid: \S*plain\.yaml:1: guest: --kernal: unknown option/],
     [[yaml, '--', '-n', 'BEGIN'], /^lucid: \S*plain\.yaml:1: guest: -n: not here; /],
+    [
+      [file('names.yaml', '  - {reached: done}\nsymbols: nix.map\n')],
+      /^lucid: \S*names\.yaml: symbols \S*nix\.map: No such file or directory\n$/,
+    ],
     [[yaml, '--update'], /^lucid: --update: \S*plain\.yaml has no baseline among its expectations; write /],
     [[yaml, '--junit', at('no/where.xml')], /^lucid: --junit \S*where\.xml: No such file or directory\n$/],
   ] as [string[], RegExp][]) {

@@ -1,4 +1,4 @@
-/** The files of expectations under images/examples do what they say: each finds its fault, and is met by the fix. */
+/** The files of expectations under images/examples do what they say: each finds its fault, and is met by the fix. Linux's is in test/slow/expect-linux.test.ts. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
-import { obtainLinux } from '../../../images/linux/fetch.ts';
 import { expectFile, type ExpectReport } from '../../../vmm/cli/expect/boot.ts';
 import { violations } from '../../probes/consumer/json-schema.ts';
 import { finished, runtimePlace, start } from '../stat-commands.ts';
@@ -67,18 +66,6 @@ test('the guests are what their source gives with the tools that made them', () 
   if (error !== undefined || !stdout.startsWith('GNU ld (GNU Binutils for Debian) 2.40')) return;
   const { status, stderr } = spawnSync(process.execPath, [at('build.ts'), '--check'], { encoding: 'utf8' });
   assert.equal([status, stderr], [0, '']);
-});
-
-test('Linux stays within its boot budget', async () => {
-  const linux = await obtainLinux();
-  if (!linux.ok) {
-    if (process.env['LUCID_REQUIRE_LINUX'] === '1') throw new Error(linux.reason);
-    process.stdout.write(`(skipped: ${linux.reason}) `);
-    return;
-  }
-  const report = await expectFile(at('linux-boot.yaml'), ['--kernel', linux.vmlinuz, '--initrd', linux.initramfs]);
-  assert.equal(broken(report), []);
-  assert.is(report.exitStatus, 0);
 });
 
 test.run();

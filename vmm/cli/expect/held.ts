@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { loadSymbols, type SymbolTable, SymbolsError } from '../../symbols.ts';
-import { systemErrorText } from '../../system-error.ts';
-import { openLog } from '../exit-log-options.ts';
+import type { SymbolTable } from '../../symbols.ts';
+import { openLog, parseSymbols } from '../exit-log-options.ts';
 import { UsageError } from '../options.ts';
 import { exitStatus } from '../summary.ts';
 import { type Baseline, baselinePath, loadBaseline, saveBaseline } from './baseline.ts';
@@ -21,9 +20,9 @@ const DIED = 6;
 function symbolsOf({ symbols, path }: Plan): SymbolTable | undefined {
   if (symbols === undefined) return undefined;
   try {
-    return loadSymbols(symbols);
+    return parseSymbols(symbols);
   } catch (error) {
-    throw new UsageError(`${path}: symbols ${symbols}: ${error instanceof SymbolsError ? error.message : systemErrorText(error)}`);
+    throw error instanceof UsageError ? new UsageError(`${path}: ${error.message.replace(/^--/, '')}`) : error;
   }
 }
 
