@@ -150,16 +150,17 @@ test('the guest does the same with tracers that come and go as without', async (
 test('several VMs: BEGIN and END once, aggregations of all together, one that starts later with them', async () => {
   const first = await vm('--kernel', spin, '--name', 'a');
   const second = await vm('--kernel', spin, '--name', 'b');
-  const program = 'BEGIN { printf("begin\\n"); } kvm-pio { @[execname] = count(); @total = count(); } END { printf("end\\n"); }';
+  const program =
+    'BEGIN { printf("begin\\n"); } kvm-pio /execname == "c" && !seen/ { seen = 1; printf("c too\\n"); } kvm-pio { @[execname] = count(); @total = count(); } END { printf("end\\n"); }';
   const tracer = start(DLITE, ['-xswitchrate=10ms', '-qn', program]);
   await until(() => tracer.out() === 'begin\n', 'it has begun');
   const third = await vm('--kernel', spin, '--name', 'c');
-  await setTimeout(800);
+  await until(() => tracer.out() === 'begin\nc too\n', 'it traces the one that came later');
   tracer.child.kill('SIGINT');
   const { out, status, err } = await tracer.ended;
   assert.is(err, '');
   assert.is(status, 0);
-  const match = /^begin\n\nend\n\n( {2}[abc] {50}[ \d]{16}\n){3} +(\d+)\n$/.exec(out);
+  const match = /^begin\nc too\n\nend\n\n( {2}[abc] {50}[ \d]{16}\n){3} +(\d+)\n$/.exec(out);
   assert.ok(match !== null, out);
   const counts = [...out.matchAll(/^ {2}([abc]) +(\d+)$/gm)];
   assert.equal(counts.map(([, name]) => name).sort(), ['a', 'b', 'c']);

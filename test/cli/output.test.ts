@@ -121,7 +121,7 @@ test('a reader that leaves ends the run without a word of JavaScript', () => {
   assert.is(one.stdout, `${'a'.repeat(63)}\n`);
   assert.match(one.stderr, /^(lucid: interrupted\n)?$/);
   const help = spawnSync('sh', ['-c', '"$@" | head -n 1', 'sh', process.execPath, LUCID, 'run', '--help'], { encoding: 'utf8' });
-  assert.is(help.stdout, 'lucid run\n');
+  assert.is(help.stdout, 'lucid run [image]\n');
   assert.is(help.stderr, '');
 });
 

@@ -116,6 +116,7 @@ const instance = new WebAssembly.Instance(build(), {
     intack: () => -1,
     tprWritten: (_cpu: number, tpr: number) => priorities.push(tpr),
     ferr: () => undefined,
+    exitLog: () => undefined,
     probe: () => undefined,
     abort: () => assert.unreachable('the core aborted'),
   },
