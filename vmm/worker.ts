@@ -378,6 +378,8 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   const begin = performance.now();
   let outcome = machine.run(options.limits, world);
   const runMs = performance.now() - begin;
+  // What was counted since the last slice ended is there for who reads the end of the run.
+  vm.kstats.refresh();
   // What the guest said comes before what a tracer says of its end.
   flush();
   extensions.ended();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FIRMWARE } from '../../vmm/cli/firmware.ts';
 import type { ExpectReport } from '../../vmm/cli/expect/report.ts';
 import { CODE, multiboot } from '../vmm/guests.ts';
 import { type Finished, finished, runtimePlace, start } from './stat-commands.ts';
@@ -157,6 +158,24 @@ test('runs of the same file give identical reports', async () => {
   const second = await lucid('expect', yaml, '--json', '--junit', at('2.xml'));
   assert.is(first.out, second.out);
   assert.is(readFileSync(at('1.xml'), 'utf8'), readFileSync(at('2.xml'), 'utf8'));
+});
+
+const firmware = existsSync(FIRMWARE) ? test : test.skip;
+
+firmware('statistics are those of the very end, and the latency of a disk is asked with D', async () => {
+  const sector = Buffer.alloc(512);
+  Buffer.from([0xb0, 0, 0xe6, 0xf4, 0xf4]).copy(sector); // mov al,0; out f4h,al; hlt
+  sector.writeUInt16LE(0xaa55, 510);
+  writeFileSync(at('disk.img'), Buffer.concat([sector, Buffer.alloc(1 << 20)]));
+  const latency = 'io:::start { t[arg0] = timestamp; } io:::done /t[arg0]/ { @lat = quantize(timestamp - t[arg0]); t[arg0] = 0; }';
+  writeFileSync(
+    at('disk.yaml'),
+    `guest: {image: "disk.img,snapshot", debug-exit: 0xf4, limit: time=20}\nexpect:\n` +
+      `  - {kstat: 'virtio_blk:0:*:reads', value: {is: 1}}\n  - {d: "${latency}", aggregation: "@lat", percentile: 99, max: 2ms}\n`,
+  );
+  const { out, status } = await lucid('expect', at('disk.yaml'));
+  assert.match(out, /^met {5}kstat virtio_blk:0:\*:reads: 1\n +virtio_blk:0:disk0:reads 1\nmet {5}d @lat p99: at most 2000000\n/);
+  assert.is(status, 0);
 });
 
 test('bad options and files are told in one line, status 2', async () => {
