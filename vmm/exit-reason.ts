@@ -87,6 +87,11 @@ export const EXIT_REASON = {
   XSETBV: 55,
 } as const;
 
+/** Reasons whose exits have a guest physical address: of memory, of a device, of the APIC's page. */
+export const ADDRESS_REASONS: readonly number[] = [EXIT_REASON.APIC_ACCESS, EXIT_REASON.EPT_VIOLATION, EXIT_REASON.EPT_MISCONFIG];
+/** Of RDMSR and WRMSR. */
+export const MSR_REASONS: readonly number[] = [EXIT_REASON.MSR_READ, EXIT_REASON.MSR_WRITE];
+
 function names(byNumber: Record<number, string>): (string | undefined)[] {
   const list: (string | undefined)[] = [];
   for (const [number, name] of Object.entries(byNumber)) list[Number(number)] = name;

@@ -232,9 +232,8 @@ export class Machine {
     if (options.firmware !== undefined) {
       const highBytes = vm.ram.size - lowMemory;
       for (const [file, bytes] of firmwareFiles({ lowBytes: lowMemory, highBytes, acpi: acpiOf(options) })) config.addFile(file, bytes);
-    }
-    if (options.firmware !== undefined)
       config.addFile(BOOT_ORDER_FILE, bootOrder(options.diskOptions ?? (options.disks ?? []).map(() => ({})), options.bootFrom));
+    }
     if (options.video?.bios !== undefined) config.addFile(VIDEO_BIOS_FILE, options.video.bios);
     this.#attach('fwcfg', config);
     if (options.video !== undefined) this.#video = this.#attach('vga', addVideo(vm, options.video));

@@ -95,19 +95,8 @@ export class AtapiCdrom extends AtaDrive {
       case R.CMD_SET_FEATURES:
         this.setFeatures();
         break;
-      case R.CMD_CHECK_POWER_MODE:
-        this.registers[R.COUNT] = 0xff;
-        this.done();
-        break;
-      case R.CMD_STANDBY_IMMEDIATE:
-      case R.CMD_IDLE_IMMEDIATE:
-      case R.CMD_STANDBY:
-      case R.CMD_IDLE:
-      case R.CMD_SLEEP:
-        this.done();
-        break;
       default:
-        this.fail(R.ABRT);
+        if (!this.power(command)) this.fail(R.ABRT);
     }
   }
 

@@ -158,18 +158,8 @@ export class AtaDisk extends AtaDrive {
         this.begin(REQUEST.OTHER, 0, 0);
         this.busy(ATA_LATENCY.flush, FLUSHING);
         break;
-      case R.CMD_CHECK_POWER_MODE:
-        this.registers[R.COUNT] = 0xff; // active or idle
-        this.done();
-        break;
-      case R.CMD_STANDBY_IMMEDIATE:
-      case R.CMD_IDLE_IMMEDIATE:
-      case R.CMD_STANDBY:
-      case R.CMD_IDLE:
-      case R.CMD_SLEEP:
-        this.done();
-        break;
       default:
+        if (this.power(command)) break;
         // RECALIBRATE (1xh) and SEEK (7xh) of drives that had arms to move.
         if (command >> 4 === 1 || command >> 4 === SEEK >> 4) this.busy(ATA_LATENCY.other, FINISHED);
         else this.fail(R.ABRT);

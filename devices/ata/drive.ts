@@ -15,7 +15,26 @@ import { type Clock, type Deadline, type DeviceState, type DmaMemory, type Savea
 import { DiskError, type DiskImage, SECTOR } from '../disk/image.ts';
 import { type DiskIdentity, type DiskRequest, DiskRequests, restoredRequest, savedRequest, UNNAMED_DISK } from '../disk/requests.ts';
 import { savedFlag, savedInt, savedInts, savedParts } from '../saved.ts';
-import { ABRT, BSY, COMMAND, DEVICE, DRDY, DRQ, DSC, ERR, FEATURES, PASSED, UNC } from './registers.ts';
+import {
+  ABRT,
+  BSY,
+  CMD_CHECK_POWER_MODE,
+  CMD_IDLE,
+  CMD_IDLE_IMMEDIATE,
+  CMD_SLEEP,
+  CMD_STANDBY,
+  CMD_STANDBY_IMMEDIATE,
+  COMMAND,
+  COUNT,
+  DEVICE,
+  DRDY,
+  DRQ,
+  DSC,
+  ERR,
+  FEATURES,
+  PASSED,
+  UNC,
+} from './registers.ts';
 
 /** Nanoseconds of the VM's clock that a command takes: as a virtio disk of this board (see docs), and between two blocks of one command. */
 export const ATA_LATENCY = { read: 60_000, write: 20_000, flush: 100_000, other: 10_000, byte: 0.4 } as const;
@@ -176,6 +195,25 @@ export abstract class AtaDrive implements Saveable {
     if (this.status & (BSY | DRQ)) return;
     this.reset();
     if (interrupts) this.interrupt();
+  }
+
+  /** A command of power management (clause 8), of which a drive that is always active has little to do; false when it is another one. */
+  protected power(command: number): boolean {
+    switch (command) {
+      case CMD_CHECK_POWER_MODE:
+        this.registers[COUNT] = 0xff; // active or idle
+        break;
+      case CMD_STANDBY_IMMEDIATE:
+      case CMD_IDLE_IMMEDIATE:
+      case CMD_STANDBY:
+      case CMD_IDLE:
+      case CMD_SLEEP:
+        break;
+      default:
+        return false;
+    }
+    this.done();
+    return true;
   }
 
   /** A command that keeps the medium busy: it lasts until `done` or `fail`. */

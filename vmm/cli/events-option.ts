@@ -7,7 +7,7 @@ import process from 'node:process';
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_LOG_EXTENSION, type ExitLogFailure, type ExitLogRequest } from '../exit-log/messages.ts';
 import type { ExtensionMessage } from '../worker-messages.ts';
-import { UsageError } from './options.ts';
+import { commaWords, UsageError } from './options.ts';
 
 const FORMATS = ['binary', 'json'] as const;
 const CHAIN_MAX = EXIT_RECORD.CHAIN_MAX;
@@ -15,7 +15,7 @@ const JSON_NAME = /\.(json|jsonl|ndjson)$/i;
 
 /** `FILE[,format=binary|json][,stack[=N]]`; a name that ends in .json, .jsonl or .ndjson asks for JSON. A comma of the name is written twice. */
 export function parseEvents(text: string): ExitLogRequest {
-  const [path = '', ...words] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
+  const [path = '', ...words] = commaWords(text);
   if (path === '') throw new UsageError(`--events '${text}': which file? write FILE, FILE,format=json or FILE,stack`);
   let format: ExitLogRequest['format'] = JSON_NAME.test(path) ? 'json' : 'binary';
   let frames = 0;

@@ -6,7 +6,7 @@
 import { isIP } from 'node:net';
 import type { BackendOptions, HostForward, NicOptions } from '../../devices/net/options.ts';
 import { parseUserWords, USER_WORDS, type UserWord } from '../../devices/net/user/options.ts';
-import { UsageError } from './options.ts';
+import { commaWords, UsageError } from './options.ts';
 
 const LOOPBACK = '127.0.0.1';
 const USAGE = 'write user[,hostfwd=tcp:HOSTPORT:GUESTPORT], pcap:FILE, link:SOCKET or none';
@@ -41,7 +41,7 @@ interface Words {
 
 /** One `--nic`. A comma that belongs to a file's name is written twice. Throws UsageError. */
 export function parseNic(text: string): NicOptions {
-  const [what = '', ...parts] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
+  const [what = '', ...parts] = commaWords(text);
   const words: Words = { forwards: [], user: {} };
   for (const part of parts) takeWord(words, part, text);
   const { forwards, restrict, user, ...nic } = words;

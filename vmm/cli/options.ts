@@ -164,9 +164,14 @@ export function parseSeed(option: string, text: string): number {
 
 const DISK_WORDS = 'ro, snapshot, overlay=FILE, format=raw|qcow2, serial=S, queues=N, if=virtio|ide';
 
+/** The parts of a list with commas. A comma that belongs to a part, such as a file's name, is written twice. */
+export function commaWords(text: string): string[] {
+  return text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
+}
+
 /** `FILE[,ro][,snapshot][,overlay=F][,format=raw|qcow2][,serial=S][,queues=N]`: a disk. A comma that belongs to a file's name is written twice. */
 export function parseDisk(text: string): DiskOptions {
-  const [path = '', ...words] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
+  const [path = '', ...words] = commaWords(text);
   if (path === '') throw new UsageError(`--disk '${text}': which file? write FILE, FILE,ro or FILE,snapshot`);
   const wrong = (why: string): UsageError => new UsageError(`--disk ${text}: ${why}`);
   const disk: { -readonly [K in keyof DiskOptions]: DiskOptions[K] } = { path, readOnly: false, snapshot: false };

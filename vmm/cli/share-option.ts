@@ -4,7 +4,7 @@
  * @module
  */
 import type { ShareOptions } from '../shares.ts';
-import { UsageError } from './options.ts';
+import { commaWords, UsageError } from './options.ts';
 
 /** Of a tag: what fits the device, a shell and a mount table. */
 const TAG = /^[A-Za-z0-9_.-]{1,255}$/;
@@ -18,7 +18,7 @@ export function parseShares(texts: readonly string[]): ShareOptions[] {
 }
 
 function parseShare(text: string, index: number): ShareOptions {
-  const [path = '', ...words] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
+  const [path = '', ...words] = commaWords(text);
   if (path === '') throw new UsageError(`--share '${text}': which directory? write DIR, DIR,tag=NAME or DIR,rw`);
   let tag = index === 0 ? 'share' : `share${index}`;
   let writable = false;

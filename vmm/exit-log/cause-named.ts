@@ -4,7 +4,7 @@
  * @module
  */
 import { EXIT_REASON, EXIT_REASON_NAMES } from '../exit-reason.ts';
-import { causeName, causeNumber } from './cause.ts';
+import { causeName, causeNumber, OUT } from './cause.ts';
 
 /** Exits of a reason, or of one cause; neither: of any. */
 export interface NamedCause {
@@ -38,8 +38,6 @@ const LISTED: Readonly<Record<number, number>> = {
   [EXIT_REASON.DR_ACCESS]: 0x18,
   [EXIT_REASON.APIC_ACCESS]: 0x1_0000,
 };
-
-const OUT = 0x1_0000;
 
 /** `any`, `EPT_VIOLATION`, `msr-write`, `IO_INSTRUCTION out 0x3f8`. Throws CauseError. */
 export function causeNamed(text: string): NamedCause {

@@ -10,7 +10,8 @@ import { EXIT_REASON, describeQualification, exitReasonName } from '../exit-reas
 
 /** Room for the detail below the reason; the whole is an integer below 2^47. */
 const DETAIL = 2 ** 40;
-const OUT = 0x1_0000;
+/** Added to a port's number when the guest writes. */
+export const OUT = 0x1_0000;
 /** Bits of a qualification that say what was asked for: the register and the way, not the general register of a MOV. */
 const CR_BITS = 0x3f;
 const DR_BITS = 0x17;

@@ -55,12 +55,11 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
         keeper.end();
         const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
         const time = vm.clock.now();
-        if (failed) {
-          closeSync(fd);
-          return;
-        }
-        if (format === 'binary') write(closingRecord(records, time, instructions));
-        else write(Buffer.from(`${JSON.stringify({ end: { records, time, instructions } })}\n`));
+        const closing = (): Uint8Array =>
+          format === 'binary'
+            ? closingRecord(records, time, instructions)
+            : Buffer.from(`${JSON.stringify({ end: { records, time, instructions } })}\n`);
+        if (!failed) write(closing());
         closeSync(fd);
       };
     },

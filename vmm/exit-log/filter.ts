@@ -6,7 +6,7 @@
  * @module
  */
 import { EXIT_RECORD } from '../cpu/layout.ts';
-import { EXIT_REASON } from '../exit-reason.ts';
+import { ADDRESS_REASONS, EXIT_REASON, MSR_REASONS } from '../exit-reason.ts';
 
 /** A range of 64-bit numbers, both ends included. */
 export interface Range {
@@ -32,8 +32,6 @@ export interface ExitConditions {
 
 export type ExitFilter = (records: DataView, at: number) => boolean;
 
-const GPA_REASONS: readonly number[] = [EXIT_REASON.APIC_ACCESS, EXIT_REASON.EPT_VIOLATION, EXIT_REASON.EPT_MISCONFIG];
-const MSR_REASONS: readonly number[] = [EXIT_REASON.MSR_READ, EXIT_REASON.MSR_WRITE];
 const TWO32 = 0x1_0000_0000n;
 
 /** The filter of some conditions. */
@@ -50,7 +48,7 @@ export function exitFilter(conditions: ExitConditions): ExitFilter {
     });
   }
   if (msr !== undefined) all.push(ofReason(MSR_REASONS), within(EXIT_RECORD.SUBJECT, msr));
-  if (gpa !== undefined) all.push(ofReason(GPA_REASONS), within(EXIT_RECORD.SUBJECT, gpa));
+  if (gpa !== undefined) all.push(ofReason(ADDRESS_REASONS), within(EXIT_RECORD.SUBJECT, gpa));
   if (time !== undefined) all.push(within(EXIT_RECORD.TIME, time));
   if (rip !== undefined) all.push(within(EXIT_RECORD.RIP, rip));
   if (cr3 !== undefined) all.push(within(EXIT_RECORD.CR3, cr3));

@@ -4,7 +4,7 @@
  * @module
  */
 import { EXIT_RECORD } from '../cpu/layout.ts';
-import { EXIT_REASON, exitReasonName } from '../exit-reason.ts';
+import { ADDRESS_REASONS, EXIT_REASON, exitReasonName, MSR_REASONS } from '../exit-reason.ts';
 import { causeName, causeOf } from './cause.ts';
 import { callChain } from './describe.ts';
 
@@ -21,7 +21,6 @@ export const TALLY_KEYS = ['reason', 'cause', 'rip', 'port', 'gpa', 'msr', 'cr3'
 export type TallyKey = (typeof TALLY_KEYS)[number];
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
-const GPA_REASONS: readonly number[] = [EXIT_REASON.APIC_ACCESS, EXIT_REASON.EPT_VIOLATION, EXIT_REASON.EPT_MISCONFIG];
 
 interface Sum {
   count: number;
@@ -51,8 +50,8 @@ const KEYS: Readonly<Record<TallyKey, KeyOf>> = {
   rip: word(EXIT_RECORD.RIP),
   cr3: word(EXIT_RECORD.CR3),
   port: only([EXIT_REASON.IO_INSTRUCTION], (view, at) => view.getUint16(at + EXIT_RECORD.QUALIFICATION + 2, true)),
-  msr: only([EXIT_REASON.MSR_READ, EXIT_REASON.MSR_WRITE], (view, at) => view.getUint32(at + EXIT_RECORD.SUBJECT, true)),
-  gpa: only(GPA_REASONS, word(EXIT_RECORD.SUBJECT)),
+  msr: only(MSR_REASONS, (view, at) => view.getUint32(at + EXIT_RECORD.SUBJECT, true)),
+  gpa: only(ADDRESS_REASONS, word(EXIT_RECORD.SUBJECT)),
   vector: (view, at) => {
     if (view.getUint8(at + EXIT_RECORD.REASON) === EXIT_REASON.EXCEPTION_NMI) return view.getUint8(at + EXIT_RECORD.SUBJECT);
     return view.getUint8(at + EXIT_RECORD.VECTOR) || undefined;

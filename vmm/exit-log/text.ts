@@ -7,9 +7,7 @@
  * @module
  */
 import { EXIT_RECORD } from '../cpu/layout.ts';
-import { EXIT_REASON, exitReasonName } from '../exit-reason.ts';
-
-const HAS_ADDRESS: readonly number[] = [EXIT_REASON.APIC_ACCESS, EXIT_REASON.EPT_VIOLATION, EXIT_REASON.EPT_MISCONFIG];
+import { ADDRESS_REASONS, EXIT_REASON, exitReasonName } from '../exit-reason.ts';
 
 const digits = (value: bigint | number, width: number): string => `0x${value.toString(16).padStart(width, '0')}`;
 
@@ -26,7 +24,7 @@ export function perfLines(name: string, view: DataView, at: number): string {
   const exception = reason === EXIT_REASON.EXCEPTION_NMI;
   const information = exception ? subject & 0xffff_ffffn : 0n;
   const errorCode = exception ? subject >> 32n : 0n;
-  const info2 = HAS_ADDRESS.includes(reason) ? subject : 0n;
+  const info2 = ADDRESS_REASONS.includes(reason) ? subject : 0n;
   const rip = word(EXIT_RECORD.RIP);
   const after = word(EXIT_RECORD.TIME) + BigInt(view.getUint32(at + EXIT_RECORD.COST, true));
   const task = `${name.replaceAll(/\s/g, '_').padStart(16)}     0 [${String(vcpu).padStart(3, '0')}]`;
