@@ -39,7 +39,7 @@ import { Port92 } from '../devices/port92.ts';
 import { Post } from '../devices/post.ts';
 import { ResetControl } from '../devices/reset.ts';
 import { Rtc } from '../devices/rtc.ts';
-import { Serial } from '../devices/serial.ts';
+import { COM1_PORT, Serial } from '../devices/serial.ts';
 import { VirtioConsole, type WindowSize } from '../devices/virtio/console.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
 import type { Vga } from '../devices/vga.ts';
@@ -324,6 +324,8 @@ export class Machine {
   boot(): { readonly ok: true } | Extract<BootResult, { ok: false }> {
     const { vm } = this;
     const { firmware, load } = this.#options;
+    // Eight bits, no parity, one stop bit: what a PC's power-on test leaves. SeaBIOS does not, and few small kernels program the line.
+    this.serial.portWrite(COM1_PORT + 3, 1, 0x03);
     if (firmware !== undefined) {
       const { gpa, bytes } = lowAlias(firmware);
       vm.ram.write(gpa, bytes);

@@ -22,6 +22,14 @@ test('the debug-exit port ends the run with the value', () => {
   assert.equal(machine.run({ insns: 100_000_000 }), { kind: 'debug-exit', value: 3 });
 });
 
+test('COM1 sends whole bytes to guests that do not program its line, after a reset too', () => {
+  // out 3f8h, 'h'; inc dword [200000h]; cmp dword [200000h], 2; je +7; reset by CF9h; hlt; power off
+  const code = [0xff, 0x05, 0, 0, 0x20, 0, 0x83, 0x3d, 0, 0, 0x20, 0, 2, 0x74, 8, ...out(0xcf9, 6), HLT, ...POWER_OFF, HLT];
+  const { machine, console } = machineWith(multiboot([...out(0x3f8, 0x68), ...code]));
+  assert.equal(machine.run({ insns: 100_000_000 }), { kind: 'power-off' });
+  assert.is(console(), 'hh');
+});
+
 test('a triple fault is a death with registers, disassembly and last exits', async () => {
   // ud2 without an IDT
   const { machine } = machineWith(multiboot([...out(0x80, 1), 0x0f, 0x0b]));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import './node-version.ts';
 import './compile-cache.ts';
 import process from 'node:process';
 

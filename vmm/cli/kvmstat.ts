@@ -4,6 +4,7 @@
  *
  * @module
  */
+import './node-version.ts';
 import './compile-cache.ts';
 
 const [{ runStat }, { kvmstat }] = await Promise.all([import('./stat-main.ts'), import('./kvmstat-command.ts')]);

@@ -2,11 +2,12 @@
 /**
  * `lucid`: where the command starts. Sets up the cache of compiled modules, then `main.ts` does the rest.
  *
- * Nothing but that cache and built-in modules may be imported statically here: it holds what is loaded after it is enabled, and it halves the
- * time to the first guest instruction.
+ * Nothing but that cache, the check of Node.js and built-in modules may be imported statically here: the cache holds what is loaded after it is
+ * enabled, and it halves the time to the first guest instruction.
  *
  * @module
  */
+import './node-version.ts';
 import './compile-cache.ts';
 import process from 'node:process';
 import v8 from 'node:v8';
