@@ -1,5 +1,5 @@
 /**
- * `npm run prepack` (and `npm pack`): fills `dist` with what the package holds.
+ * What `npm pack` and a dependency by git URL run (`prepare.mjs`): fills `dist` with what the package holds.
  *
  * Node does not strip types under node_modules, so the package has JavaScript and declarations, made by tsc, in the layout of the sources:
  * `new URL('../../build/core.wasm', import.meta.url)` finds the same file in both. Guests that are committed as images go along.
@@ -12,7 +12,7 @@ import { MODULES, root } from './core-inputs.mjs';
 
 const dist = join(root, 'dist');
 
-/** Committed images, and D scripts, that the commands load. */
+/** Committed images, and D scripts, that the commands load. Examples are in the package as they are. */
 const IMAGE = /\.(elf|bin|img|d)$/;
 
 function fail(text: string): never {
@@ -45,7 +45,7 @@ function copyImages(): void {
   const images = join(root, 'images');
   if (!existsSync(images)) return;
   for (const name of readdirSync(images, { recursive: true }).map(String)) {
-    if (!IMAGE.test(name)) continue;
+    if (!IMAGE.test(name) || dirname(name) === 'examples') continue;
     mkdirSync(dirname(join(dist, 'images', name)), { recursive: true });
     cpSync(join(images, name), join(dist, 'images', name));
   }
