@@ -8,8 +8,10 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Argv, CommandModule } from 'yargs';
 import type { TraceArguments } from './dlite-options.ts';
+import { type GuestArguments, guestOptions } from './guest-options.ts';
+import { settingsOf } from './guest-settings.ts';
 import { UsageError } from './options.ts';
-import { type GuestArguments, guestOptions, runGuest, settingsOf } from './run.ts';
+import { runGuest } from './run.ts';
 
 interface DemoArguments extends GuestArguments {
   builtin: boolean;

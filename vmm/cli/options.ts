@@ -209,3 +209,8 @@ export function parseCpus(text: string): number {
   if (!(cpus >= 1 && cpus <= VCPUS_MAX)) throw new UsageError(`--cpus ${text}: not a number from 1 to ${VCPUS_MAX}`);
   return cpus;
 }
+
+/** A text of the user's in a message: what is not ASCII as '?'. */
+export function printable(text: string): string {
+  return text.replaceAll(/[^ -~]/g, '?');
+}

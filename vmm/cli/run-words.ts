@@ -5,8 +5,9 @@
  */
 import yargs from 'yargs';
 import type { RunOptions } from '../worker-messages.ts';
+import { type RunArguments, runOptionsOf } from './guest-files.ts';
 import { checkSwitches, explainArguments, UsageError } from './options.ts';
-import { type RunArguments, runCommand, runOptionsOf } from './run.ts';
+import { runCommand } from './run.ts';
 
 /** Throws UsageError. */
 export async function runOptionsFrom(words: readonly string[]): Promise<RunOptions> {
