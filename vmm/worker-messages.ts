@@ -19,6 +19,7 @@ import type { ExitCosts } from './exit-cost.ts';
 import type { Intercepts } from './intercepts.ts';
 import type { KeyCodes } from './keyboard-input.ts';
 import type { KstatPublication } from './kstat.ts';
+import type { ListenAddress } from './metrics/listen-address.ts';
 import type { Outcome, VmReport } from './report.ts';
 
 /** One run, as plain data. */
@@ -63,6 +64,8 @@ export interface RunOptions {
   readonly idle: 'skip' | 'pace';
   /** Where every VM exit is written. */
   readonly events?: ExitLogRequest;
+  /** Where the main thread serves metrics. */
+  readonly metrics?: ListenAddress;
   /** Input may come from the main thread. */
   readonly attached: boolean;
 }

@@ -19,6 +19,7 @@ export interface GuestArguments {
   intercept?: string;
   'debug-exit'?: string;
   events?: string;
+  metrics?: string;
   limit?: string;
   clock: string;
   idle?: string;
@@ -85,6 +86,11 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       type: 'string',
       requiresArg: true,
       describe: 'write every VM exit to FILE[,format=binary|json][,stack]; lucid events reads it',
+    })
+    .option('metrics', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'serve the counters to Prometheus at PORT of 127.0.0.1, or HOST:PORT; 0 is any free port',
     })
     .option('limit', { type: 'string', requiresArg: true, describe: 'end after insns=N, time=S of the guest, wall=S of the host' })
     .option('clock', {
@@ -169,6 +175,6 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       'Its devices:',
     )
     .group(['limit', 'clock', 'idle', 'engine'], 'The run:')
-    .group(['events', 'exits', 'json'], 'What is told of it:')
+    .group(['events', 'metrics', 'exits', 'json'], 'What is told of it:')
     .check(checkArguments, true) as Argv<T & GuestArguments>;
 }

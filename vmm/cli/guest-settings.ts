@@ -11,6 +11,7 @@ import { IDE_DRIVES_MAX } from '../drive-limits.ts';
 import type { RunOptions } from '../worker-messages.ts';
 import { consoleOf, terminalOf } from './console-option.ts';
 import { parseEvents } from './events-option.ts';
+import { parseMetrics } from './metrics-option.ts';
 import { BOARD_DEFAULTS, type GuestArguments } from './guest-options.ts';
 import { parseNic } from './nic-options.ts';
 import { parseCdrom, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, printable, UsageError } from './options.ts';
@@ -66,6 +67,7 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     nics,
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     events: args.events === undefined ? undefined : parseEvents(args.events),
+    metrics: args.metrics === undefined ? undefined : parseMetrics(args.metrics),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),
     seed,
     limits: args.limit === undefined ? {} : parseLimits(args.limit),

@@ -12,10 +12,11 @@ import type { KeyCodes } from '../keyboard-input.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
 import { type ExtensionMessage, type RunOptions, SIGNAL, type Started, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
 import { codesOf } from './key-codes.ts';
+import { MetricsService } from './metrics-service.ts';
 import { NicService } from './nic-service.ts';
 import { eventsMessages, eventsReceived } from './events-option.ts';
 import { UsageError } from './options.ts';
-import { PowerService } from './power-service.ts';
+import { PowerService, type VmState } from './power-service.ts';
 import { PublishedVm } from './published-vm.ts';
 import { SaveService } from './save-service.ts';
 import { answerOf, KEYBOARD_SERVICE, keyboardService, SCREEN_SERVICE, type ScreenAnswer, ScreenSession } from './screen-session.ts';
@@ -135,6 +136,10 @@ export async function runSession({ run, output, trace, started, extensions = [],
     Atomics.store(signal, SIGNAL.INPUT, 1);
     Atomics.notify(signal, SIGNAL.INPUT);
   };
+  let stopped = false;
+  const saving = new SaveService();
+  const state = (): VmState => (saving.busy ? 'saving' : tracing.host.pause === undefined ? 'running' : 'paused');
+  const metrics = await MetricsService.open(run.metrics, state);
   const nics = await NicService.open(run.nics ?? [], run.seed ?? 0, () => wake(SIGNAL.INPUT));
   const data: WorkerData = {
     options: run,
@@ -161,11 +166,9 @@ export async function runSession({ run, output, trace, started, extensions = [],
     wake(SIGNAL.INPUT);
   };
   tracing.connect(tell);
-  const saving = new SaveService();
   saving.connect(tell);
-  let stopped = false;
   const power = new PowerService({
-    state: () => (saving.busy ? 'saving' : tracing.host.pause === undefined ? 'running' : 'paused'),
+    state,
     off: () => {
       stopped = true;
       quit();
@@ -205,6 +208,7 @@ export async function runSession({ run, output, trace, started, extensions = [],
     if (message.kind === 'started') {
       tracing.started(message.memory);
       started?.(message);
+      metrics?.started(run.name, message);
       published.open(message, tracing, saving, power, {
         [KEYBOARD_SERVICE]: keyboardService(type),
         ...(screen === undefined ? undefined : { [SCREEN_SERVICE]: screen.serve }),
@@ -225,6 +229,7 @@ export async function runSession({ run, output, trace, started, extensions = [],
   try {
     const ended = await Promise.race([follow(worker, pump, quit), stuck]);
     tracing.ended();
+    metrics?.ended();
     await Promise.race([Promise.all([trace?.finish(), published.finish()]), stuck]);
     const cpu = process.cpuUsage();
     const cpuSeconds = (cpu.user + cpu.system) / 1e6;
@@ -241,6 +246,7 @@ export async function runSession({ run, output, trace, started, extensions = [],
   } finally {
     release();
     tracing.ended();
+    metrics?.close();
     nics.close();
     published.close();
     output.off('error', quit);

@@ -52,6 +52,8 @@ class LastWords extends Writable {
 export async function quietRun(words: readonly string[]): Promise<RunOptions> {
   const refused = words.find((word) => /^--(?:no-)?(events|json|exits)(=|$)/.test(word));
   if (refused !== undefined) throw new UsageError(`${refused}: not here; the exits are kept and reported without it`);
+  if (words.some((word) => /^--metrics(=|$)/.test(word)))
+    throw new UsageError('--metrics: not here; its statistics are in the report, and while it runs kstat shows them');
   const serial = words.some((word) => /^--(serial|console|vga)(=|$)/.test(word)) ? [] : ['--serial=null'];
   const options = await runOptionsFrom([...words, ...serial]);
   return { ...options, attached: false, serial: options.serial === 'stdio' ? 'null' : options.serial };
