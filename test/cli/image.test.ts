@@ -30,7 +30,7 @@ async function image(...args: string[]): Promise<{ status: number; out: string; 
   stdout.write = into('out');
   stderr.write = into('err');
   try {
-    return { status: await main(['image', ...args], false), ...said };
+    return { status: await main(['image', ...args]), ...said };
   } finally {
     stdout.write = writes[0];
     stderr.write = writes[1];

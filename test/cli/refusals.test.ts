@@ -32,7 +32,7 @@ async function said(args: readonly string[]): Promise<{ status: number; line: st
     return true;
   }) as typeof process.stderr.write;
   try {
-    return { status: await main(args, false), line };
+    return { status: await main(args), line };
   } finally {
     process.stderr.write = write;
   }

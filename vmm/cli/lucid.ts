@@ -22,8 +22,11 @@ process.stdout.on('error', (error) => {
 process.stderr.on('error', () => {});
 
 v8.setFlagsFromString('--max-semi-space-size=1');
+const args = process.argv.slice(2);
+const { prepareThread, startsGuest } = await import('./vm-thread.ts');
+if (startsGuest(args)) prepareThread();
 const { main } = await import('./main.ts');
-let status = await main(process.argv.slice(2));
+let status = await main(args);
 // Standard input may still be open; what was written goes out first.
 process.stdout.write('', (error?: NodeJS.ErrnoException | null) => {
   const trouble = unwritten ?? error;

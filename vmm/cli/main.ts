@@ -11,8 +11,10 @@ import process from 'node:process';
 import { loadCommands } from './commands.ts';
 import { CommandLineError, takeTraceArguments } from './dlite-options.ts';
 import { checkSwitches, explainArguments, SWITCHES, UsageError } from './options.ts';
-import { abandon, type Interrupted, prepare } from './session.ts';
+import type { Interrupted } from './session.ts';
 import { exitStatus, outcomeText } from './summary.ts';
+import { abandonThread } from './vm-thread.ts';
+import { parserOf } from './yargs.ts';
 
 const EPILOGUE =
   'Exit status: 0 powered off, (v << 1) | 1 after v was written to the debug-exit port, 2 bad option or file, 4 limit reached, ' +
@@ -30,15 +32,8 @@ function version(): string {
   return 'unknown';
 }
 
-/** A VM will be started: its thread and the CPU core get ready while yargs loads. */
-function startsGuest(args: readonly string[]): boolean {
-  const asks = args.some((arg) => arg === '--help' || arg === '-h' || arg === '--version');
-  return !asks && ((args[0] === 'run' && args.length > 1) || args[0] === 'demo');
-}
-
-/** Runs one command line; the exit status. `early`: what a guest needs gets ready while the command line is read. */
-export async function main(args: readonly string[], early = true): Promise<number> {
-  if (early && startsGuest(args)) prepare();
+/** Runs one command line; the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
   let status = 0;
   const done = (code: number): void => {
     status = code;
@@ -47,13 +42,13 @@ export async function main(args: readonly string[], early = true): Promise<numbe
   try {
     if (args[0] === 'run' || args[0] === 'demo') taken = takeTraceArguments(args, SWITCHES);
   } catch (error) {
-    await abandon();
+    await abandonThread();
     if (error instanceof CommandLineError) return explain(new UsageError(`${error.message}; see lucid ${args[0]} --help`));
     throw error;
   }
   const { rest, trace } = taken;
-  const [{ default: yargs }, commands] = await Promise.all([import('yargs'), loadCommands(args[0], { done, trace })]);
-  const parser = yargs([...rest])
+  const [bare, commands] = await Promise.all([parserOf(rest), loadCommands(args[0], { done, trace })]);
+  const parser = bare
     .scriptName('lucid')
     .usage('$0 <command> [options]\n\nA virtual machine you can see through: runs unmodified x86-64 guests and counts every VM exit.')
     .command(commands)
@@ -79,7 +74,7 @@ export async function main(args: readonly string[], early = true): Promise<numbe
   } catch (error) {
     return explain(error as Error);
   } finally {
-    await abandon();
+    await abandonThread();
   }
   return status;
 }

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import yargs from 'yargs';
 import type { RunOptions } from '../worker-messages.ts';
 import { type RunArguments, runOptionsOf } from './guest-files.ts';
 import { checkSwitches, explainArguments, UsageError } from './options.ts';
 import { runCommand } from './run.ts';
+import { parserOf } from './yargs.ts';
 
 /** Throws UsageError. */
 export async function runOptionsFrom(words: readonly string[]): Promise<RunOptions> {
@@ -20,7 +20,8 @@ export async function runOptionsFrom(words: readonly string[]): Promise<RunOptio
     options = await runOptionsOf(args);
   };
   const all = ['run', ...words];
-  await yargs(all)
+  const parser = await parserOf(all);
+  await parser
     .command({ ...command, handler })
     .strict()
     .version(false)

@@ -4,7 +4,7 @@
  * @module
  */
 import process from 'node:process';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, type Worker } from 'node:worker_threads';
 import { createRing, RingReader } from '../console-ring.ts';
 import { compileCore } from '../cpu/core.ts';
 import type { VmTraceHost } from '../../probes/session/vm-host.ts';
@@ -22,6 +22,7 @@ import { SaveService } from './save-service.ts';
 import { answerOf, KEYBOARD_SERVICE, keyboardService, SCREEN_SERVICE, type ScreenAnswer, ScreenSession } from './screen-session.ts';
 import { Terminal } from './terminal.ts';
 import { strokesOf } from './terminal-keys.ts';
+import { takeThread } from './vm-thread.ts';
 import { VmTracing } from './vm-tracing.ts';
 
 /** What a run came to. */
@@ -63,30 +64,6 @@ export interface InlineTrace {
   start(host: VmTraceHost, console: ConsoleState): Promise<void>;
   /** The VM has run for the last time: resolves when all output is written. */
   finish(): Promise<void>;
-}
-
-let prepared: Worker | undefined;
-
-/** Starts the VM's thread and the core's compilation while the command line is still being read. */
-export function prepare(): void {
-  compileCore().catch(() => {
-    // `runSession` waits for the same promise and reports.
-  });
-  prepared = startThread();
-}
-
-/** Ends what `prepare` started, if no session took it. */
-export async function abandon(): Promise<void> {
-  const worker = prepared;
-  prepared = undefined;
-  await worker?.terminate();
-}
-
-function startThread(): Worker {
-  const worker = new Worker(new URL('../worker.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 2 } });
-  // Until a session runs it, it must not keep the process alive.
-  worker.unref();
-  return worker;
 }
 
 /** The run was interrupted and did not end of itself: there is nothing to report. */
@@ -153,9 +130,7 @@ export async function runSession({ run, output, trace, started, extensions = [],
     nicRings: nics.rings,
     startedAt: performance.timeOrigin,
   };
-  const worker = prepared ?? startThread();
-  prepared = undefined;
-  worker.ref();
+  const worker = takeThread();
   worker.postMessage(data, [port2]);
   const tell = (message: ExtensionMessage): void => {
     port1.postMessage(message);
