@@ -51,10 +51,11 @@ function copyImages(): void {
   }
 }
 
-/** What is published for other programs to read. */
-function copySchemas(): void {
-  const path = 'vmm/cli/expect/expect.schema.json';
-  cpSync(join(root, path), join(dist, path));
+/** What is published for other programs to read, and tables that the commands load. */
+function copyJson(): void {
+  const tables = 'vmm/exit-cost/tables';
+  for (const path of ['vmm/cli/expect/expect.schema.json', 'vmm/exit-cost/exit-cost.schema.json', tables])
+    cpSync(join(root, path), join(dist, path), { recursive: true });
 }
 
 interface Manifest {
@@ -85,7 +86,7 @@ rewriteAll();
 mkdirSync(join(dist, 'build'), { recursive: true });
 for (const { name, wasm } of MODULES) copyFileSync(wasm, join(dist, `build/${name}.wasm`));
 copyImages();
-copySchemas();
+copyJson();
 const manifest: Manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 // The version is read from `../../package.json`, in the sources and here.
 const { name, version } = manifest;

@@ -19,10 +19,11 @@ import { checkArguments, UsageError } from './options.ts';
 
 interface ExitsArguments extends ChoiceArguments {
   file?: string;
-  by: TallyKey;
+  by?: TallyKey;
   top: string;
   symbols?: string;
   folded: boolean;
+  cost?: string;
   json: boolean;
   '--'?: string[];
 }
@@ -69,7 +70,8 @@ function show(log: ExitLogReader, path: string, filter: ExitFilter, args: ExitsA
   const top = parseTop(args.top);
   const symbols = args.symbols === undefined ? undefined : parseSymbols(args.symbols);
   const name = (address: bigint): string => symbols?.name(address) ?? `0x${address.toString(16)}`;
-  const counter = args.folded ? new Folded(name) : new Tally(args.by, name);
+  const by = args.by ?? 'reason';
+  const counter = args.folded ? new Folded(name) : new Tally(by, name);
   const end = log.read((view, at, chain) => {
     if (filter(view, at)) counter.add(view, at, chain);
     return true;
@@ -78,21 +80,40 @@ function show(log: ExitLogReader, path: string, filter: ExitFilter, args: ExitsA
   else {
     const rows = counter.rows();
     const { records, complete } = end;
-    if (args.json) process.stdout.write(`${JSON.stringify({ ...log.about, records, complete, by: args.by, rows: rows.slice(0, top) })}\n`);
-    else process.stdout.write(causeTable(args.by, rows, top));
+    if (args.json) process.stdout.write(`${JSON.stringify({ ...log.about, records, complete, by, rows: rows.slice(0, top) })}\n`);
+    else process.stdout.write(causeTable(by, rows, top));
   }
   if (!end.complete) process.stderr.write(lossText(path, end));
 }
 
+/** Options that choose exits. */
+const CHOICES = ['reason', 'vcpu', 'time', 'rip', 'cr3', 'port', 'msr', 'gpa'] as const;
+
+/** `--cost`. */
+async function reportCosts(path: string | undefined, args: ExitsArguments, filter: ExitFilter): Promise<void> {
+  if (args.folded) throw new UsageError('--folded: counts exits; not with --cost');
+  const symbols = args.symbols === undefined ? undefined : parseSymbols(args.symbols);
+  const { showCosts } = await import('./exits-cost.ts');
+  showCosts(path, {
+    names: args.cost ?? '',
+    ...(args.by && { by: args.by }),
+    filter,
+    chosen: CHOICES.some((choice) => args[choice] !== undefined),
+    top: parseTop(args.top),
+    json: args.json,
+    name: (address) => symbols?.name(address) ?? `0x${address.toString(16)}`,
+  });
+}
+
 /** Runs `lucid run` with what was given, keeps its exits, and hands the log on; the status of the run. */
-async function runLogged(run: readonly string[], stack: boolean, use: (path: string) => void): Promise<number> {
+async function runLogged(run: readonly string[], stack: boolean, use: (path: string) => Promise<void>): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'lucid-exits-'));
   try {
     const path = join(folder, 'log');
     const { main } = await import('./main.ts');
     const status = await main(['run', ...run, '--no-exits', '--events', `${path.replaceAll(',', ',,')}${stack ? ',stack' : ''}`]);
     // A run that did not start has said why.
-    if (status !== 2) use(path);
+    if (status !== 2) await use(path);
     return status;
   } finally {
     rmSync(folder, { recursive: true });
@@ -108,7 +129,7 @@ export function exitsCommand(done: (status: number) => void): CommandModule<obje
         yargs
           .parserConfiguration({ 'populate--': true })
           .positional('file', { type: 'string', describe: 'a log of lucid run --events; or give the options of lucid run after --' })
-          .option('by', { choices: TALLY_KEYS, default: 'reason' as const, requiresArg: true, describe: 'what to count by' })
+          .option('by', { choices: TALLY_KEYS, requiresArg: true, describe: 'what to count by (the default is reason)' })
           .option('top', { type: 'string', default: '20', requiresArg: true, describe: 'lines to show' })
           .option('symbols', {
             type: 'string',
@@ -120,17 +141,30 @@ export function exitsCommand(done: (status: number) => void): CommandModule<obje
             default: false,
             describe: 'print call chains folded, for flame graphs (needs --events FILE,stack)',
           })
+          .option('cost', {
+            type: 'string',
+            describe: 'what they would cost on real processors: NAME or FILE, several with commas; without one, which there are',
+          })
           .option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
       )
         .example('$0 exits boot.ev --by rip --top 5', 'the instructions with the most exits')
         .example('$0 exits boot.ev --reason io-instruction --by port', 'which ports')
         .example('$0 exits --by call-chain --symbols kernel.elf -- --kernel kernel.elf', 'run a kernel, count its call chains by name')
+        .example('$0 exits boot.ev --cost sapphire-rapids,zen5', 'what its exits would cost on these processors')
         .example('$0 exits boot.ev --folded --symbols vmlinux > boot.folded', 'for flamegraph.pl')
         .check(({ file, '--': _rest, ...parsed }) => checkArguments(parsed), true) as Argv<ExitsArguments>,
     handler: async (args) => {
       const filter = choiceOf(args);
       const run = args['--'] ?? [];
-      const report = (path: string): void => {
+      if (args.cost === '' && args.file === undefined && run.length === 0) {
+        await reportCosts(undefined, args, filter);
+        return;
+      }
+      const report = async (path: string): Promise<void> => {
+        if (args.cost !== undefined) {
+          await reportCosts(path, args, filter);
+          return;
+        }
         const log = openLog(path);
         try {
           show(log, path, filter, args);
@@ -140,7 +174,7 @@ export function exitsCommand(done: (status: number) => void): CommandModule<obje
       };
       if ((args.file === undefined) === (run.length === 0))
         throw new UsageError('give a log of lucid run --events, or -- and the options of lucid run; see lucid exits --help');
-      if (args.file !== undefined) report(args.file);
+      if (args.file !== undefined) await report(args.file);
       else done(await runLogged(run.map(String), args.folded || args.by === 'call-chain', report));
     },
   };

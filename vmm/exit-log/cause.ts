@@ -58,10 +58,15 @@ export function causeNumber(reason: number, of: number): number {
   return reason * DETAIL + of;
 }
 
+/** What `causeNumber` put together. */
+export function causeParts(cause: number): { readonly reason: number; readonly of: number } {
+  return { reason: Math.floor(cause / DETAIL), of: cause % DETAIL };
+}
+
 /** `IO_INSTRUCTION out 0x3f8`. */
 export function causeName(cause: number): string {
-  const reason = Math.floor(cause / DETAIL);
-  const what = nameOf(reason, cause % DETAIL);
+  const { reason, of } = causeParts(cause);
+  const what = nameOf(reason, of);
   return what === '' ? exitReasonName(reason) : `${exitReasonName(reason)} ${what}`;
 }
 

@@ -62,24 +62,30 @@ const KEYS: Readonly<Record<TallyKey, KeyOf>> = {
 /** More keys than this are counted together: memory stays bounded whatever the log holds. */
 const KEYS_MAX = 1_000_000;
 
+function recordedCost(view: DataView, at: number): number {
+  return view.getUint32(at + EXIT_RECORD.COST, true);
+}
+
 export class Tally {
   readonly key: TallyKey;
   readonly #keyOf: KeyOf;
   readonly #address: (address: bigint) => string;
+  readonly #cost: (view: DataView, at: number) => number;
   readonly #sums = new Map<number | bigint | string, Sum>();
   #rest: Sum | undefined;
 
-  /** `address` names the places where guests' code is. */
-  constructor(key: TallyKey, address: (address: bigint) => string = hex) {
+  /** `address` names the places where guests' code is; `cost` is what an exit took, ns: as it was recorded, unless told otherwise. */
+  constructor(key: TallyKey, address: (address: bigint) => string = hex, cost: (view: DataView, at: number) => number = recordedCost) {
     this.key = key;
     this.#address = address;
     this.#keyOf = KEYS[key];
+    this.#cost = cost;
   }
 
   add(view: DataView, at: number, chain: number): void {
     const key = this.#keyOf(view, at, chain);
     if (key === undefined) return;
-    const cost = view.getUint32(at + EXIT_RECORD.COST, true);
+    const cost = this.#cost(view, at);
     const sum = this.#sums.get(key) ?? this.#new(key);
     sum.count++;
     sum.timeNs += cost;
