@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { writeSync } from 'node:fs';
 import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
 import { eventAt } from '../exit-log/describe.ts';
@@ -11,9 +10,10 @@ import type { ExitFilter } from '../exit-log/filter.ts';
 import type { ExitLogEnd, ExitLogReader } from '../exit-log/reader.ts';
 import { Tally } from '../exit-log/tally.ts';
 import { perfLines } from '../exit-log/text.ts';
-import { type ChoiceArguments, choiceOf, choiceOptions, lossText, openLog } from './exit-log-options.ts';
+import { type ChoiceArguments, choiceOf, choiceOptions, endBySignals, lossText, openLog } from './exit-log-options.ts';
 import { exitTable } from './kvmstat-exits.ts';
 import { checkArguments, UsageError } from './options.ts';
+import { written } from './standard-output.ts';
 
 interface EventsArguments extends ChoiceArguments {
   file: string;
@@ -29,13 +29,7 @@ function printAll(log: ExitLogReader, filter: ExitFilter, line: (view: DataView,
   const out = (): boolean => {
     const bytes = Buffer.from(text);
     text = '';
-    try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(process.stdout.fd, bytes, at);
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EPIPE') return false;
-      throw error;
-    }
+    return written(bytes);
   };
   const end = log.read((view, at, chain) => {
     if (filter(view, at)) text += line(view, at, chain);
@@ -75,7 +69,9 @@ export function eventsCommand(): CommandModule<object, EventsArguments> {
     command: 'events <file>',
     describe: 'read the VM exits that a run wrote (lucid run --events)',
     builder: (yargs) =>
-      choiceOptions(yargs.positional('file', { type: 'string', demandOption: true, describe: 'a log in the binary format' }))
+      choiceOptions(
+        yargs.positional('file', { type: 'string', demandOption: true, describe: 'the log, of either format; - for standard input' }),
+      )
         .option('print', {
           choices: ['report', 'json', 'perf'] as const,
           requiresArg: true,
@@ -92,7 +88,8 @@ export function eventsCommand(): CommandModule<object, EventsArguments> {
       const filter = choiceOf(args);
       if (args.json && args.print !== undefined && args.print !== 'report')
         throw new UsageError(`--print ${args.print}: prints each exit; --json belongs to the report`);
-      const log = openLog(args.file);
+      endBySignals();
+      const log = openLog(args.file, { stream: true });
       try {
         const end =
           args.print === 'json'

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import process from 'node:process';
 import type { Argv } from 'yargs';
 import { type ExitConditions, type ExitFilter, exitFilter, type Range } from '../exit-log/filter.ts';
 import { type ExitLogEnd, ExitLogReader } from '../exit-log/reader.ts';
 import { ExitLogError } from '../exit-log/record.ts';
+import { type SourceOptions, STANDARD_INPUT } from '../exit-log/source.ts';
 import { EXIT_REASON_NAMES } from '../exit-reason.ts';
 import { loadSymbols, type SymbolTable, SymbolsError } from '../symbols.ts';
 import { systemErrorText } from '../system-error.ts';
@@ -94,19 +96,33 @@ export function choiceOf(args: ChoiceArguments): ExitFilter {
   return exitFilter(conditionsOf(args));
 }
 
+const shown = (path: string): string => (path === STANDARD_INPUT ? 'standard input' : path);
+
+/** A log is read in one go, so signals end the process by themselves, as nobody would hear of them. */
+export function endBySignals(): void {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(name);
+}
+
 /** Throws UsageError. */
-export function openLog(path: string): ExitLogReader {
+export function openLog(path: string, options: SourceOptions = {}): ExitLogReader {
   try {
-    return new ExitLogReader(path);
+    return new ExitLogReader(path, options);
   } catch (error) {
-    throw new UsageError(`${path}: ${error instanceof ExitLogError ? error.message : systemErrorText(error)}`);
+    throw new UsageError(`${shown(path)}: ${error instanceof ExitLogError ? error.message : systemErrorText(error)}`);
   }
 }
 
-/** What is missing at the end of a log that was cut off. */
-export function lossText(path: string, { records, looseBytes }: ExitLogEnd): string {
-  const loose = looseBytes === 0 ? '' : `, and ${looseBytes} bytes of one more`;
-  return `lucid: ${path}: was cut off (its run was killed, or the file was cut): ${records} whole records${loose}; what came after is lost\n`;
+/** What is missing from a log that is not complete. */
+export function lossText(path: string, { records, looseBytes, damaged, told }: ExitLogEnd): string {
+  const parts: string[] = [];
+  if (told === undefined) {
+    const loose = looseBytes === 0 ? '' : `, and ${looseBytes} bytes of one more`;
+    parts.push(
+      `has no end (its run goes on, was killed, or the file was cut): ${records} whole records${loose}; what came after is not there`,
+    );
+  } else if (told !== records) parts.push(`${records} whole records; there were ${told} when it was written`);
+  if (damaged > 0) parts.push(`${damaged} damaged ${damaged === 1 ? 'record was' : 'records were'} passed over`);
+  return `lucid: ${shown(path)}: ${parts.join('; ')}\n`;
 }
 
 /** `FILE`, `FILE,+0x1000000`, `FILE,-0x1000`: names for addresses, and how far the guest moved itself. */

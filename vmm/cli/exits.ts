@@ -14,7 +14,16 @@ import type { ExitLogReader } from '../exit-log/reader.ts';
 import { TALLY_KEYS, Tally, type TallyKey, type TallyRow } from '../exit-log/tally.ts';
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { exitReasonName } from '../exit-reason.ts';
-import { type ChoiceArguments, choiceOf, choiceOptions, lossText, openLog, parseSymbols, parseTop } from './exit-log-options.ts';
+import {
+  type ChoiceArguments,
+  choiceOf,
+  choiceOptions,
+  endBySignals,
+  lossText,
+  openLog,
+  parseSymbols,
+  parseTop,
+} from './exit-log-options.ts';
 import { checkArguments, UsageError } from './options.ts';
 
 interface ExitsArguments extends ChoiceArguments {
@@ -128,7 +137,10 @@ export function exitsCommand(done: (status: number) => void): CommandModule<obje
       choiceOptions(
         yargs
           .parserConfiguration({ 'populate--': true })
-          .positional('file', { type: 'string', describe: 'a log of lucid run --events; or give the options of lucid run after --' })
+          .positional('file', {
+            type: 'string',
+            describe: 'a log of lucid run --events, - for standard input; or give the options of lucid run after --',
+          })
           .option('by', { choices: TALLY_KEYS, requiresArg: true, describe: 'what to count by (the default is reason)' })
           .option('top', { type: 'string', default: '20', requiresArg: true, describe: 'lines to show' })
           .option('symbols', {
@@ -165,7 +177,7 @@ export function exitsCommand(done: (status: number) => void): CommandModule<obje
           await reportCosts(path, args, filter);
           return;
         }
-        const log = openLog(path);
+        const log = openLog(path, { stream: args.file !== undefined });
         try {
           show(log, path, filter, args);
         } finally {
@@ -174,8 +186,10 @@ export function exitsCommand(done: (status: number) => void): CommandModule<obje
       };
       if ((args.file === undefined) === (run.length === 0))
         throw new UsageError('give a log of lucid run --events, or -- and the options of lucid run; see lucid exits --help');
-      if (args.file !== undefined) await report(args.file);
-      else done(await runLogged(run.map(String), args.folded || args.by === 'call-chain', report));
+      if (args.file !== undefined) {
+        endBySignals();
+        await report(args.file);
+      } else done(await runLogged(run.map(String), args.folded || args.by === 'call-chain', report));
     },
   };
 }

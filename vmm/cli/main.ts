@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { loadCommands } from './commands.ts';
 import { CommandLineError, takeTraceArguments } from './dlite-options.ts';
-import { checkSwitches, explainArguments, SWITCHES, UsageError } from './options.ts';
+import { checkSwitches, explainArguments, standardInputNamed, SWITCHES, UsageError } from './options.ts';
 import type { Interrupted } from './session.ts';
 import { exitStatus, outcomeText } from './summary.ts';
 import { abandonThread } from './vm-thread.ts';
@@ -46,7 +46,8 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommandLineError) return explain(new UsageError(`${error.message}; see lucid ${args[0]} --help`));
     throw error;
   }
-  const { rest, trace } = taken;
+  const { trace } = taken;
+  const rest = standardInputNamed(taken.rest);
   const [bare, commands] = await Promise.all([parserOf(rest), loadCommands(args[0], { done, trace })]);
   const parser = bare
     .scriptName('lucid')

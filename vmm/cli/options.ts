@@ -214,3 +214,13 @@ export function parseCpus(text: string): number {
 export function printable(text: string): string {
   return text.replaceAll(/[^ -~]/g, '?');
 }
+
+/** Commands that read a log of exits: a file that is called `-` is standard input there. */
+const READERS = ['events', 'exits'];
+
+/** yargs makes an empty text of a `-` that stands alone; with a name it comes through. */
+export function standardInputNamed(args: readonly string[]): readonly string[] {
+  if (!READERS.includes(args[0] ?? '')) return args;
+  const end = args.indexOf('--');
+  return args.map((arg, i) => (arg === '-' && (end < 0 || i < end) ? '/dev/stdin' : arg));
+}

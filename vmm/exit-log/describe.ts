@@ -16,6 +16,8 @@ export interface ExitEvent {
   readonly reason: string;
   readonly rip: string;
   readonly cpl: number;
+  /** Size of the code: 16, 32 or 64. */
+  readonly bits: number;
   readonly length: number;
   readonly instructions: number;
   readonly costNs: number;
@@ -31,9 +33,12 @@ export interface ExitEvent {
   readonly subleaf?: string;
   readonly vector?: number;
   readonly errorCode?: string;
+  /** VM-exit interruption information (SDM vol. 3, 25.9.2). */
+  readonly interruption?: string;
   readonly cr?: number;
   readonly access?: string;
   readonly hypercall?: string;
+  readonly xcr?: string;
   readonly value?: string;
   /** Vector of the interrupt that was injected at the entry that follows. */
   readonly injected?: number;
@@ -58,6 +63,7 @@ export function eventAt(view: DataView, at: number, chain: number): ExitEvent {
     reason: exitReasonName(reason),
     rip: hex(word(EXIT_RECORD.RIP)),
     cpl: (flags >> 1) & 3,
+    bits: codeBits(view, at),
     length: view.getUint8(at + EXIT_RECORD.LENGTH),
     instructions: instructionsAt(view, at),
     costNs: view.getUint32(at + EXIT_RECORD.COST, true),
@@ -117,13 +123,15 @@ function particulars(reason: number, qualification: number, subject: bigint): Pa
     case EXIT_REASON.CPUID:
       return { leaf: hex(low), subleaf: hex(high) };
     case EXIT_REASON.EXCEPTION_NMI:
-      return { vector: low & 0xff, ...(low & EXCEPTION_HAS_ERROR ? { errorCode: hex(high) } : undefined) };
+      return { vector: low & 0xff, interruption: hex(low), ...(low & EXCEPTION_HAS_ERROR ? { errorCode: hex(high) } : undefined) };
     case EXIT_REASON.CR_ACCESS: {
       const { cr, access } = decodeCr(qualification);
       return { cr, access };
     }
     case EXIT_REASON.VMCALL:
       return { hypercall: hex(subject) };
+    case EXIT_REASON.XSETBV:
+      return { xcr: hex(subject) };
     default:
       return {};
   }

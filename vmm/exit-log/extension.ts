@@ -14,6 +14,7 @@ import { systemErrorText } from '../system-error.ts';
 import { eventAt } from './describe.ts';
 import { ExitLogKeeper } from './keeper.ts';
 import type { ExitLogFailure, ExitLogRequest } from './messages.ts';
+import { jsonEnd, jsonHeader } from './json.ts';
 import { closingRecord, eachExit, headerOf } from './record.ts';
 
 /** The file cannot be had: one line for the user, and nothing runs. */
@@ -50,15 +51,14 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
         if (!failed) records += exitsIn(bytes);
       };
       const keeper = new ExitLogKeeper(vm, take, frames);
-      if (format === 'binary') write(headerOf({ name: vm.name, vcpus: vm.vcpus.length }));
+      const about = { name: vm.name, vcpus: vm.vcpus.length };
+      write(format === 'binary' ? headerOf(about) : Buffer.from(jsonHeader(about)));
       end = () => {
         keeper.end();
         const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
         const time = vm.clock.now();
         const closing = (): Uint8Array =>
-          format === 'binary'
-            ? closingRecord(records, time, instructions)
-            : Buffer.from(`${JSON.stringify({ end: { records, time, instructions } })}\n`);
+          format === 'binary' ? closingRecord(records, time, instructions) : Buffer.from(jsonEnd(records, time, instructions));
         if (!failed) write(closing());
         closeSync(fd);
       };

@@ -1,89 +1,165 @@
 /**
- * Reads an exit log (`record.ts`) in pieces, however long it is, and as far as it goes.
+ * Reads an exit log in pieces, however long it is, and as far as it goes: records (`record.ts`) or lines of JSON (`json.ts`), which become records again.
  *
  * @module
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { EXIT_RECORD } from '../cpu/layout.ts';
-import { aboutOf, chainEnd, type ExitLogAbout, ExitLogError, headerLength, RECORD_BYTES, REASON_END } from './record.ts';
+import { EXIT_BYTES } from './json.ts';
+import { JsonRecords } from './json-records.ts';
+import { aboutOf, type ExitLogAbout, ExitLogError, headerLength, RECORD_BYTES, REASON_END } from './record.ts';
+import { ByteSource, type SourceOptions } from './source.ts';
 
-const CHUNK = RECORD_BYTES * 65536;
-/** An exit with the longest call chain. */
-const CHAIN_BYTES = RECORD_BYTES * (2 + Math.ceil((EXIT_RECORD.CHAIN_MAX - EXIT_RECORD.CHAIN_FIRST) / EXIT_RECORD.CHAIN_EACH));
+const CHUNK = RECORD_BYTES * 8192;
+const CHAIN_RECORDS = EXIT_BYTES / RECORD_BYTES - 1;
 
 /** How a log ends. */
 export interface ExitLogEnd {
   /** Exits. */
   readonly records: number;
-  /** The closing record is there: nothing is missing. */
+  /** Nothing is missing: the closing record is there, and as many exits as it says. */
   readonly complete: boolean;
   /** Bytes at the end that are no whole record. */
   readonly looseBytes: number;
+  /** Records, or lines, that make no sense; they were passed over. */
+  readonly damaged: number;
+  /** What the closing record says of `records`; undefined without one. */
+  readonly told: number | undefined;
   /** The VM's clock at the end; that of the last record when the log was cut off. */
   readonly timeNs: number;
   /** Of all vCPUs; unknown when the log was cut off. */
   readonly instructions: number | undefined;
 }
 
+/** Records that come out of some source, in order. */
+export interface Records {
+  readonly about: ExitLogAbout;
+  /** Bytes that are no whole record, as far as was read. */
+  readonly looseBytes: number;
+  readonly damaged: number;
+  /** A log without an end of its own is whole where its source ends. */
+  readonly endless: boolean;
+  /** Puts some into `into` from `from` on, where EXIT_BYTES fit at least: how many bytes; 0 at the end. */
+  fill(into: Uint8Array, from: number): number;
+}
+
+/** A file of records. */
+class BinaryRecords implements Records {
+  readonly about: ExitLogAbout;
+  readonly looseBytes = 0;
+  readonly damaged = 0;
+  readonly endless = false;
+  readonly #source: ByteSource;
+
+  constructor(source: ByteSource, start: Uint8Array) {
+    this.#source = source;
+    const header = new Uint8Array(headerLength(start));
+    header.set(start);
+    if (!readWhole(source, header, start.length)) throw new ExitLogError('ends in its header');
+    this.about = aboutOf(header);
+  }
+
+  fill(into: Uint8Array, from: number): number {
+    return this.#source.read(into, from);
+  }
+}
+
+/** False when the source ends before. */
+function readWhole(source: ByteSource, into: Uint8Array, from: number): boolean {
+  for (let at = from; at < into.length; ) {
+    const got = source.read(into, at);
+    if (got === 0) return false;
+    at += got;
+  }
+  return true;
+}
+
+const PACKED: readonly (readonly [magic: readonly number[], tool: string])[] = [
+  [[0x28, 0xb5, 0x2f, 0xfd], 'zstdcat'],
+  [[0x1f, 0x8b], 'zcat'],
+  [[0xfd, 0x37, 0x7a, 0x58, 0x5a], 'xzcat'],
+  [[0x42, 0x5a, 0x68], 'bzcat'],
+];
+
+function recordsOf(source: ByteSource): Records {
+  const start = new Uint8Array(RECORD_BYTES);
+  let length = 0;
+  for (let got = -1; got !== 0 && length < start.length; length += got) got = source.read(start, length);
+  if (length === 0) throw new ExitLogError('is empty');
+  if (start[0] === '{'.charCodeAt(0)) return new JsonRecords(source, start.subarray(0, length));
+  const tool = PACKED.find(([magic]) => magic.every((byte, i) => byte === start[i]))?.[1];
+  if (tool !== undefined) throw new ExitLogError(`is compressed; unpack it on the way: ${tool} FILE | lucid events -`);
+  return new BinaryRecords(source, start.subarray(0, length));
+}
+
 export class ExitLogReader {
   readonly about: ExitLogAbout;
-  readonly #fd: number;
-  readonly #start: number;
-  readonly #whole: Uint8Array = new Uint8Array(CHUNK);
+  readonly #source: ByteSource;
+  readonly #records: Records;
 
   /** Throws ExitLogError, the system's error. */
-  constructor(path: string) {
-    this.#fd = openSync(path, 'r');
+  constructor(path: string, options: SourceOptions = {}) {
+    this.#source = new ByteSource(path, options);
     try {
-      if (!fstatSync(this.#fd).isFile()) throw new ExitLogError('is not a file');
-      this.#start = headerLength(this.#read(0, RECORD_BYTES));
-      const header = this.#read(0, this.#start);
-      if (header.length < this.#start) throw new ExitLogError('ends in its header');
-      this.about = aboutOf(header);
+      this.#records = recordsOf(this.#source);
+      this.about = this.#records.about;
     } catch (error) {
-      closeSync(this.#fd);
+      this.#source.close();
       throw error;
     }
   }
 
-  #read(at: number, length: number): Uint8Array {
-    const into = this.#whole.length >= length ? this.#whole : new Uint8Array(length);
-    let got = 0;
-    for (let more = -1; more !== 0 && got < length; got += more) more = readSync(this.#fd, into, got, length - got, at + got);
-    return into.subarray(0, got);
-  }
-
-  /** Calls for each exit with the place of its record and how many records of its call chain follow. False ends the reading. */
+  /** Calls for each exit with the place of its record and how many records of its call chain follow. False ends the reading. Once only. */
   read(each: (records: DataView, at: number, chain: number) => boolean): ExitLogEnd {
+    const source = this.#records;
+    const bytes = new Uint8Array(CHUNK);
+    const view = new DataView(bytes.buffer);
     let records = 0;
-    let timeNs = 0;
-    for (let from = this.#start; ; ) {
-      const bytes = this.#read(from, CHUNK);
-      const looseBytes = bytes.length % RECORD_BYTES;
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length - looseBytes);
-      const last = bytes.length < CHUNK;
-      // What begins in the last records of a chunk may go on in the next one.
-      const limit = last ? view.byteLength : view.byteLength - CHAIN_BYTES;
+    let orphans = 0;
+    let [timeHigh, timeLow] = [0, 0];
+    let held = 0;
+    const ended = (complete: boolean, told?: number, instructions?: number): ExitLogEnd => ({
+      records,
+      complete: complete && source.damaged + orphans === 0 && (told ?? records) === records,
+      looseBytes: complete ? 0 : held + source.looseBytes,
+      damaged: source.damaged + orphans,
+      told,
+      timeNs: timeHigh * 0x1_0000_0000 + timeLow,
+      instructions,
+    });
+    for (;;) {
+      const got = source.fill(bytes, held);
+      const length = held + got;
+      const end = length - (length % RECORD_BYTES);
       let at = 0;
-      while (at < limit) {
-        const reason = view.getUint8(at + EXIT_RECORD.REASON);
-        if (reason === REASON_END) {
-          timeNs = Number(view.getBigUint64(at + EXIT_RECORD.TIME, true));
-          return { records, complete: true, looseBytes: 0, timeNs, instructions: Number(view.getBigUint64(at + EXIT_RECORD.ICOUNT, true)) };
+      while (at < end) {
+        const reason = bytes[at + EXIT_RECORD.REASON] as number;
+        if (reason === EXIT_RECORD.CHAIN_REASON) {
+          orphans++;
+          at += RECORD_BYTES;
+          continue;
         }
-        const next = chainEnd(view, at + RECORD_BYTES);
+        timeHigh = view.getUint32(at + EXIT_RECORD.TIME + 4, true);
+        timeLow = view.getUint32(at + EXIT_RECORD.TIME, true);
+        if (reason === REASON_END) {
+          const told = Number(view.getBigUint64(at + EXIT_RECORD.VALUE, true));
+          return ended(true, told, Number(view.getBigUint64(at + EXIT_RECORD.ICOUNT, true)));
+        }
+        let next = at + RECORD_BYTES;
+        const most = next + CHAIN_RECORDS * RECORD_BYTES;
+        while (next < end && next < most && bytes[next + EXIT_RECORD.REASON] === EXIT_RECORD.CHAIN_REASON) next += RECORD_BYTES;
+        // What may go on in the next piece waits for it.
+        if (next === end && next < most && got > 0) break;
         records++;
-        timeNs = view.getUint32(at + EXIT_RECORD.TIME + 4, true) * 0x1_0000_0000 + view.getUint32(at + EXIT_RECORD.TIME, true);
-        if (!each(view, at, (next - at) / RECORD_BYTES - 1))
-          return { records, complete: true, looseBytes: 0, timeNs, instructions: undefined };
+        if (!each(view, at, (next - at) / RECORD_BYTES - 1)) return { ...ended(true), complete: true };
         at = next;
       }
-      if (last) return { records, complete: false, looseBytes, timeNs, instructions: undefined };
-      from += at;
+      held = length - at;
+      if (got === 0) return ended(source.endless && source.looseBytes + held === 0);
+      if (at > 0) bytes.copyWithin(0, at, length);
     }
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#source.close();
   }
 }

@@ -3,29 +3,31 @@
  *
  * @module
  */
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { beginsAsJsonLog } from '../../exit-log/json.ts';
 import type { TallyRow } from '../../exit-log/tally.ts';
 import { systemErrorText } from '../../system-error.ts';
 import { UsageError } from '../options.ts';
 import { type BaselinePhase, isPhases, parseBaseline } from './baseline.ts';
 
 /** A log of exits begins otherwise, and may be too long to be read whole. */
-function beginsAsJson(path: string): boolean {
-  const start = Buffer.alloc(1);
+function beginsAsCounts(path: string): boolean {
+  const start = Buffer.alloc(64);
   const fd = openSync(path, 'r');
   try {
-    readSync(fd, start, 0, 1, 0);
+    if (fstatSync(fd).isFile()) readSync(fd, start, 0, start.length, 0);
   } finally {
     closeSync(fd);
   }
-  return start.toString() === '{';
+  const text = start.toString();
+  return text.startsWith('{') && !beginsAsJsonLog(text);
 }
 
 /** Undefined when the file is something else. Throws UsageError. */
 export function countedPhases(path: string): readonly BaselinePhase[] | undefined {
   let text: string;
   try {
-    if (!beginsAsJson(path)) return undefined;
+    if (!beginsAsCounts(path)) return undefined;
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new UsageError(`${path}: ${systemErrorText(error)}`);
