@@ -92,6 +92,7 @@ export const SWITCHES: readonly string[] = [
   'builtin',
   'force',
   'folded',
+  'list',
   'update',
   'repair',
   'rollback',
@@ -112,7 +113,7 @@ export function checkSwitches(args: readonly string[]): void {
 }
 
 /** Options that may be given several times. */
-const LISTS: readonly string[] = ['disk', 'cdrom', 'nic', 'share', 'mark'];
+const LISTS: readonly string[] = ['disk', 'cdrom', 'nic', 'share', 'mark', 'only'];
 
 /** Refuses options given twice, without their value, and words that are no options. */
 export function checkArguments(parsed: Readonly<Record<string, unknown>>): true {

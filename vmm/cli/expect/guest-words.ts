@@ -50,7 +50,7 @@ const NO_FILES: readonly string[] = ['null', 'none', 'default'];
 const write = (name: string): string => `${name}: VALUE, as --${name} of lucid run takes it`;
 
 /** Relative names are relative to the file that has them. */
-function resolved(path: string, name: string): string {
+export function resolved(path: string, name: string): string {
   return isAbsolute(name) ? name : join(dirname(path), name);
 }
 
@@ -63,6 +63,12 @@ function fileWords(path: string, text: string): string {
 export function namesIn(words: readonly string[]): Set<string> {
   const names = words.flatMap((word) => /^--(?:no-)?([a-z-]+)/.exec(word)?.[1] ?? []);
   return new Set(names);
+}
+
+/** What was given to an option, the last time. */
+export function wordGiven(words: readonly string[], name: string): string | undefined {
+  const at = words.findLastIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
+  return words[at]?.startsWith(`--${name}=`) ? words[at].slice(`--${name}=`.length) : words[at + 1 || words.length];
 }
 
 function wordsOf(name: string, kind: Kind, value: YamlValue): string[] {

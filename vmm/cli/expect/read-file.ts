@@ -4,14 +4,13 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
 import { CauseError, causeNamed } from '../../exit-log/cause-named.ts';
 import type { Mark } from '../../exit-log/marks.ts';
 import { systemErrorText } from '../../system-error.ts';
 import { PatternError, Selector } from '../kstat-select.ts';
 import { UsageError } from '../options.ts';
 import { compileD, DError } from './d-program.ts';
-import { guestWords } from './guest-words.ts';
+import { guestWords, resolved, wordGiven } from './guest-words.ts';
 import type { BaselineExpectation, DProgram, Expectation, NamedMark, Plan, Stretch } from './plan.ts';
 import { bound, boundText, checkBound, count, duration, number, timeText } from './quantities.ts';
 import { nearest, YamlFile, type YamlValue } from './yaml-value.ts';
@@ -38,15 +37,18 @@ const WRITE_EXPECT = `- with one of ${KINDS.join(', ')}`;
 const START = 'start';
 const END = 'end';
 
-/** Reads a file; `given`: words of `lucid run` that are added to its guest or replace a part of it. Throws UsageError. */
-export function readPlan(path: string, given: readonly string[] = []): Plan {
+/**
+ * Reads a file; `given`: words of `lucid run` that are added to its guest or replace a part of it; `symbols`: a file with names of code, instead of the
+ * one that it names. Throws UsageError.
+ */
+export function readPlan(path: string, given: readonly string[] = [], symbols?: string): Plan {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new UsageError(`${path}: ${systemErrorText(error)}`);
   }
-  return new PlanReader(new YamlFile(path, text)).plan(given);
+  return new PlanReader(new YamlFile(path, text)).plan(given, symbols);
 }
 
 class PlanReader {
@@ -58,7 +60,7 @@ class PlanReader {
     this.#file = file;
   }
 
-  plan(given: readonly string[]): Plan {
+  plan(given: readonly string[], otherSymbols: string | undefined): Plan {
     const whole = this.#file.root().map(['guest', 'marks', 'symbols', 'expect'], 'guest: and expect:');
     const [guest, expect] = ['guest', 'expect'].map((key) => {
       const value = whole.get(key);
@@ -68,7 +70,7 @@ class PlanReader {
     const words = guestWords(guest, given);
     const marks = whole.get('marks')?.map(undefined, `NAME: ${WRITE_MARK}`) ?? [];
     this.#marks = [...marks].map(([name, value]) => ({ name, mark: this.#mark(name, value) }));
-    const symbols = whole.get('symbols')?.text('a file: an ELF file or System.map');
+    const symbols = otherSymbols ?? this.#symbols(whole.get('symbols'), guest, given);
     const expectations = expect.list(WRITE_EXPECT).map((item) => this.#expectation(item));
     if (expectations.length === 0) throw expect.wrong(`expects nothing; write ${WRITE_EXPECT}`);
     return {
@@ -76,10 +78,20 @@ class PlanReader {
       guest: words,
       guestLine: guest.line,
       marks: this.#marks,
-      ...(symbols === undefined ? undefined : { symbols: isAbsolute(symbols) ? symbols : join(dirname(this.#file.path), symbols) }),
+      ...(symbols === undefined ? undefined : { symbols }),
       programs: this.#programs,
       expectations,
     };
+  }
+
+  /** Names of code of another kernel mislead: they go when it is replaced, unless they are the kernel's own. */
+  #symbols(value: YamlValue | undefined, guest: YamlValue, given: readonly string[]): string | undefined {
+    if (value === undefined) return undefined;
+    const symbols = resolved(this.#file.path, value.text('a file: an ELF file or System.map'));
+    const kernel = wordGiven(given, 'kernel');
+    if (kernel === undefined) return symbols;
+    const own = guest.map(undefined, '').get('kernel')?.written;
+    return own !== undefined && resolved(this.#file.path, own) === symbols ? kernel : undefined;
   }
 
   #mark(name: string, value: YamlValue): Mark {

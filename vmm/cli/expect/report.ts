@@ -1,5 +1,5 @@
 /**
- * The report of a run that was held against a file of expectations: for people, as JSON, and as JUnit XML. Nothing in it depends on the host.
+ * The report of a run that was held against a file of expectations: for people and as JSON (JUnit XML: `junit.ts`). Nothing in it depends on the host.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export function exitLines({ time, vcpu, cause, rip, symbol, instruction, stack, 
 }
 
 /** What a verdict has to say beside its first line. */
-function moreLines({ met, details = [], exits = [] }: Verdict): string[] {
+export function moreLines({ met, details = [], exits = [] }: Verdict): string[] {
   if (met) return [];
   return [...details, ...(exits.length === 0 ? [] : ['exits that broke it:', ...exits.flatMap(exitLines).map((line) => `  ${line}`)])];
 }
@@ -74,38 +74,4 @@ export function reportText(report: ExpectReport, colour: boolean): string {
     `${report.file}: ${met} of ${report.expectations.length} expectations met`,
   );
   return `${lines.join('\n')}\n`;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', '\n': '&#10;', '\t': '&#9;' };
-
-/** Text for XML 1.0, which cannot hold most control characters. */
-function xml(text: string): string {
-  return text
-    .replaceAll(/[\u0000-\u0008\u000b-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '?')
-    .replaceAll(/[&<>"\n\t]/g, (c) => ESCAPES[c] as string);
-}
-
-/** As test runners write it and CI services read it: a test case for each expectation, and one for the guest itself. */
-export function junitXml(report: ExpectReport): string {
-  const failures = report.expectations.filter(({ met }) => !met).length;
-  const died = report.exitStatus === 6;
-  const cases = report.expectations.map((verdict) => {
-    const head = `    <testcase classname="${xml(report.file)}" name="${xml(verdict.name)}" file="${xml(report.file)}" line="${verdict.line}" time="0"`;
-    if (verdict.met) return `${head}/>`;
-    const more = [`${report.file}:${verdict.line}`, verdict.found, ...moreLines(verdict)].map(xml).join('\n');
-    return `${head}>\n      <failure message="${xml(verdict.found)}">${more}</failure>\n    </testcase>`;
-  });
-  const ends = xml(outcomeText(report.outcome));
-  const guest = `    <testcase classname="${xml(report.file)}" name="the guest runs" file="${xml(report.file)}" time="0"`;
-  cases.unshift(died ? `${guest}>\n      <error message="${ends}">${xml(report.death ?? '')}</error>\n    </testcase>` : `${guest}/>`);
-  const counts = `tests="${cases.length}" failures="${failures}" errors="${died ? 1 : 0}"`;
-  return [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites ${counts}>`,
-    `  <testsuite name="${xml(report.file)}" ${counts} skipped="0" time="0">`,
-    ...cases,
-    '  </testsuite>',
-    '</testsuites>',
-    '',
-  ].join('\n');
 }
