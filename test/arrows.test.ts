@@ -112,6 +112,19 @@ for (const folder of ['vmm', 'devices', 'probes', 'images']) {
   });
 }
 
+test('a module that is loaded late is the one whose type is told', () => {
+  let seen = 0;
+  for (const file of sources('vmm')) {
+    for (const [whole, type, url] of readFileSync(join(root, file), 'utf8').matchAll(
+      /\blate<typeof import\('([^']+)'\)>\(\s*new URL\('([^']+)'/g,
+    )) {
+      assert.is(url, type, `${file}: ${whole}`);
+      seen++;
+    }
+  }
+  assert.ok(seen > 10);
+});
+
 test('the rule sees what it must', () => {
   assert.equal(importsOf("import { a } from './a.ts';\nimport type { B } from \"../b.ts\";\nimport './c.ts';\nexport * from './d.ts';"), [
     './a.ts',

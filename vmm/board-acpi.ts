@@ -12,7 +12,7 @@ import { mmioPlaces } from './virtio-mmio-places.ts';
 export const ECAM_AT = 0xd000_0000;
 
 /** How many virtio devices these options make. */
-function virtioDevices(options: MachineOptions): number {
+export function virtioDevices(options: MachineOptions): number {
   const { disks = [], diskOptions = [], nicMakers = [], rng = false, virtioConsole, opened = [] } = options;
   const blocks = disks.filter((_, i) => (diskOptions[i]?.interface ?? 'virtio') === 'virtio').length;
   return blocks + nicMakers.length + (rng ? 1 : 0) + (virtioConsole === undefined ? 0 : 1) + opened.length;

@@ -5,7 +5,7 @@
  */
 import { Hpet, HPET_BASE, HPET_BYTES } from '../devices/hpet.ts';
 import type { IrqLine } from './bus.ts';
-import { SharedLines } from './virtio-mmio-places.ts';
+import { SharedLines } from './shared-lines.ts';
 import type { Vm } from './vm.ts';
 
 /** ISA interrupts that nothing of the board has. */
@@ -31,6 +31,11 @@ export class Gate implements IrqLine {
     this.#open = open;
     this.#line.set(open && this.#level);
   }
+}
+
+/** For the PIT and the RTC. */
+export function gates(line: (gsi: number) => IrqLine): { readonly timer: Gate; readonly rtc: Gate } {
+  return { timer: new Gate(line(0)), rtc: new Gate(line(8)) };
 }
 
 export interface HpetBoard {

@@ -1,27 +1,20 @@
 /**
- * The board's PIIX3 at slot 1: the ISA bridge, and the IDE function with its drives.
+ * The board's PIIX3 at slot 1: the ISA bridge, and which place of its IDE function each drive has (`ide-drives.ts`).
  *
  * Disks take the four places from the first on, CD-ROMs from the secondary master on, where BIOSes and people expect them.
  *
  * @module
  */
-import { AtapiCdrom } from '../devices/ata/cdrom.ts';
-import { AtaDisk } from '../devices/ata/disk.ts';
-import type { AtaDrive } from '../devices/ata/drive.ts';
-import { PiixIde } from '../devices/ata/piix-ide.ts';
 import { PiixIsa } from '../devices/piix-isa.ts';
 import { Pci } from '../devices/pci.ts';
 import type { IrqLine } from './bus.ts';
 import { IDE_DRIVES_MAX } from './drive-limits.ts';
 import type { DiskInterface, DiskOptions } from './disks.ts';
-import { keepDisk, type VirtioOptions } from './virtio-slots.ts';
-import type { Vm } from './vm.ts';
 
 export const PIIX_SLOT = 1;
 export const IDE_FUNCTION = 1;
-const IRQS = [14, 15] as const;
 
-type Line = (n: number) => IrqLine;
+export type Line = (n: number) => IrqLine;
 type IdeInterface = Exclude<DiskInterface, 'virtio'>;
 
 /** Places in the order in which each kind takes them: primary master and slave, secondary master and slave are 0 to 3. */
@@ -56,32 +49,4 @@ export function pciBus(lines: readonly number[], line: Line, withPiix: boolean):
   const pci = new Pci({ lines: joined });
   pci.add(PIIX_SLOT, 0, bridge);
   return pci;
-}
-
-/** The number of the first IDE channel's driver in Linux. */
-const ATA_MAJOR = 3;
-
-/** Where a drive sits, in the form of illumos. */
-function idePath(place: number): string {
-  return `/devices/pci@0,0/pci-ide@${PIIX_SLOT},${IDE_FUNCTION}/ide@${place >> 1}/disk@${place & 1},0`;
-}
-
-/** Puts the IDE function in, with those of the disks that are IDE. */
-export function addIde(vm: Vm, pci: Pci, line: Line, { disks = [], diskOptions = [], diskFailed }: VirtioOptions): void {
-  const drives = new Array<AtaDrive | undefined>(IDE_DRIVES_MAX).fill(undefined);
-  idePlaces(diskOptions).forEach((place, i) => {
-    const image = disks[i];
-    if (place === undefined || image === undefined) return;
-    keepDisk(vm, image, i);
-    const { serial = `lucid-ide${place}`, path = '', interface: kind } = diskOptions[i];
-    const failed = diskFailed === undefined ? undefined : (reason: string) => diskFailed(i, reason);
-    const name = `${kind === 'cdrom' ? 'cd' : 'disk'}${i}`;
-    const identity = { driver: 'ata', major: ATA_MAJOR, instance: i, name, path: idePath(place), file: path, format: image.format ?? '' };
-    const options = { clock: vm.clock, memory: vm.ram, image, serial, identity, failed };
-    const drive = kind === 'cdrom' ? new AtapiCdrom(options) : new AtaDisk(options);
-    vm.kstats.add(drive.requests.kstat());
-    drives[place] = drive;
-  });
-  const irqs = [line(IRQS[0]), line(IRQS[1])] as const;
-  pci.add(PIIX_SLOT, IDE_FUNCTION, new PiixIde({ memory: vm.ram, ports: vm.ports, irqs, drives }));
 }

@@ -27,8 +27,6 @@
  * @module
  */
 import { buildAcpi, PCI_WINDOW } from '../devices/acpi/tables.ts';
-import { DebugExit } from '../devices/debug-exit.ts';
-import { Ecam, ECAM_BYTES } from '../devices/ecam.ts';
 import { FWCFG_CPUS, FWCFG_MAX_CPUS, FWCFG_RAM_SIZE, FwCfg } from '../devices/fwcfg.ts';
 import { Dma } from '../devices/dma.ts';
 import { I8042 } from '../devices/i8042.ts';
@@ -40,14 +38,13 @@ import { Post } from '../devices/post.ts';
 import { ResetControl } from '../devices/reset.ts';
 import { Rtc } from '../devices/rtc.ts';
 import { COM1_PORT, Serial } from '../devices/serial.ts';
-import { VirtioConsole, type WindowSize } from '../devices/virtio/console.ts';
+import type { VirtioConsole, WindowSize } from '../devices/virtio/console.ts';
 import { LINES, TestDevice } from '../devices/testdev.ts';
 import type { Vga } from '../devices/vga.ts';
 import { WINDOW as VGA_WINDOW } from '../devices/vga-state.ts';
 import { bootMemory, Scratch } from './boot-memory.ts';
 import { BIOS_STUB_AT, biosStub, VECTORS } from './boot/bios.ts';
 import { type BootKind, type BootResult, checkFirmware, e820, type E820Entry, loadGuest, lowAlias } from './boot/index.ts';
-import { firmwareFiles } from './boot/firmware-files.ts';
 import type { Deadline, PortDevice, Saveable } from './bus.ts';
 import { type CpuModel, defaultCpuid, modelFeatures } from './cpu/cpuid.ts';
 import { SLICE, type Vcpu } from './cpu/vcpu.ts';
@@ -60,14 +57,23 @@ import { LOW_RAM_END } from './memory.ts';
 import type { Outcome } from './report.ts';
 import type { Intercepts } from './intercepts.ts';
 import { Turns } from './turns.ts';
-import { BOOT_ORDER_FILE, bootOrder } from './boot-order.ts';
-import { addIde, idePlaces, pciBus } from './ide-slots.ts';
-import { addHpet, Gate } from './board-hpet.ts';
-import { acpiOf, ECAM_AT } from './board-acpi.ts';
-import { type MmioSurroundings, SharedLines } from './virtio-mmio-places.ts';
-import { addVirtio, type VirtioOptions } from './virtio-slots.ts';
-import { addVideo, VIDEO_BIOS_FILE, type VideoOptions } from './video.ts';
+import { idePlaces, pciBus } from './ide-slots.ts';
+import { late } from './late.ts';
+import { acpiOf, ECAM_AT, virtioDevices } from './board-acpi.ts';
+import type { VirtioOptions } from './virtio-slots.ts';
+import type { VideoOptions } from './video.ts';
 import { Vm } from './vm.ts';
+
+// What few boards have.
+const lateHpet = late<typeof import('./board-hpet.ts')>(new URL('./board-hpet.ts', import.meta.url));
+const lateEcam = late<typeof import('../devices/ecam.ts')>(new URL('../devices/ecam.ts', import.meta.url));
+const lateVideo = late<typeof import('./video.ts')>(new URL('./video.ts', import.meta.url));
+const lateIde = late<typeof import('./ide-drives.ts')>(new URL('./ide-drives.ts', import.meta.url));
+const lateVirtio = late<typeof import('./virtio-slots.ts')>(new URL('./virtio-slots.ts', import.meta.url));
+const lateConsole = late<typeof import('../devices/virtio/console.ts')>(new URL('../devices/virtio/console.ts', import.meta.url));
+const lateDebugExit = late<typeof import('../devices/debug-exit.ts')>(new URL('../devices/debug-exit.ts', import.meta.url));
+const lateFirmwareFiles = late<typeof import('./boot/firmware-files.ts')>(new URL('./boot/firmware-files.ts', import.meta.url));
+const lateBootOrder = late<typeof import('./boot-order.ts')>(new URL('./boot-order.ts', import.meta.url));
 
 /** The guest's files, read anew at each boot so that they need not stay in memory. */
 export interface GuestFiles {
@@ -200,7 +206,7 @@ export class Machine {
     const reset = (): void => this.#end({ kind: 'reset' });
     const lowMemory = Math.min(vm.ram.size, LOW_RAM_END);
 
-    const gates = options.hpet === true ? { timer: new Gate(line(0)), rtc: new Gate(line(8)) } : undefined;
+    const gates = options.hpet === true ? lateHpet().gates(line) : undefined;
     const pit = new Pit({ clock: vm.clock, irq: gates?.timer ?? line(0) });
     vm.ports.addPorts(PIT_PORT, 4, pit, 'pit');
     vm.ports.addPorts(SYSTEM_CONTROL_PORT, 1, pit, 'pit');
@@ -221,7 +227,7 @@ export class Machine {
     rtc.poke(CMOS_DISK_TRANSLATION, ALL_BY_LBA);
     this.#attach('rtc', rtc);
     this.pm = this.#attach('pm', new PowerManagement({ sci: line(SCI_LINE), clock: vm.clock, sleep: (type) => this.#sleep(type) }));
-    if (gates !== undefined) this.#keep('hpet', addHpet({ vm, line, ...gates }));
+    if (gates !== undefined) this.#keep('hpet', lateHpet().addHpet({ vm, line, ...gates }));
     this.#attach('reset', new ResetControl({ reset }));
     this.#attach('dma', new Dma());
     this.#attach('post', new Post());
@@ -231,37 +237,60 @@ export class Machine {
     config.addNumber(FWCFG_MAX_CPUS, cpus, 2);
     if (options.firmware !== undefined) {
       const highBytes = vm.ram.size - lowMemory;
-      for (const [file, bytes] of firmwareFiles({ lowBytes: lowMemory, highBytes, acpi: acpiOf(options) })) config.addFile(file, bytes);
+      for (const [file, bytes] of lateFirmwareFiles().firmwareFiles({ lowBytes: lowMemory, highBytes, acpi: acpiOf(options) }))
+        config.addFile(file, bytes);
+      const { BOOT_ORDER_FILE, bootOrder } = lateBootOrder();
       config.addFile(BOOT_ORDER_FILE, bootOrder(options.diskOptions ?? (options.disks ?? []).map(() => ({})), options.bootFrom));
     }
-    if (options.video?.bios !== undefined) config.addFile(VIDEO_BIOS_FILE, options.video.bios);
+    if (options.video?.bios !== undefined) config.addFile(lateVideo().VIDEO_BIOS_FILE, options.video.bios);
     this.#attach('fwcfg', config);
-    if (options.video !== undefined) this.#video = this.#attach('vga', addVideo(vm, options.video));
+    if (options.video !== undefined) this.#video = this.#attach('vga', lateVideo().addVideo(vm, options.video));
     const test = new TestDevice({ lines: Array.from({ length: LINES }, (_, n) => line(n)) });
     test.attachMemory(vm.mmio);
     this.#attach('testdev', test);
     const hasIde = idePlaces(options.diskOptions ?? []).some((place) => place !== undefined);
     const pci = pciBus(PCI_LINES, line, hasIde || options.firmware !== undefined);
     pci.add(0, 0, new HostBridge());
-    if (hasIde) addIde(vm, pci, line, options);
-    const terminal = options.virtioConsole === undefined ? undefined : new VirtioConsole({ memory: vm.ram, ...options.virtioConsole });
-    this.#terminal = terminal ?? this.serial;
-    const keep: MmioSurroundings['keep'] = (name, device) => void this.#keep(name, device);
-    addVirtio(vm, pci, { ...options, terminal }, { line: new SharedLines(line).line, keep });
+    if (hasIde) lateIde().addIde(vm, pci, line, options);
+    this.#terminal = this.#addVirtio(pci) ?? this.serial;
     this.#attach('pci', pci);
-    if (options.ecam === true) vm.mmio.addMmio(ECAM_AT, ECAM_BYTES, new Ecam(pci), 'pci');
+    if (options.ecam === true) {
+      const { Ecam, ECAM_BYTES } = lateEcam();
+      vm.mmio.addMmio(ECAM_AT, ECAM_BYTES, new Ecam(pci), 'pci');
+    }
     this.#pci = pci;
     vm.ports.addPorts(FERR_RESET_PORT, 1, ferrReset(this.#irqchip), 'ferr');
     if (options.debugExit !== undefined) {
       const port = options.debugExit;
       const ports = freePorts(vm, port);
-      this.#attach('debug-exit', new DebugExit({ port, ports, exit: (value) => this.#end({ kind: 'debug-exit', value }) }));
+      this.#attach(
+        'debug-exit',
+        new (lateDebugExit().DebugExit)({ port, ports, exit: (value) => this.#end({ kind: 'debug-exit', value }) }),
+      );
     }
     // Firmware makes its own tables.
     this.#rsdp = options.firmware === undefined ? this.#placeAcpi() : 0;
     this.#keys = new KeyboardInput(vm.clock, this.keyboard, options.firmware !== undefined);
     this.#inputDue = vm.clock.deadline('console input', () => this.#deliverInput());
     this.buttons = this.#makeButtons(reset);
+  }
+
+  /** The console, if there is one. */
+  #addVirtio(pci: Pci): VirtioConsole | undefined {
+    const { vm } = this;
+    const { virtioConsole } = this.#options;
+    if (virtioDevices(this.#options) === 0) return undefined;
+    const terminal = virtioConsole === undefined ? undefined : new (lateConsole().VirtioConsole)({ memory: vm.ram, ...virtioConsole });
+    lateVirtio().addVirtio(
+      vm,
+      pci,
+      { ...this.#options, terminal },
+      {
+        line: (gsi) => this.#irqchip.line(gsi),
+        keep: (name, device) => void this.#keep(name, device),
+      },
+    );
+    return terminal;
   }
 
   /** They arrive as console input does. */

@@ -6,20 +6,25 @@
  */
 import type { DiskImage } from '../devices/disk/image.ts';
 import type { DiskIdentity } from '../devices/disk/requests.ts';
-import { MemoryOverlay } from '../devices/disk/memory-overlay.ts';
 import type { Pci } from '../devices/pci.ts';
-import { Virtio9p } from '../devices/virtio/9p.ts';
-import { VirtioBlk } from '../devices/virtio/blk.ts';
 import type { VirtioConsole } from '../devices/virtio/console.ts';
 import type { VirtioDevice } from '../devices/virtio/device.ts';
-import { VirtioNet } from '../devices/virtio/net.ts';
 import { VirtioPci } from '../devices/virtio/pci.ts';
-import { VirtioRng } from '../devices/virtio/rng.ts';
-import { type NicMaker, nicKstats } from './nics.ts';
+import { keepDisk } from './kept-disk.ts';
+import { late } from './late.ts';
+import type { NicMaker } from './nics.ts';
 import type { Share } from './shares.ts';
 import type { DiskOptions } from './disks.ts';
-import { addOverMmio, type MmioSurroundings } from './virtio-mmio-places.ts';
+import type { MmioSurroundings } from './virtio-over-mmio.ts';
 import type { Vm } from './vm.ts';
+
+// Few guests have all of them.
+const late9p = late<typeof import('../devices/virtio/9p.ts')>(new URL('../devices/virtio/9p.ts', import.meta.url));
+const lateBlk = late<typeof import('../devices/virtio/blk.ts')>(new URL('../devices/virtio/blk.ts', import.meta.url));
+const lateNet = late<typeof import('../devices/virtio/net.ts')>(new URL('../devices/virtio/net.ts', import.meta.url));
+const lateNics = late<typeof import('./nics.ts')>(new URL('./nics.ts', import.meta.url));
+const lateRng = late<typeof import('../devices/virtio/rng.ts')>(new URL('../devices/virtio/rng.ts', import.meta.url));
+const lateMmio = late<typeof import('./virtio-over-mmio.ts')>(new URL('./virtio-over-mmio.ts', import.meta.url));
 
 export interface VirtioOptions {
   /** How the guest reaches them; default by PCI. */
@@ -54,25 +59,15 @@ function diskIdentity(instance: number, place: string, file: string, format = ''
   return { driver: 'virtio_blk', major: VIRTIO_BLK_MAJOR, instance, name: `disk${instance}`, path, file, format };
 }
 
-/** Makes disk `i` part of the VM's snapshots. */
-export function keepDisk(vm: Vm, image: DiskImage, i: number): void {
-  if (image instanceof MemoryOverlay) vm.blobs.set(`disk${i}`, image);
-  if (image.readOnly) return;
-  // Twice: what the first one makes free, the second one writes.
-  vm.beforeSave.push(() => {
-    image.flush();
-    image.flush();
-  });
-}
-
 /** Puts them in: the disks in their order, then what else was asked for. Over MMIO each transport is told to `keep`, as nothing else would. */
 export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions, mmio: MmioSurroundings): void {
   const { disks = [], diskOptions = [], diskFailed, nicMakers = [], rng = false, terminal, opened = [], seed = 0 } = options;
+  const overMmio = options.virtio === 'mmio' ? lateMmio().mmioAdder(vm, mmio) : undefined;
   let slot = FIRST_SLOT;
   const add = (name: string, device: VirtioDevice): void => {
     const at = slot - FIRST_SLOT;
-    if (options.virtio === 'mmio') {
-      addOverMmio(vm, mmio, name, device, at);
+    if (overMmio !== undefined) {
+      overMmio(name, device, at);
       slot++;
       return;
     }
@@ -87,19 +82,19 @@ export function addVirtio(vm: Vm, pci: Pci, options: VirtioOptions, mmio: MmioSu
     const failed = diskFailed === undefined ? undefined : (reason: string) => diskFailed(i, reason);
     const place = options.virtio === 'mmio' ? `virtio_mmio@${slot - FIRST_SLOT}` : `pci@0,0/pci1af4,1042@${slot.toString(16)}`;
     const identity = diskIdentity(i, place, path, image.format);
-    const disk = new VirtioBlk({ memory: vm.ram, clock: vm.clock, image, serial, queues, failed, identity });
+    const disk = new (lateBlk().VirtioBlk)({ memory: vm.ram, clock: vm.clock, image, serial, queues, failed, identity });
     vm.kstats.add(disk.requests.kstat());
     add('virtio-blk', disk);
   });
   nicMakers.forEach((make, i) => {
     const { saveable, made, ...parts } = make(vm.clock);
     if (saveable !== undefined) vm.addSaveable(`nic${i}-backend`, saveable);
-    const nic = new VirtioNet({ memory: vm.ram, clock: vm.clock, instance: i, ...parts });
+    const nic = new (lateNet().VirtioNet)({ memory: vm.ram, clock: vm.clock, instance: i, ...parts });
     made(nic);
     add('virtio-net', nic);
-    for (const kstat of nicKstats(i, nic, vm.clock.now())) vm.kstats.add(kstat);
+    for (const kstat of lateNics().nicKstats(i, nic, vm.clock.now())) vm.kstats.add(kstat);
   });
-  if (rng) add('virtio-rng', new VirtioRng(vm.ram, seed));
+  if (rng) add('virtio-rng', new (lateRng().VirtioRng)(vm.ram, seed));
   if (terminal !== undefined) add('virtio-console', terminal);
-  for (const { server, tag } of opened) add('virtio-9p', new Virtio9p({ memory: vm.ram, server, tag }));
+  for (const { server, tag } of opened) add('virtio-9p', new (late9p().Virtio9p)({ memory: vm.ram, server, tag }));
 }

@@ -15,14 +15,12 @@ import { checkFirmware } from './boot/index.ts';
 import { StateError } from './bus.ts';
 import { RingWriter } from './console-ring.ts';
 import { adoptCore } from './cpu/core.ts';
-import { RunDisks } from './run-disks.ts';
 import { Extensions } from './extension.ts';
 import { type GuestFiles, Machine, type Outside } from './machine.ts';
-import { Nics } from './nics.ts';
-import { reportOf } from './report.ts';
-import { openShareFor } from './shares.ts';
+import type { Nics } from './nics.ts';
+import type { RunDisks } from './run-disks.ts';
+import type { Share } from './shares.ts';
 import { captureOver, filesOf, sameFile } from './run-files.ts';
-import { restoreMachine } from './saved-machine.ts';
 import { type InputMessage, type RunOptions, SIGNAL, type WorkerData, type WorkerMessage } from './worker-messages.ts';
 
 /** A file that cannot be used: one line for the user. */
@@ -49,12 +47,12 @@ class World implements Outside {
   readonly #machine: Machine;
   readonly #flush: () => void;
   readonly #extensions: Extensions;
-  readonly #nics: Nics;
+  readonly #nics: Nics | undefined;
   readonly #start = performance.now();
   /** Nanoseconds by which the VM's clock was behind the host's when the guest had nothing to do, as far as that is forgiven. */
   #lag = 0;
 
-  constructor(data: WorkerData, machine: Machine, flush: () => void, extensions: Extensions, nics: Nics) {
+  constructor(data: WorkerData, machine: Machine, flush: () => void, extensions: Extensions, nics: Nics | undefined) {
     this.#signal = new Int32Array(data.signal);
     this.#port = data.input;
     this.#options = data.options;
@@ -100,7 +98,7 @@ class World implements Outside {
     }
     if (Atomics.exchange(this.#signal, SIGNAL.INPUT, 0) !== 0) {
       this.#receive();
-      this.#nics.poll();
+      this.#nics?.poll();
     }
     return false;
   }
@@ -130,7 +128,7 @@ class World implements Outside {
 
   idle(next: number): number {
     if (this.look()) return -1;
-    this.#nics.flush();
+    this.#nics?.flush();
     const { clock } = this.#machine.vm;
     // What came in just now may be due at once.
     const until = Math.min(next, clock.next);
@@ -218,7 +216,8 @@ function readVideoBios(path: string | undefined): Uint8Array | undefined {
   return rom;
 }
 
-function restoreFrom(path: string, machine: Machine): void {
+async function restoreFrom(path: string, machine: Machine): Promise<void> {
+  const { restoreMachine } = await import('./saved-machine.ts');
   try {
     restoreMachine(path, machine.vm);
   } catch (error) {
@@ -305,19 +304,45 @@ function openConsoleFile(file: string): Console {
   };
 }
 
+type Warn = (text: string) => void;
+
+async function openNics(
+  { options, nicRings, signal }: WorkerData,
+  post: (message: WorkerMessage) => void,
+  warn: Warn,
+): Promise<Nics | undefined> {
+  if (options.nics === undefined || options.nics.length === 0) return undefined;
+  const { Nics } = await import('./nics.ts');
+  const words = new Int32Array(signal);
+  return new Nics(options.nics, {
+    seed: options.seed,
+    rtcEpoch: options.rtcEpoch,
+    rings: nicRings,
+    announce: () => post({ kind: 'frames' }),
+    abandon: () => Atomics.load(words, SIGNAL.QUIT) !== 0,
+    warn,
+  });
+}
+
+async function openDisks(options: RunOptions, warn: Warn): Promise<RunDisks | undefined> {
+  if (options.disks === undefined || options.disks.length === 0) return undefined;
+  const { RunDisks } = await import('./run-disks.ts');
+  return new RunDisks(options, warn);
+}
+
+async function openShares({ shares = [] }: RunOptions, warn: Warn): Promise<Share[]> {
+  if (shares.length === 0) return [];
+  const { openShareFor } = await import('./shares.ts');
+  return shares.map((share) => openShareFor(share, warn));
+}
+
 async function main(data: WorkerData, post: (message: WorkerMessage) => void): Promise<void> {
   const { options } = data;
   adoptCore(data.module);
-  const signal = new Int32Array(data.signal);
-  const nics = new Nics(options.nics ?? [], {
-    seed: options.seed,
-    rtcEpoch: options.rtcEpoch,
-    rings: data.nicRings,
-    announce: () => post({ kind: 'frames' }),
-    abandon: () => Atomics.load(signal, SIGNAL.QUIT) !== 0,
-    warn: (text) => post({ kind: 'warning', text }),
-  });
-  const disks = new RunDisks(options, (text) => post({ kind: 'warning', text }));
+  const warn = (text: string): void => post({ kind: 'warning', text });
+  const nics = await openNics(data, post, warn);
+  const disks = await openDisks(options, warn);
+  const opened = await openShares(options, warn);
   const machine = Machine.createSync({
     memory: options.memory,
     name: options.name,
@@ -333,12 +358,12 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     cpu: options.cpu,
     cpus: options.cpus,
     rng: options.rng,
-    nicMakers: nics.makers,
-    ...disks.options,
+    nicMakers: nics?.makers,
+    ...disks?.options,
     virtio: options.virtio,
     ecam: options.ecam,
     hpet: options.hpet,
-    opened: options.shares?.map((share) => openShareFor(share, (text) => post({ kind: 'warning', text }))),
+    opened,
     bootFrom: options.boot,
     seed: options.seed,
     video: data.screen === undefined ? undefined : { state: new Uint8Array(data.screen), bios: readVideoBios(options.vgaBios) },
@@ -349,13 +374,13 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     const boot = machine.boot();
     if (!boot.ok) throw new Refusal(boot.reason);
   } else {
-    restoreFrom(options.restore, machine);
-    nics.restored();
+    await restoreFrom(options.restore, machine);
+    nics?.restored();
   }
   // Only now: a run that cannot start leaves files as they were.
   const over = captureOver(options);
   if (over !== undefined) throw new Refusal(`--nic pcap=${over.capture}: would overwrite ${over.option}; give another file`);
-  nics.begin();
+  nics?.begin();
   const serial = openConsole(data, post);
   // One ring takes what both say, when both say it here.
   const terminal = options.console === undefined || options.serial === 'stdio' ? serial : openStdio(data, post);
@@ -383,15 +408,16 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
   // What the guest said comes before what a tracer says of its end.
   flush();
   extensions.ended();
-  nics.close();
+  nics?.close();
   if (outcome.kind === 'interrupted' && world.wallReached) outcome = { kind: 'limit', which: 'wall' };
   serial.close();
-  disks.close();
+  disks?.close();
   let death: string | undefined;
   if (outcome.kind === 'died') {
     const { deathReport } = await import('./death-report.ts');
     death = await deathReport(vm, machine.vcpu, outcome.why);
   }
+  const { reportOf } = await import('./report.ts');
   flushCompileCache();
   post({ kind: 'ended', outcome, report: reportOf(vm), death, startupMs, runMs });
 }

@@ -18,7 +18,6 @@ import { describe, recognise } from './recognise.ts';
 export { checkFirmware, lowAlias } from './firmware.ts';
 export { E820_RAM, E820_RESERVED, type E820Entry, EBDA, e820 } from './e820.ts';
 export type { BootKind, BootMemory, BootModule, BootOptions, BootResult, EntryState, SegmentState, TableRegister } from './entry.ts';
-export { extractVmlinux } from './vmlinux.ts';
 
 /** Every kind that `BootOptions.kind` may force. */
 export const BOOT_KINDS: readonly BootKind[] = ['bzimage', 'bzimage32', 'bzimage16', 'pvh', 'multiboot'];

@@ -12,7 +12,10 @@ import { BootError, bootGdt, type BootOptions, type EntryState, flatEntry } from
 import { type ImageFile, wholeFile } from './image-file.ts';
 import { baseName, cString, placeInitrd } from './modules.ts';
 import { Placement } from './placement.ts';
-import { unpackVmlinux } from './vmlinux.ts';
+import { late } from '../late.ts';
+
+// With all that can be packed in a bzImage.
+const lateVmlinux = late<typeof import('./vmlinux.ts')>(new URL('./vmlinux.ts', import.meta.url));
 
 const XEN_ELFNOTE_PHYS32_ENTRY = 18;
 const START_MAGIC = 0x336e_c578;
@@ -90,7 +93,7 @@ function startInfo(options: BootOptions, place: Placement, modules: readonly Loa
 
 /** Enters an ELF file, or the ELF inside a bzImage, by its PVH note: EBX = hvm_start_info. */
 export function loadPvh(options: BootOptions): EntryState {
-  const file = isElf(options.kernel) ? wholeFile(options.kernel) : unpackVmlinux(options.kernel);
+  const file = isElf(options.kernel) ? wholeFile(options.kernel) : lateVmlinux().unpackVmlinux(options.kernel);
   const elf = parseElf(file);
   const entry = pvhEntry(file);
   if (entry === undefined) throw new BootError('an ELF file without a PVH note (Xen note type 18)');

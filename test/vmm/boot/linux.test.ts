@@ -3,7 +3,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readFileSync } from 'node:fs';
 import { obtainLinux } from '../../../images/linux/fetch.ts';
-import { extractVmlinux, loadGuest, type BootKind, type EntryState } from '../../../vmm/boot/index.ts';
+import { extractVmlinux } from '../../../vmm/boot/vmlinux.ts';
+import { loadGuest, type BootKind, type EntryState } from '../../../vmm/boot/index.ts';
 import { GuardedRam, MB, options } from './synthetic.ts';
 
 const required = process.env['LUCID_REQUIRE_LINUX'] === '1';

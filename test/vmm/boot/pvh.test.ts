@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { extractVmlinux, loadGuest, type BootOptions } from '../../../vmm/boot/index.ts';
+import { extractVmlinux } from '../../../vmm/boot/vmlinux.ts';
+import { loadGuest, type BootOptions } from '../../../vmm/boot/index.ts';
 import { bzImage, elf, GuardedRam, lz4Payload, MB, options } from './synthetic.ts';
 
 function boot(ram: GuardedRam, kernel: Uint8Array, more: Partial<BootOptions> = {}) {
