@@ -28,6 +28,7 @@ interface RuntimeExports extends WebAssembly.ModuleImports {
   readonly probe: Firing;
   readonly fire: (cpu: number, consumer: number, slot: number) => void;
   readonly attach: (consumer: number, arena: number) => void;
+  readonly forget: (arena: number, aggregations: number) => void;
 }
 
 /** Tells the core that guest RAM was written behind its back (copyout). */
@@ -82,6 +83,11 @@ export class TracerRuntime {
   /** Fires one program's probe by its slot. */
   fire(cpu: number, consumer: number, slot: number): void {
     this.#exports.fire(cpu, consumer, slot);
+  }
+
+  /** Forgets what a program's aggregations hold. */
+  forget(arena: number, aggregations: number): void {
+    this.#exports.forget(arena, aggregations);
   }
 
   /** Puts a program's code over its zeroed arena, whose header is filled in, and its probes into their slots (by the number of the probe). */

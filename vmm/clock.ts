@@ -5,8 +5,8 @@
  * The earliest armed deadline is kept in that vCPU's DEADLINE, where the core compares it with each block it enters.
  * With several vCPUs, which take turns, `follow` hands the time over: the clock is the sum of all vCPUs' instructions.
  *
- * A tracer's times (profile and tick probes) are kept apart from the VM's deadlines, in PROBE_DEADLINE: nothing in the VM happens there, no vCPU
- * exits, and a halted one stays halted. Idle time passes through them, one after another.
+ * The times of those who only look (a tracer's profile and tick probes, somebody who waits for a mark) are kept apart from the VM's deadlines, in
+ * PROBE_DEADLINE: nothing in the VM happens there, no vCPU exits, and a halted one stays halted. Idle time passes through them, one after another.
  *
  * @module
  */
@@ -41,6 +41,17 @@ class ArmedDeadline implements Deadline {
   }
 }
 
+/** Somebody who looks at the VM between two instructions, at times of his own and whenever attention is asked for. */
+export interface Onlooker {
+  /** Looks at `at`, or as soon after it as an instruction ends (Infinity: not). */
+  arm(at: number): void;
+}
+
+interface ArmedOnlooker extends Onlooker {
+  at: number;
+  readonly look: (now: number) => number;
+}
+
 /** The clock of one VM. */
 export class VmClock implements Clock {
   readonly #u32: Uint32Array;
@@ -52,8 +63,11 @@ export class VmClock implements Clock {
   #next = Number.POSITIVE_INFINITY;
   #pass = 0;
   #profileDeadline = 0;
-  #profileNext = Number.POSITIVE_INFINITY;
+  readonly #onlookers: ArmedOnlooker[] = [];
+  /** Somebody asked that all look at the next boundary. */
+  #attended = false;
   #profile: ((now: number) => number) | undefined;
+  #profiler: Onlooker | undefined;
 
   /** `base` is the state of the vCPU whose instructions move the clock. */
   constructor(u32: Uint32Array, base: number) {
@@ -77,7 +91,7 @@ export class VmClock implements Clock {
     this.#attach(base);
     this.setNow(now);
     this.#store();
-    this.#storeProfile(this.#profileNext);
+    this.#storeNextLook();
   }
 
   /** Goes on with a vCPU whose state, its time included, was put back. */
@@ -162,7 +176,7 @@ export class VmClock implements Clock {
   refresh(): void {
     this.#next = Number.NaN;
     this.rearmed();
-    this.#storeProfile(this.#profileNext);
+    this.#storeNextLook();
   }
 
   /** State of the vCPU whose instructions move the clock. */
@@ -170,16 +184,37 @@ export class VmClock implements Clock {
     return this.#base;
   }
 
-  /** Lets the tracer look at the next boundary between two instructions. */
+  /** Lets all onlookers look at the next boundary between two instructions. */
   attend(): void {
-    this.#storeProfile(1);
+    this.#attended = true;
+    this.#storeNextLook();
   }
 
-  /** Calls `fire` with the time at `at` or as soon after it as an instruction ends; it returns when it is to be called next (Infinity: never). */
+  /** Adds an onlooker; `look` returns when it is to be called next (Infinity: only when attention is asked for). */
+  onlooker(look: (now: number) => number): Onlooker {
+    const onlooker: ArmedOnlooker = {
+      at: Number.POSITIVE_INFINITY,
+      look,
+      arm: (at) => {
+        onlooker.at = at;
+        this.#storeNextLook();
+      },
+    };
+    this.#onlookers.push(onlooker);
+    return onlooker;
+  }
+
+  /** The tracer's onlooker: calls `fire` with the time at `at` or as soon after it as an instruction ends; it returns when it is to be called next. */
   setProfile(at: number, fire: (now: number) => number): void {
     this.#profile = fire;
-    this.#profileNext = at;
-    this.#storeProfile(at);
+    this.#profiler ??= this.onlooker((now) => this.#profile?.(now) ?? Number.POSITIVE_INFINITY);
+    this.#profiler.arm(at);
+  }
+
+  #storeNextLook(): void {
+    let next = this.#attended ? 1 : Number.POSITIVE_INFINITY;
+    for (const { at } of this.#onlookers) if (at < next) next = at;
+    this.#storeProfile(next);
   }
 
   #storeProfile(at: number): void {
@@ -190,20 +225,23 @@ export class VmClock implements Clock {
     this.#u32[this.#profileDeadline + 1] = Math.floor(value / TWO32);
   }
 
-  /** PROBE_DEADLINE was reached. */
+  /** PROBE_DEADLINE was reached, or a probe asked for attention by writing it: all look, for it is not known who was meant. */
   profile(): void {
-    this.#profileNext = this.#profile?.(this.now()) ?? Number.POSITIVE_INFINITY;
-    this.#storeProfile(this.#profileNext);
+    this.#attended = false;
+    for (const onlooker of this.#onlookers) onlooker.at = onlooker.look(this.now());
+    this.#storeNextLook();
   }
 
-  /** Lets idle time pass up to `ns`, in stretches that end where the tracer wants to look. */
-  advance(ns: number): void {
+  /** Lets idle time pass up to `ns`, in stretches that end where somebody wants to look; less when a deadline comes up meanwhile, such as input. */
+  advance(until: number): void {
     const at = this.#profileDeadline;
+    let ns = until;
     for (;;) {
       const next = (this.#u32[at + 1] as number) * TWO32 + (this.#u32[at] as number);
       if (next === 0 || next > Math.max(ns, this.now())) break;
       if (next > this.now()) this.setNow(next);
       this.profile();
+      if (this.#next < ns) ns = this.#next;
     }
     if (ns > this.now()) this.setNow(ns);
   }

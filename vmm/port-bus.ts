@@ -35,6 +35,9 @@ export class IoPorts implements MovablePorts {
   readonly #costs: ExitCosts;
   readonly #byte: number;
   #unclaimed: Unclaimed;
+  /** A port, or -1: `written` is called when the guest writes to it, before the device acts. */
+  watched = -1;
+  written: () => void = () => {};
 
   constructor(u32: Uint32Array, costs: ExitCosts, unclaimed: Unclaimed) {
     this.#u32 = u32;
@@ -89,6 +92,7 @@ export class IoPorts implements MovablePorts {
     if (number === 0 && this.#unclaimed === 'exit') return CALL.LEAVE;
     if (u32[extra] === 0) u32[extra] = this.#cost[number] as number;
     if (this.#byte !== 0) (u32[extra] as number) += this.#byte * size;
+    if (port === this.watched && write !== 0) this.written();
     if (size !== 1 && this.#map[(port + size - 1) & 0xffff] !== number) return this.#split(data, port, size, write);
     const device = this.#devices[number];
     if (device === undefined) {

@@ -23,11 +23,18 @@ export const QUANTUM = 20_000;
 const ROUNDS = 997;
 const STRIDE = 619;
 
+/** Instructions of a turn of this round. */
+function turnOf(round: number): number {
+  return QUANTUM - ((round * STRIDE) % ROUNDS);
+}
+
 export class Turns implements Saveable {
   readonly #vm: Vm;
   #turn = 0;
   #round = 0;
   #left = QUANTUM;
+  /** Instructions that the vCPU whose turn it is had retired when it began to run; undefined between two runs. */
+  #began: number | undefined;
 
   /** After all vCPUs were made. */
   constructor(vm: Vm) {
@@ -55,9 +62,10 @@ export class Turns implements Saveable {
     const rest = limit - this.instructions;
     const vcpu = this.#next();
     if (vcpu === undefined) return this.vcpu.halted(vm.waitForAny() || vm.stopping);
-    const before = vcpu.instructions;
-    const exit = vcpu.run(before + Math.min(this.#left, rest));
-    this.#left -= vcpu.instructions - before;
+    this.#began = vcpu.instructions;
+    const exit = vcpu.run(this.#began + Math.min(this.#left, rest));
+    this.#left -= vcpu.instructions - this.#began;
+    this.#began = undefined;
     const yields = vcpu.takeYield();
     if (exit.reason === 'hlt') {
       this.#pass();
@@ -79,7 +87,7 @@ export class Turns implements Saveable {
   #pass(): void {
     this.#turn = (this.#turn + 1) % this.#vm.vcpus.length;
     if (this.#turn === 0) this.#round = (this.#round + 1) % ROUNDS;
-    this.#left = QUANTUM - ((this.#round * STRIDE) % ROUNDS);
+    this.#left = turnOf(this.#round);
   }
 
   /** A board's reset: the first one begins. */
@@ -90,8 +98,13 @@ export class Turns implements Saveable {
     this.#vm.clock.follow(this.vcpu.base);
   }
 
+  /** Also in the middle of a turn: what is left is less what the vCPU has retired of it. A turn that has nothing left is the next one's. */
   save(): DeviceState {
-    return { turn: this.#turn, round: this.#round, left: this.#left };
+    const left = this.#left - (this.#began === undefined ? 0 : this.vcpu.instructions - this.#began);
+    if (left > 0) return { turn: this.#turn, round: this.#round, left };
+    const turn = (this.#turn + 1) % this.#vm.vcpus.length;
+    const round = turn === 0 ? (this.#round + 1) % ROUNDS : this.#round;
+    return { turn, round, left: turnOf(round) };
   }
 
   restore(state: DeviceState): void {

@@ -56,6 +56,9 @@ class TracerExtension implements Extension {
       case 'release':
         this.#with(asked.id, (program) => this.#release(asked.id, program));
         return;
+      case 'forget':
+        this.#with(asked.id, (program) => this.#tracer.forget(program));
+        return;
       case 'pause':
         this.#pause(0);
         return;

@@ -26,6 +26,8 @@ export interface Runtime {
   /** Puts a program's code over its arena, whose header is filled in, and its probes into their slots. */
   load(consumer: number, arena: number, program: CompiledProgram, slots: ReadonlyMap<number, number>): void;
   unload(consumer: number): void;
+  /** Forgets what aggregations 1 to `aggregations` hold. */
+  forget(arena: number, aggregations: number): void;
 }
 
 /** It cannot be enabled: the reason as dtrace gives it. */
@@ -38,6 +40,8 @@ export interface RunningProgram extends ProgramSlots {
   readonly consumer: number;
   readonly arena: number;
   readonly lowered: Lowered;
+  /** Highest number of an aggregation. */
+  readonly aggregations: number;
 }
 
 export interface ProgramsOptions {
@@ -93,7 +97,8 @@ export class Programs {
     const arena = fitted === undefined ? undefined : this.#arenas.take(fitted.places.bytes);
     if (fitted === undefined || arena === undefined) throw new EnableError('Not enough space');
     writeHeader(this.#buffer, arena, descriptor, fitted, around, wait);
-    const running: RunningProgram = { ...slots, consumer, arena, lowered: fitted.lowered };
+    const aggregations = descriptor.aggregations.reduce((most, { id }) => Math.max(most, id), 0);
+    const running: RunningProgram = { ...slots, consumer, arena, lowered: fitted.lowered, aggregations };
     this.#store(running, ARENA.CONTEXT, context ? 1 : 0);
     try {
       this.#runtime.load(consumer, arena, program, slots.slots);
@@ -141,6 +146,11 @@ export class Programs {
     this.#runtime.unload(program.consumer);
     this.#running[program.consumer] = undefined;
     this.#arenas.give(program.arena);
+  }
+
+  /** Its aggregations hold nothing any more, as if they began now. */
+  forget(program: RunningProgram): void {
+    if (this.#running[program.consumer] === program) this.#runtime.forget(program.arena, program.aggregations);
   }
 
   get all(): readonly RunningProgram[] {

@@ -26,6 +26,8 @@ export type ToThread =
   | { readonly kind: 'stop'; readonly id: number }
   /** Nobody needs its memory any more; one that still runs ends without END. */
   | { readonly kind: 'release'; readonly id: number }
+  /** Its aggregations hold nothing any more. */
+  | { readonly kind: 'forget'; readonly id: number }
   /** The VM does not go on (no instruction is run) until `resume`. */
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume' };

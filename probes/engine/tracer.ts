@@ -119,6 +119,11 @@ export class Tracer {
     this.#programs.stop(program);
   }
 
+  /** Its aggregations hold nothing any more. */
+  forget(program: RunningProgram): void {
+    this.#programs.forget(program);
+  }
+
   /** Its memory is free. */
   release(program: RunningProgram): void {
     this.#programs.remove(program);

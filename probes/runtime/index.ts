@@ -18,6 +18,7 @@ import { prepareAggregations } from './aggregation';
 import { prepareDynamic } from './dynamic';
 import { seedRandom } from './number';
 import { enter } from './state';
+import { trunc } from './trunc';
 
 /** Makes a zeroed arena ready whose header is filled in. `aggregations`: how many; `chunk`: bytes of key and value of the largest dynamic variable. */
 export function prepare(arena: usize, aggregations: u32, chunk: u32): void {
@@ -25,6 +26,12 @@ export function prepare(arena: usize, aggregations: u32, chunk: u32): void {
   prepareAggregations(arena, aggregations);
   prepareDynamic(arena, chunk);
   seedRandom(arena, load<u64>(arena, ARENA_SEED));
+}
+
+/** Forgets what a program's aggregations (1 to `aggregations`) hold, as trunc() of each, between two firings. */
+export function forget(arena: usize, aggregations: u32): void {
+  enter(arena, VCPU_BASE);
+  for (let id: u32 = 1; id <= aggregations; id++) trunc(id, 0);
 }
 
 export { fault, raise } from './state';

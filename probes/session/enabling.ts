@@ -28,6 +28,8 @@ export interface EnabledProgram {
   watch(look: () => void): void;
   /** Asks for the end: END fires, then the program is STOPPED. */
   stop(): void;
+  /** Its aggregations hold nothing any more, as if they began now; for an engine in a VM's thread. */
+  forget?(): void;
   /** Its memory is no longer needed. Also ends it when it runs, without END. */
   release(): void;
 }
@@ -68,7 +70,11 @@ export class Enabling {
   #watching = false;
   #done = false;
 
-  constructor(program: EnabledProgram, descriptor: ProgramDescriptor, sink: TraceSink) {
+  readonly #keepsAlive: boolean;
+
+  /** `keepsAlive`: the process does not end while the program runs. */
+  constructor(program: EnabledProgram, descriptor: ProgramDescriptor, sink: TraceSink, keepsAlive = true) {
+    this.#keepsAlive = keepsAlive;
     this.#program = program;
     this.#sink = sink;
     this.#ring = new RecordRing(program.memory, program.arena);
@@ -171,6 +177,7 @@ export class Enabling {
   #rest(): void {
     this.#watchWriter();
     this.#timer = setTimeout(() => this.#turn(), this.#switchMs);
+    if (!this.#keepsAlive) this.#timer.unref();
   }
 
   #status(last: boolean): void {

@@ -57,6 +57,8 @@ export interface ProgramOptions {
   readonly wait: boolean;
   /** Aggregations are read at the aggrate too, for somebody who may lose sight of this process. */
   readonly interim: boolean;
+  /** False: the process may end while it runs. */
+  readonly keepsAlive?: boolean;
 }
 
 class Program implements RunningProgram {
@@ -71,16 +73,18 @@ class Program implements RunningProgram {
   #exitStatus = 0;
   #closed = false;
 
-  constructor(enabled: Enabled, running: EnabledProgram, events: ProgramEvents, interim: boolean) {
+  constructor(enabled: Enabled, running: EnabledProgram, events: ProgramEvents, { interim, keepsAlive }: ProgramOptions) {
     this.enabled = enabled;
     this.#events = events;
     this.#reader = new AggregationReader(running.memory, running.arena, enabled.descriptor);
     this.#interimMs = numberOf(enabled.descriptor.options, 'aggrate', 1e9) / 1e6;
-    this.#enabling = new Enabling(running, enabled.descriptor, {
-      records: (bytes) => events.records({ hostMs: hostNow(), clockNs: interim ? lastTimestamp(bytes) : 0, bytes }),
-      drops: (counts) => events.drops(counts),
-      ended: (exitStatus) => this.#ended(exitStatus),
-    });
+    const sink = {
+      records: (bytes: Uint8Array<ArrayBuffer>) =>
+        events.records({ hostMs: hostNow(), clockNs: interim ? lastTimestamp(bytes) : 0, bytes }),
+      drops: (counts: readonly DropCount[]) => events.drops(counts),
+      ended: (exitStatus: number) => this.#ended(exitStatus),
+    };
+    this.#enabling = new Enabling(running, enabled.descriptor, sink, keepsAlive);
     running.watch(() => this.#enabling.look());
     this.#enabling.start();
     if (interim && !this.#reader.isEmpty) this.#planReading(this.#interimMs);
@@ -152,20 +156,20 @@ export async function runProgram(
   host: TraceHost,
   { program, matched }: Compiled,
   events: ProgramEvents,
-  { wait, interim }: ProgramOptions,
+  options: ProgramOptions,
   announce: (enabled: Enabled) => void = () => {},
 ): Promise<RunningProgram> {
   const { descriptor } = program;
   let running: EnabledProgram;
   try {
     if (descriptor.destructive && !isSet(descriptor.options, 'destructive')) throw new EnableError('Destructive actions not allowed');
-    running = await host.enable(program, waits(descriptor, wait));
+    running = await host.enable(program, waits(descriptor, options.wait));
   } catch (error) {
     throw asTraceError(error, isSet(descriptor.options, 'quiet') ? undefined : matched);
   }
   const enabled = { descriptor, matched, notes: lowerings(running.lowered ?? {}) };
   announce(enabled);
-  return new Program(enabled, running, events, interim);
+  return new Program(enabled, running, events, options);
 }
 
 function asTraceError(error: unknown, matched: readonly number[] | undefined): unknown {

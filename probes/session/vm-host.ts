@@ -26,10 +26,10 @@ class ThreadProgram implements EnabledProgram {
   readonly memory: ArrayBufferLike;
   readonly arena: number;
   readonly lowered: Lowered;
-  readonly #ask: (kind: 'stop' | 'release') => void;
+  readonly #ask: (kind: 'stop' | 'forget' | 'release') => void;
   #look: () => void = () => {};
 
-  constructor(memory: ArrayBufferLike, arena: number, lowered: Lowered, ask: (kind: 'stop' | 'release') => void) {
+  constructor(memory: ArrayBufferLike, arena: number, lowered: Lowered, ask: (kind: 'stop' | 'forget' | 'release') => void) {
     this.memory = memory;
     this.arena = arena;
     this.lowered = lowered;
@@ -42,6 +42,10 @@ class ThreadProgram implements EnabledProgram {
 
   stop(): void {
     this.#ask('stop');
+  }
+
+  forget(): void {
+    this.#ask('forget');
   }
 
   release(): void {

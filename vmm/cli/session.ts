@@ -47,6 +47,23 @@ export interface SessionOptions {
   /** For an extension of the VM's thread, before the first instruction, and what extensions say. */
   readonly extensions?: readonly ExtensionMessage[];
   readonly received?: (message: ExtensionMessage) => void;
+  /** Gets the means to act on the run, before it starts. */
+  readonly control?: (control: SessionControl) => void;
+  /** False: signals that end a program are left to whoever else is in this process. */
+  readonly signals?: boolean;
+}
+
+/** What the process that runs a VM can do to it. */
+export interface SessionControl {
+  readonly tracing: VmTraceHost;
+  /** For an extension of the VM's thread. */
+  tell(message: ExtensionMessage): void;
+  /** Types on the console: the serial or virtio console, or the keyboard of a guest with a screen. */
+  type(text: string): void;
+  /** Ends the run as stopped, whatever its guest does. */
+  stop(): void;
+  /** Whether the run keeps the process alive; it does unless told otherwise. */
+  keepAlive(on: boolean): void;
 }
 
 /** Whether the console has something to say that is not yet written. */
@@ -98,7 +115,8 @@ function onInterruption(act: () => void): () => void {
 }
 
 /** Runs a guest to its end. Throws UsageError for a file or option that the VM's thread refuses, Interrupted. */
-export async function runSession({ run, output, trace, started, extensions = [], received }: SessionOptions): Promise<SessionResult> {
+export async function runSession(options: SessionOptions): Promise<SessionResult> {
+  const { run, output, trace, started, extensions = [], received, control, signals = true } = options;
   const module = await compileCore();
   const ring = createRing();
   const signal = new Int32Array(new SharedArrayBuffer(8));
@@ -142,12 +160,13 @@ export async function runSession({ run, output, trace, started, extensions = [],
   };
   tracing.connect(tell);
   saving.connect(tell);
+  const stop = (): void => {
+    stopped = true;
+    quit();
+  };
   const power = new PowerService({
     state,
-    off: () => {
-      stopped = true;
-      quit();
-    },
+    off: stop,
   });
   power.connect(tell);
   let giveUp = (): void => {};
@@ -163,14 +182,25 @@ export async function runSession({ run, output, trace, started, extensions = [],
     wake(SIGNAL.QUIT);
     setTimeout(giveUp, PATIENCE_MS).unref();
   };
+  const input = (bytes: Uint8Array): void => {
+    if (run.vga === undefined) port1.postMessage(Uint8Array.from(bytes));
+    else type(strokesOf(Buffer.from(bytes).toString('latin1')).flatMap(codesOf));
+  };
+  control?.({
+    tracing: tracing.host,
+    tell,
+    type: (text) => {
+      input(Buffer.from(text));
+      wake(SIGNAL.INPUT);
+    },
+    stop,
+    keepAlive: (on) => (on ? worker.ref() : worker.unref()),
+  });
   const terminal = run.attached
     ? openTerminal(
         (bytes) => {
-          if (run.vga === undefined) port1.postMessage(Uint8Array.from(bytes));
-          else {
-            screen?.redraw();
-            type(strokesOf(Buffer.from(bytes).toString('latin1')).flatMap(codesOf));
-          }
+          if (run.vga !== undefined) screen?.redraw();
+          input(bytes);
         },
         () => port1.postMessage(null),
         wake,
@@ -178,7 +208,7 @@ export async function runSession({ run, output, trace, started, extensions = [],
         () => screen?.scribbled(),
       )
     : undefined;
-  const release = onInterruption(quit);
+  const release = signals ? onInterruption(quit) : () => {};
   worker.on('message', (message: WorkerMessage) => {
     if (message.kind === 'started') {
       tracing.started(message.memory);

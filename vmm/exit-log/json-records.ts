@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
 import { EXIT_BYTES, jsonAbout, parsedLine, putRecord } from './json.ts';
 import type { Records } from './reader.ts';
 import { type ExitLogAbout, ExitLogError } from './record.ts';
-import type { ByteSource } from './source.ts';
+import type { Bytes } from './source.ts';
 
 /** Longer than any line that an exit makes; a longer one is damaged. */
 const LINE_MAX = 1 << 16;
@@ -19,14 +19,14 @@ export class JsonRecords implements Records {
   readonly endless: boolean;
   looseBytes = 0;
   damaged = 0;
-  readonly #source: ByteSource;
+  readonly #source: Bytes;
   readonly #text = Buffer.alloc(ROOM);
   #from = 0;
   #to: number;
   #ended = false;
 
   /** `start`: what was read already. Throws ExitLogError. */
-  constructor(source: ByteSource, start: Uint8Array) {
+  constructor(source: Bytes, start: Uint8Array) {
     this.#source = source;
     this.#text.set(start);
     this.#to = start.length;

@@ -7,7 +7,7 @@ import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_BYTES } from './json.ts';
 import { JsonRecords } from './json-records.ts';
 import { aboutOf, type ExitLogAbout, ExitLogError, headerLength, RECORD_BYTES, REASON_END } from './record.ts';
-import { ByteSource, type SourceOptions } from './source.ts';
+import { type Bytes, ByteSource, type SourceOptions } from './source.ts';
 
 const CHUNK = RECORD_BYTES * 8192;
 const CHAIN_RECORDS = EXIT_BYTES / RECORD_BYTES - 1;
@@ -48,9 +48,9 @@ class BinaryRecords implements Records {
   readonly looseBytes = 0;
   readonly damaged = 0;
   readonly endless = false;
-  readonly #source: ByteSource;
+  readonly #source: Bytes;
 
-  constructor(source: ByteSource, start: Uint8Array) {
+  constructor(source: Bytes, start: Uint8Array) {
     this.#source = source;
     const header = new Uint8Array(headerLength(start));
     header.set(start);
@@ -64,7 +64,7 @@ class BinaryRecords implements Records {
 }
 
 /** False when the source ends before. */
-function readWhole(source: ByteSource, into: Uint8Array, from: number): boolean {
+function readWhole(source: Bytes, into: Uint8Array, from: number): boolean {
   for (let at = from; at < into.length; ) {
     const got = source.read(into, at);
     if (got === 0) return false;
@@ -80,7 +80,7 @@ const PACKED: readonly (readonly [magic: readonly number[], tool: string])[] = [
   [[0x42, 0x5a, 0x68], 'bzcat'],
 ];
 
-function recordsOf(source: ByteSource): Records {
+function recordsOf(source: Bytes): Records {
   const start = new Uint8Array(RECORD_BYTES);
   let length = 0;
   for (let got = -1; got !== 0 && length < start.length; length += got) got = source.read(start, length);
@@ -93,12 +93,12 @@ function recordsOf(source: ByteSource): Records {
 
 export class ExitLogReader {
   readonly about: ExitLogAbout;
-  readonly #source: ByteSource;
+  readonly #source: Bytes;
   readonly #records: Records;
 
-  /** Throws ExitLogError, the system's error. */
-  constructor(path: string, options: SourceOptions = {}) {
-    this.#source = new ByteSource(path, options);
+  /** `from`: the name of a file, or what has its bytes. Throws ExitLogError, the system's error. */
+  constructor(from: string | Bytes, options: SourceOptions = {}) {
+    this.#source = typeof from === 'string' ? new ByteSource(from, options) : from;
     try {
       this.#records = recordsOf(this.#source);
       this.about = this.#records.about;

@@ -24,7 +24,14 @@ function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
 }
 
-export class ByteSource {
+/** Bytes from the beginning to the end. */
+export interface Bytes {
+  /** Puts what there is into `into` from `from` on: how many bytes; 0 at the end. */
+  read(into: Uint8Array, from: number): number;
+  close(): void;
+}
+
+export class ByteSource implements Bytes {
   readonly #fd: number;
   readonly #follow: boolean;
   readonly #waits: () => void;

@@ -35,7 +35,7 @@ const FILES: readonly [text: string, line: number, message: RegExp][] = [
   ['guest: {kernel: k}\n', 1, /^expect: missing; /],
   ['expect: []\n', 1, /^guest: missing; /],
   ['guest: {kernel: k}\nexpects: []\n', 2, /^'expects' is unknown here; did you mean expect\?$/],
-  ['guest: {kernel: k}\nzzz: []\n', 2, /^'zzz' is unknown here; there is guest, marks, symbols, expect$/],
+  ['guest: {kernel: k}\nzzz: []\n', 2, /^'zzz' is unknown here; there is guest, marks, input, symbols, expect$/],
   ['guest: {kernel: k}\nexpect: []\n', 2, /^expect: expects nothing; write /],
   ['guest: {kernel: k}\nexpect: 5\n', 2, /^expect: not a list; /],
   ['guest:\n  kernal: k\nexpect: []\n', 2, /^'kernal' is no option of the guest; did you mean kernel\?$/],

@@ -85,7 +85,7 @@ export async function checkFiles(files: readonly string[], options: CheckOptions
 
 async function checkOne(plan: Plan, update: boolean): Promise<Checked> {
   try {
-    return { file: plan.path, report: await held(plan, update) };
+    return { file: plan.path, report: await held(plan, { update, signals: true }) };
   } catch (error) {
     if (error instanceof UsageError) return { file: plan.path, trouble: error.message };
     throw error;

@@ -4,17 +4,17 @@
  * @module
  */
 import type { SymbolTable } from '../../symbols.ts';
-import { openLog, parseSymbols } from '../exit-log-options.ts';
+import type { RunOptions } from '../../worker-messages.ts';
+import { parseSymbols } from '../exit-log-options.ts';
 import { UsageError } from '../options.ts';
 import { exitStatus } from '../summary.ts';
 import { type Baseline, baselinePath, loadBaseline, saveBaseline } from './baseline.ts';
-import { verdicts } from './judge.ts';
+import { type Verdict, verdicts } from './judge.ts';
 import type { Plan } from './plan.ts';
-import { quietRun, recorded, type RecordedRun } from './recorded-run.ts';
+import { type PlanRun, repeats, runPlan } from './plan-run.ts';
+import { quietRun } from './quiet-run.ts';
 import { type ExpectReport, summaryOf } from './report.ts';
-import { Watch } from './watch.ts';
 
-const LAST_LINES = 5;
 const DIED = 6;
 
 function symbolsOf({ symbols, path }: Plan): SymbolTable | undefined {
@@ -35,53 +35,51 @@ function baselineOf({ expectations, path }: Plan, update: boolean): Baseline | u
   return loadBaseline(baselinePath(path));
 }
 
-/** What a log has to say of a plan's expectations. */
-export function watchLog(log: string, plan: Plan, baseline: Baseline | undefined): Watch {
-  const watch = new Watch(plan, baseline);
-  const reader = openLog(log);
-  try {
-    const end = reader.read((view, at, chain) => {
-      watch.take(view, at, chain);
-      return true;
-    });
-    if (!end.complete)
-      throw new UsageError(
-        `the log of exits could not be kept whole: ${end.records} are there; is there room in the directory for temporary files?`,
-      );
-  } finally {
-    reader.close();
-  }
-  return watch;
-}
-
-function statusOf(run: RecordedRun, met: boolean, plan: Plan): number {
-  const { outcome } = run.result;
+function statusOf({ outcome }: PlanRun, met: boolean, plan: Plan): number {
   const foreseen = plan.expectations.some(({ kind, ...rest }) => kind === 'outcome' && (rest as { outcome: string }).outcome === 'died');
   if (outcome.kind === 'died' && !foreseen) return DIED;
   if (outcome.kind === 'interrupted' || outcome.kind === 'stopped') return exitStatus(outcome);
   return met ? 0 : 1;
 }
 
-/** Throws UsageError, Interrupted. */
-export async function held(plan: Plan, update: boolean): Promise<ExpectReport> {
+export interface HeldOptions {
+  /** Write the baseline instead of comparing with it. */
+  readonly update: boolean;
+  /** Signals that end a program end the guest first. */
+  readonly signals: boolean;
+}
+
+/**
+ * Runs and judges. Call chains cost time with every exit and are wanted only of exits that broke something: a run that can be repeated is made without
+ * them, and once more with them when there are such exits.
+ */
+async function judged(plan: Plan, run: RunOptions, baseline: Baseline | undefined, signals: boolean): Promise<Judged> {
   const symbols = symbolsOf(plan);
+  const repeatable = repeats(run);
+  const first = await runPlan(plan, run, baseline, { stack: !repeatable, signals });
+  const list = await verdicts({ plan, run: first, baseline }, symbols);
+  if (!repeatable || list.every(({ exits }) => exits === undefined)) return { run: first, list };
+  const again = await runPlan(plan, run, baseline, { stack: true, signals });
+  if (again.report.exitHash === first.report.exitHash) return { run: first, list: await verdicts({ plan, run: again, baseline }, symbols) };
+  const note = 'the call chains of these exits are not known: a second run of this guest was another one';
+  return {
+    run: first,
+    list: list.map((verdict) => (verdict.exits === undefined ? verdict : { ...verdict, details: [...(verdict.details ?? []), note] })),
+  };
+}
+
+interface Judged {
+  readonly run: PlanRun;
+  readonly list: readonly Verdict[];
+}
+
+/** Throws UsageError, Interrupted. */
+export async function held(plan: Plan, { update, signals }: HeldOptions): Promise<ExpectReport> {
   const baseline = baselineOf(plan, update);
-  const inFile = (error: unknown): unknown =>
-    error instanceof UsageError ? new UsageError(`${plan.path}:${plan.guestLine}: guest: ${error.message}`) : error;
-  const options = await quietRun(plan.guest).catch((error: unknown) => {
-    throw inFile(error);
-  });
-  const programs = plan.programs.map(({ compiled }) => compiled);
-  const judged = async (run: RecordedRun): Promise<ExpectReport> => {
-    const watch = watchLog(run.log, plan, baseline);
-    const serial = watch.lastLines(LAST_LINES);
-    const other = run.console
-      .replaceAll('\r', '')
-      .split('\n')
-      .filter((line) => line !== '')
-      .slice(-LAST_LINES);
-    const lastLines = serial.length > 0 ? serial : other;
-    const list = await verdicts({ plan, run, watch, baseline, lastLines }, symbols);
+  try {
+    const options = await quietRun(plan.guest);
+    const { run, list } = await judged(plan, options, baseline, signals);
+    const { watch } = run;
     const status = statusOf(
       run,
       list.every(({ met }) => met),
@@ -94,9 +92,9 @@ export async function held(plan: Plan, update: boolean): Promise<ExpectReport> {
       guest: options.name,
       ok: status === 0,
       exitStatus: status,
-      outcome: run.result.outcome,
-      ...(run.result.death === undefined ? undefined : { death: run.result.death }),
-      ...summaryOf(run.result.report),
+      outcome: run.outcome,
+      ...(run.death === undefined ? undefined : { death: run.death }),
+      ...summaryOf(run.report),
       marks: plan.marks.map(({ name }, i) => {
         const met = watch.met[i];
         return { name, time: met?.timeNs ?? null, exits: met?.exits ?? null, instructions: met?.instructions ?? null };
@@ -104,8 +102,9 @@ export async function held(plan: Plan, update: boolean): Promise<ExpectReport> {
       expectations: list,
       phases,
     };
-  };
-  return await recorded(options, programs, judged).catch((error: unknown) => {
-    throw inFile(error);
-  });
+  } catch (error) {
+    throw error instanceof UsageError && !error.message.startsWith(plan.path)
+      ? new UsageError(`${plan.path}:${plan.guestLine}: guest: ${error.message}`)
+      : error;
+  }
 }

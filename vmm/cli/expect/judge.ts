@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { bucketsOf } from '../../../probes/consumer/buckets.ts';
 import { markText } from '../../exit-log/marks.ts';
+import type { KstatSnapshot } from '../../kstat.ts';
 import type { Outcome } from '../../report.ts';
 import type { SymbolTable } from '../../symbols.ts';
 import { Selector } from '../kstat-select.ts';
@@ -21,10 +21,10 @@ import type {
   SerialExpectation,
   Stretch,
 } from './plan.ts';
-import type { AggregationElement } from './d-program.ts';
 import { timeText, within } from './quantities.ts';
-import type { RecordedRun } from './recorded-run.ts';
+import type { DOutput, PlanRun } from './plan-run.ts';
 import { type KeptExit, type ShownExit, showExits } from './shown-exit.ts';
+import { type AggregationElement, percentile as percentileOf } from './trace.ts';
 import { allowance, SHOWN_MAX, type Watch } from './watch.ts';
 
 export interface Verdict {
@@ -49,11 +49,8 @@ interface Finding {
 
 export interface Evidence {
   readonly plan: Plan;
-  readonly run: Pick<RecordedRun, 'result' | 'kstats' | 'd'>;
-  readonly watch: Watch;
+  readonly run: PlanRun;
   readonly baseline: Baseline | undefined;
-  /** What the console said last. */
-  readonly lastLines: readonly string[];
 }
 
 export async function verdicts(evidence: Evidence, symbols: SymbolTable | undefined): Promise<Verdict[]> {
@@ -61,7 +58,7 @@ export async function verdicts(evidence: Evidence, symbols: SymbolTable | undefi
   for (const expectation of evidence.plan.expectations) {
     const { met, found, details, exits } = finding(expectation, evidence);
     const { name, kind, line } = expectation;
-    const shown = exits === undefined || exits.length === 0 ? undefined : await showExits(exits, evidence.watch.phaseNames, symbols);
+    const shown = exits === undefined || exits.length === 0 ? undefined : await showExits(exits, evidence.run.watch.phaseNames, symbols);
     list.push({ name, kind, line, met, found, ...(details && { details }), ...(shown && { exits: shown }) });
   }
   return list;
@@ -76,18 +73,18 @@ function finding(expectation: Expectation, evidence: Evidence): Finding {
     case 'serial':
       return neverCame(expectation.between, evidence) ?? serial(expectation, evidence);
     case 'kstat':
-      return kstat(expectation, evidence);
+      return neverCame(expectation.between, evidence) ?? kstat(expectation, evidence);
     case 'd':
-      return d(expectation, evidence);
+      return neverCame(expectation.between, evidence) ?? d(expectation, evidence);
     case 'outcome':
-      return { met: isOutcome(expectation.outcome, evidence.run.result.outcome), found: outcomeText(evidence.run.result.outcome) };
+      return { met: isOutcome(expectation.outcome, evidence.run.outcome), found: outcomeText(evidence.run.outcome) };
     case 'baseline':
       return baseline(expectation, evidence);
   }
 }
 
 /** A mark that the run did not come to. Marks come in order: the first that is missing is the one to tell. */
-function missing(mark: number, { plan, watch, lastLines }: Evidence): Finding | undefined {
+function missing(mark: number, { plan, run: { watch, lastLines } }: Evidence): Finding | undefined {
   if (mark < watch.met.length) return undefined;
   const first = plan.marks[watch.met.length] as Plan['marks'][number];
   const own = plan.marks[mark] as Plan['marks'][number];
@@ -104,7 +101,7 @@ function neverCame({ from, to }: Stretch, evidence: Evidence): Finding | undefin
   return needed < 0 ? undefined : missing(needed, evidence);
 }
 
-function exits(expectation: ExitsExpectation, { watch }: Evidence): Finding {
+function exits(expectation: ExitsExpectation, { run: { watch } }: Evidence): Finding {
   const { count, timeNs, over } = watch.exits.get(expectation) as { count: number; timeNs: number; over: KeptExit[] };
   const met =
     (expectation.count === undefined || within(count, expectation.count)) &&
@@ -113,7 +110,7 @@ function exits(expectation: ExitsExpectation, { watch }: Evidence): Finding {
   return { met, found: `${count} exit${count === 1 ? '' : 's'}${time}`, exits: met ? [] : over };
 }
 
-function reached(expectation: ReachedExpectation, { watch }: Evidence): Finding {
+function reached(expectation: ReachedExpectation, { run: { watch } }: Evidence): Finding {
   const { instructions, timeNs, exits: count } = watch.met[expectation.mark] as Watch['met'][number];
   const met =
     instructions <= (expectation.instructions ?? Number.POSITIVE_INFINITY) &&
@@ -122,7 +119,7 @@ function reached(expectation: ReachedExpectation, { watch }: Evidence): Finding 
   return { met, found: `after ${instructions} instructions, ${timeText(timeNs)}, ${count} exits` };
 }
 
-function serial({ contains, lacks, matches, between }: SerialExpectation, { watch, lastLines }: Evidence): Finding {
+function serial({ contains, lacks, matches, between }: SerialExpectation, { run: { watch, lastLines } }: Evidence): Finding {
   if (watch.serialCut) return { met: false, found: 'the console said more than can be looked through (64 MB)' };
   const text = watch.serial(between.from, between.to);
   const line = (at: number): string => text.slice(text.lastIndexOf('\n', at) + 1).split(/\r?\n/, 1)[0] ?? '';
@@ -135,41 +132,37 @@ function serial({ contains, lacks, matches, between }: SerialExpectation, { watc
   return at < 0 ? { met: false, found: 'it does not say it', details: last } : { met: true, found: `it says: ${line(at)}` };
 }
 
-function kstat({ selector, value }: KstatExpectation, { run }: Evidence): Finding {
+/** Statistics where a stretch ends, and by how much they grew in it. Those that are texts have no growth. */
+function kstat({ selector, value, between: { from, to } }: KstatExpectation, { run }: Evidence): Finding {
   const chosen = Selector.parse(selector) as Selector;
-  const values = run.kstats
+  const all = run.kstats.get(to) ?? [];
+  const before = from === 0 ? undefined : new Map((run.kstats.get(from - 1) ?? []).flatMap(namedValues));
+  const values = all
     .filter((one) => chosen.matches(one))
-    .flatMap((one) =>
-      one.values
-        .filter(([name]) => chosen.statistic(name))
-        .map(([name, found]) => ({ name: `${one.module}:${one.instance}:${one.name}:${name}`, found })),
-    );
+    .flatMap((one) => namedValues({ ...one, values: one.values.filter(([name]) => chosen.statistic(name)) }))
+    .map(([name, now]): [string, bigint | string] => {
+      const was = before?.get(name) ?? 0n;
+      return [name, typeof now === 'bigint' && typeof was === 'bigint' ? now - was : now];
+    });
   if (values.length === 0)
     return {
       met: false,
       found: 'there is no such statistic',
-      details: [`there is ${[...new Set(run.kstats.map((k) => `${k.module}:${k.instance}:${k.name}`))].join(', ')}`],
+      details: [`there is ${[...new Set(all.map((k) => `${k.module}:${k.instance}:${k.name}`))].join(', ')}`],
     };
-  const bad = values.filter(({ found }) => typeof found === 'string' || !within(Number(found), value));
-  const shown = (bad.length > 0 ? bad : values).slice(0, SHOWN_MAX).map(({ name, found }) => `${name} ${found}`);
+  const bad = values.filter(([, found]) => typeof found === 'string' || !within(Number(found), value));
+  const shown = (bad.length > 0 ? bad : values).slice(0, SHOWN_MAX).map(([name, found]) => `${name} ${found}`);
   return { met: bad.length === 0, found: shown.join(', ') };
+}
+
+function namedValues({ module, instance, name, values }: KstatSnapshot): [string, bigint | string][] {
+  return values.map(([statistic, value]) => [`${module}:${instance}:${name}:${statistic}`, value]);
 }
 
 const sameKey = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((part, i) => part === b[i]);
 
-/** The bucket that holds the percentile: its values lie from `least` up to `below`. */
-export function percentileOf({ buckets = [] }: AggregationElement, percentile: number): { least: number } | undefined {
-  const total = buckets.reduce((sum, { count }) => sum + count, 0);
-  let seen = 0;
-  for (const { least, count } of buckets) {
-    seen += count;
-    if (seen > 0 && seen * 100 >= total * percentile) return { least };
-  }
-  return undefined;
-}
-
-function d(expectation: DExpectation, { run, plan }: Evidence): Finding {
-  const { aggregations, troubles } = run.d[expectation.program] as Evidence['run']['d'][number];
+function d(expectation: DExpectation, { run }: Evidence): Finding {
+  const { aggregations, troubles } = run.d[expectation.program] as DOutput;
   const details = troubles.length === 0 ? undefined : troubles.slice(0, SHOWN_MAX);
   // What a program that failed has counted is not the run.
   if (details !== undefined) return { met: false, found: 'the program met errors', details };
@@ -184,10 +177,8 @@ function d(expectation: DExpectation, { run, plan }: Evidence): Finding {
     return { met: bad.length === 0, found: shown.join(', ') };
   }
   if (chosen.length === 0) return { met: false, found: 'nothing was measured' };
-  const upper = upperBounds(plan, expectation);
   const found = chosen.map((element) => {
-    const { least } = percentileOf(element, percentile) ?? { least: 0 };
-    const most = upper(least);
+    const { least, most } = percentileOf(element, percentile) ?? { least: 0, most: 0 };
     // What is known of the percentile is its bucket: each limit is held against the end that could break it.
     const met = most <= (value.max ?? Number.POSITIVE_INFINITY) && least >= (value.min ?? Number.NEGATIVE_INFINITY);
     return { met, text: `${name(element)}p${percentile} is in the bucket from ${least} to ${most}` };
@@ -202,24 +193,13 @@ function d(expectation: DExpectation, { run, plan }: Evidence): Finding {
   };
 }
 
-/** The highest value of the bucket that begins at a value. */
-function upperBounds(plan: Plan, { program, aggregation }: DExpectation): (least: number) => number {
-  const { aggregations } = (plan.programs[program] as Plan['programs'][number]).compiled.descriptor;
-  const func = aggregations.find((a) => `@${a.name}` === aggregation)?.func;
-  const starts = func === undefined ? [] : bucketsOf(func).map(({ least }) => Number(least));
-  return (least) => {
-    const next = starts.find((start) => start > least);
-    return next === undefined ? Number.POSITIVE_INFINITY : next - 1;
-  };
-}
-
 function isOutcome(expected: string, outcome: Outcome): boolean {
   if (expected === outcome.kind) return true;
   if (outcome.kind === 'debug-exit') return expected === `debug-exit ${outcome.value}`;
   return outcome.kind === 'limit' && expected === `limit ${outcome.which}`;
 }
 
-function baseline(expectation: BaselineExpectation, { watch, baseline: before }: Evidence): Finding {
+function baseline(expectation: BaselineExpectation, { run: { watch }, baseline: before }: Evidence): Finding {
   if (before === undefined) return { met: true, found: 'written' };
   const now = watch.baselinePhases();
   const over = watch.overBaseline.get(expectation) ?? new Map<string, KeptExit[]>();

@@ -6,6 +6,7 @@
 import type { CompiledProgram } from '../../../probes/program.ts';
 import type { NamedCause } from '../../exit-log/cause-named.ts';
 import type { Mark } from '../../exit-log/marks.ts';
+import type { Button } from '../../power-messages.ts';
 
 /** Numbers that are allowed, both ends included; `is` alone: this one. */
 export interface Bound {
@@ -27,10 +28,20 @@ export interface NamedMark {
   readonly mark: Mark;
 }
 
-/** A D program, compiled before the guest starts. */
+/** A D program, compiled before the guest starts; one for each stretch in which its aggregations are asked for. */
 export interface DProgram {
   readonly text: string;
   readonly compiled: CompiledProgram;
+  readonly between: Stretch;
+}
+
+/** What is done at a mark. */
+export interface Input {
+  /** Index of the mark; -1: the start. */
+  readonly after: number;
+  /** Characters for the console. */
+  readonly type?: string;
+  readonly press?: Button;
 }
 
 interface Common {
@@ -70,6 +81,7 @@ export interface KstatExpectation extends Common {
   /** module:instance:name:statistic. */
   readonly selector: string;
   readonly value: Bound;
+  readonly between: Stretch;
 }
 
 export interface DExpectation extends Common {
@@ -82,6 +94,7 @@ export interface DExpectation extends Common {
   /** Of a distribution: the bound is on this percentile. */
   readonly percentile?: number;
   readonly value: Bound;
+  readonly between: Stretch;
 }
 
 export interface OutcomeExpectation extends Common {
@@ -111,6 +124,7 @@ export interface Plan {
   readonly guest: readonly string[];
   readonly guestLine: number;
   readonly marks: readonly NamedMark[];
+  readonly inputs: readonly Input[];
   readonly symbols?: string;
   readonly programs: readonly DProgram[];
   readonly expectations: readonly Expectation[];

@@ -4,6 +4,7 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
+import { CONSUMERS } from '../../../probes/arena.ts';
 import { CauseError, causeNamed } from '../../exit-log/cause-named.ts';
 import type { Mark } from '../../exit-log/marks.ts';
 import { systemErrorText } from '../../system-error.ts';
@@ -11,7 +12,7 @@ import { PatternError, Selector } from '../kstat-select.ts';
 import { UsageError } from '../options.ts';
 import { compileD, DError } from './d-program.ts';
 import { guestWords, resolved, wordGiven } from './guest-words.ts';
-import type { BaselineExpectation, DProgram, Expectation, NamedMark, Plan, Stretch } from './plan.ts';
+import type { BaselineExpectation, DProgram, Expectation, Input, NamedMark, Plan, Stretch } from './plan.ts';
 import { bound, boundText, checkBound, count, duration, number, timeText } from './quantities.ts';
 import { nearest, YamlFile, type YamlValue } from './yaml-value.ts';
 
@@ -23,8 +24,8 @@ const BESIDE: Readonly<Record<Kind, readonly string[]>> = {
   exits: ['count', 'time', 'between'],
   reached: ['within'],
   serial: ['between'],
-  kstat: ['value'],
-  d: ['aggregation', 'key', 'value', 'percentile', 'max', 'min'],
+  kstat: ['value', 'between'],
+  d: ['aggregation', 'key', 'value', 'percentile', 'max', 'min', 'between'],
   outcome: [],
   baseline: [],
 };
@@ -34,6 +35,7 @@ type Said = Expectation extends infer E ? (E extends Expectation ? Omit<E, 'line
 
 const WRITE_MARK = '{serial: TEXT}, {port: 0x80, value: 1} or {address: 0x100000}';
 const WRITE_EXPECT = `- with one of ${KINDS.join(', ')}`;
+const WRITE_INPUT = '{after: MARK, type: "root\\n"} or {after: MARK, press: power}';
 const START = 'start';
 const END = 'end';
 
@@ -61,7 +63,7 @@ class PlanReader {
   }
 
   plan(given: readonly string[], otherSymbols: string | undefined): Plan {
-    const whole = this.#file.root().map(['guest', 'marks', 'symbols', 'expect'], 'guest: and expect:');
+    const whole = this.#file.root().map(['guest', 'marks', 'input', 'symbols', 'expect'], 'guest: and expect:');
     const [guest, expect] = ['guest', 'expect'].map((key) => {
       const value = whole.get(key);
       if (value === undefined) throw this.#file.wrong(1, `${key}: missing; the file needs guest: and expect:`);
@@ -70,6 +72,11 @@ class PlanReader {
     const words = guestWords(guest, given);
     const marks = whole.get('marks')?.map(undefined, `NAME: ${WRITE_MARK}`) ?? [];
     this.#marks = [...marks].map(([name, value]) => ({ name, mark: this.#mark(name, value) }));
+    const inputs =
+      whole
+        .get('input')
+        ?.list(WRITE_INPUT)
+        .map((item) => this.#input(item)) ?? [];
     const symbols = otherSymbols ?? this.#symbols(whole.get('symbols'), guest, given);
     const expectations = expect.list(WRITE_EXPECT).map((item) => this.#expectation(item));
     if (expectations.length === 0) throw expect.wrong(`expects nothing; write ${WRITE_EXPECT}`);
@@ -78,6 +85,7 @@ class PlanReader {
       guest: words,
       guestLine: guest.line,
       marks: this.#marks,
+      inputs,
       ...(symbols === undefined ? undefined : { symbols }),
       programs: this.#programs,
       expectations,
@@ -111,6 +119,17 @@ class PlanReader {
     const text = (address as YamlValue).written;
     if (!/^0x[0-9a-f]{1,16}$/i.test(text)) throw (address as YamlValue).wrong(`'${text}' is not an address; write 0x100000`);
     return { kind: 'address', address: BigInt(text) };
+  }
+
+  #input(item: YamlValue): Input {
+    const entries = item.map(['after', 'type', 'press'], WRITE_INPUT);
+    const [after, type, press] = ['after', 'type', 'press'].map((key) => entries.get(key));
+    if (after === undefined) throw item.wrong(`at which mark? write ${WRITE_INPUT}`);
+    if ((type === undefined) === (press === undefined)) throw item.wrong(`not one of type and press; write ${WRITE_INPUT}`);
+    if (after.written === END) throw after.wrong('nothing can be typed at the end; write start or the name of a mark');
+    const mark = after.written === START ? -1 : this.#markIndex(after);
+    if (type !== undefined) return { after: mark, type: type.text('type: "root\\n"') };
+    return { after: mark, press: (press as YamlValue).oneOf(['power', 'reset'] as const) };
   }
 
   #markIndex(value: YamlValue): number {
@@ -164,7 +183,7 @@ class PlanReader {
       case 'serial':
         return this.#serial(value, entries.get('between'));
       case 'kstat':
-        return kstat(value, entries.get('value'));
+        return kstat(value, entries.get('value'), this.#between(entries.get('between')));
       case 'd':
         return this.#d(value, entries);
       case 'outcome':
@@ -223,7 +242,8 @@ class PlanReader {
   }
 
   #d(value: YamlValue, entries: ReadonlyMap<string, YamlValue>): Said {
-    const program = this.#program(value);
+    const between = this.#between(entries.get('between'));
+    const program = this.#program(value, between);
     const given = entries.get('aggregation');
     if (given === undefined) throw value.wrong('of which aggregation? write aggregation: "@name" beside it');
     const aggregation = `@${given.text('"@name"').replace(/^@/, '')}`;
@@ -243,12 +263,13 @@ class PlanReader {
     const what = `d ${aggregation}${keys === undefined ? '' : `[${keys.join(', ')}]`}`;
     return {
       kind: 'd',
-      name: `${what}${percent === undefined ? '' : ` p${percent.written}`}: ${boundText(limits)}`,
+      name: `${what}${percent === undefined ? '' : ` p${percent.written}`}: ${boundText(limits)}${stretchText(between)}`,
       program,
       aggregation: `@${found.name}`,
       key: keys,
       percentile: percent && Number(percent.written),
       value: limits,
+      between,
     };
   }
 
@@ -271,13 +292,17 @@ class PlanReader {
     return limits;
   }
 
-  /** Several expectations may be of one program. */
-  #program(value: YamlValue): number {
+  /** Several expectations may be of one program in one stretch. */
+  #program(value: YamlValue, between: Stretch): number {
     const text = value.text('a D program');
-    const known = this.#programs.findIndex((program) => program.text === text);
+    const known = this.#programs.findIndex(
+      (program) => program.text === text && program.between.from === between.from && program.between.to === between.to,
+    );
     if (known >= 0) return known;
+    if (this.#programs.length === CONSUMERS)
+      throw value.wrong(`one program too many: a run has room for ${CONSUMERS}, each in one stretch; put several clauses into one program`);
     try {
-      return this.#programs.push({ text, compiled: compileD(text) }) - 1;
+      return this.#programs.push({ text, compiled: compileD(text), between }) - 1;
     } catch (error) {
       if (!(error instanceof DError)) throw error;
       throw this.#file.wrong(value.textLine + error.line - 1, `d: ${error.message}`);
@@ -289,7 +314,7 @@ function stretchText({ names: [from, to] }: Stretch): string {
   return from === START && to === END ? '' : ` between ${from} and ${to}`;
 }
 
-function kstat(value: YamlValue, limits: YamlValue | undefined): Said {
+function kstat(value: YamlValue, limits: YamlValue | undefined, between: Stretch): Said {
   const selector = value.text('module:instance:name:statistic');
   const write = "write module:instance:name:statistic, such as 'virtio_blk:0:*:reads'";
   if (selector.split(':').length !== 4) throw value.wrong(`'${selector}' is not a statistic; ${write}`);
@@ -301,7 +326,7 @@ function kstat(value: YamlValue, limits: YamlValue | undefined): Said {
   }
   if (limits === undefined) throw value.wrong('no limit; write value: {max: 20} beside it');
   const allowed = bound(limits, 'measure');
-  return { kind: 'kstat', name: `kstat ${selector}: ${boundText(allowed)}`, selector, value: allowed };
+  return { kind: 'kstat', name: `kstat ${selector}: ${boundText(allowed)}${stretchText(between)}`, selector, value: allowed, between };
 }
 
 function outcome(value: YamlValue): Said {
