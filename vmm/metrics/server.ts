@@ -31,13 +31,21 @@ export interface MetricsPage {
   render(format: MetricsFormat): string;
 }
 
-const CONNECTIONS_MAX = 64;
+/** What clients may take. */
+export interface ServerLimits {
+  readonly connections: number;
+  /** Until a request's headers, and all of it, are there. */
+  readonly headersMs: number;
+  readonly requestMs: number;
+  /** Without a byte in either direction. */
+  readonly silenceMs: number;
+  /** Between two requests: longer than the usual interval of scrapes, a minute. */
+  readonly keepAliveMs: number;
+}
+
+const LIMITS: ServerLimits = { connections: 64, headersMs: 5000, requestMs: 10_000, silenceMs: 10_000, keepAliveMs: 75_000 };
 const HEADER_BYTES_MAX = 8192;
-const HEADERS_MS = 5000;
-const REQUEST_MS = 10_000;
-const SILENCE_MS = 10_000;
-/** Longer than the usual interval of scrapes, a minute. */
-const KEEP_ALIVE_MS = 75_000;
+/** How often the times are looked at. */
 const CHECK_MS = 1000;
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
@@ -46,6 +54,7 @@ const PLAIN = 'text/plain; charset=utf-8';
 export class MetricsServer {
   readonly #server: Server;
   readonly #host: string;
+  readonly #connectionsMax: number;
   readonly #sockets = new Set<Socket>();
   readonly #answering = new Set<Socket>();
   #serve: (page: MetricsPage) => void = () => {};
@@ -53,14 +62,15 @@ export class MetricsServer {
     this.#serve = resolve;
   });
 
-  private constructor(host: string) {
+  private constructor(host: string, limits: ServerLimits) {
     this.#host = host;
+    this.#connectionsMax = limits.connections;
     const options = {
       maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: CHECK_MS,
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: Math.min(CHECK_MS, limits.headersMs),
     };
     this.#server = createServer(options, (request, response) => {
       this.#answer(request, response).catch((error: Error) => {
@@ -69,13 +79,13 @@ export class MetricsServer {
         else request.socket.destroy();
       });
     });
-    this.#server.timeout = SILENCE_MS;
+    this.#server.timeout = limits.silenceMs;
     this.#server.on('connection', (socket: Socket) => this.#connected(socket));
   }
 
   /** Listens; rejects with the system's error. Requests wait for `serve`. */
-  static async listen({ host, port }: ListenAddress): Promise<MetricsServer> {
-    const metrics = new MetricsServer(host);
+  static async listen({ host, port }: ListenAddress, limits = LIMITS): Promise<MetricsServer> {
+    const metrics = new MetricsServer(host, limits);
     const server = metrics.#server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -102,6 +112,11 @@ export class MetricsServer {
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`;
   }
 
+  /** How many there are now. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
   /** From now on requests are answered. */
   serve(page: MetricsPage): void {
     this.#serve(page);
@@ -115,7 +130,7 @@ export class MetricsServer {
 
   #connected(socket: Socket): void {
     const [oldest] = this.#sockets;
-    if (oldest !== undefined && this.#sockets.size >= CONNECTIONS_MAX) {
+    if (oldest !== undefined && this.#sockets.size >= this.#connectionsMax) {
       this.#sockets.delete(oldest);
       oldest.destroy();
     }
