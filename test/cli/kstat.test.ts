@@ -104,6 +104,31 @@ test('-j is one array, with every digit of a counter', async () => {
   assert.equal(await of('-j', 'nothing'), { status: 1, out: '[]\n', err: '' });
 });
 
+test('--openmetrics and --prometheus: what is selected, once, with the number of its VM', async () => {
+  const disk = 'vm="box",vmid="1",device="vda",driver="virtio_blk"';
+  assert.equal(await of('--openmetrics', 'virtio_blk:0:vda:n*', 'virtio_blk:::nread'), {
+    status: 0,
+    out:
+      '# TYPE lucid_disk_read_bytes counter\n# UNIT lucid_disk_read_bytes bytes\n# HELP lucid_disk_read_bytes Bytes read.\n' +
+      `lucid_disk_read_bytes_total{${disk}} 4096\n# EOF\n`,
+    err: '',
+  });
+  assert.equal(await of('--prometheus', '-s', 'reads'), {
+    status: 0,
+    out:
+      '# HELP lucid_disk_reads_completed_total Reads completed.\n# TYPE lucid_disk_reads_completed_total counter\n' +
+      `lucid_disk_reads_completed_total{${disk}} 1\n`,
+    err: '',
+  });
+  assert.equal(await of('--openmetrics', 'nothing'), { status: 1, out: '# EOF\n', err: '' });
+  assert.match((await of('--prometheus')).out, /^lucid_vm_info\{vm="box",vmid="1",pid="4668"\} 1$/m);
+  for (const form of ['-q', '-j', '-l', '-Tu', '--prometheus']) {
+    const { status, err } = await of('--openmetrics', form);
+    assert.is(status, 2);
+    assert.match(err, /^--openmetrics, --prometheus and -CjlpqT are mutually exclusive\n/);
+  }
+});
+
 test('each field takes a glob or a regular expression', async () => {
   assert.equal(await names('-s', 'exits', '-n', 'vcpu-*'), ['kvm:0:vcpu-1:exits', 'kvm:1:vcpu-1:exits']);
   assert.equal(await names('-s', 'exits', '-i', '[1-9]'), ['kvm:1:vcpu-1:exits']);

@@ -75,6 +75,13 @@ test('a running guest is scraped: its counters only grow, and are those that kst
 test('its JSON, its console and its exits are the same without it', async () => {
   const options = ['--kernel', at('loop.elf'), '--limit', 'insns=3M', '--json'];
   const { url, ended } = await running(...options);
+  const { port } = new URL(url);
+  // And so is it with clients who send nonsense, or nothing.
+  const others = Array.from({ length: 100 }, (_, i) => {
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+    socket.write(i % 2 === 0 ? 'GET /metr' : `${'\u0000'.repeat(i)}\r\n`);
+    return socket;
+  });
   let scrapes = 0;
   for (;;) {
     const text = await fetch(url).then(
@@ -85,11 +92,39 @@ test('its JSON, its console and its exits are the same without it', async () => 
     scrapes++;
   }
   const scraped = await ended;
+  for (const socket of others) socket.destroy();
   const alone = await finished(start('lucid', ['run', '--serial', 'null', '--no-exits', ...options], place.xdg));
   assert.is(scraped.status, 4);
   assert.ok(scrapes > 0);
   const followed = ({ out }: Finished): unknown => ({ ...JSON.parse(out), host: undefined, engine: undefined });
   assert.equal(followed(scraped), followed(alone));
+});
+
+test('a VM that is paused says so; one that goes on from a snapshot goes on counting', async () => {
+  const { url, ended, stop } = await running('--kernel', at('loop.elf'), '--name', 'first');
+  const say = async (...words: string[]): Promise<void> => {
+    const { status, err } = await finished(start('lucid', words, place.xdg));
+    assert.is(status, 0, err);
+  };
+  const scrape = async (from: string): Promise<string> => (await fetch(from)).text();
+  await say('pause', 'first');
+  let paused = '';
+  await until('the state', ended, async () => {
+    paused = await scrape(url);
+    return value(paused, 'lucid_vm_state{vm="first",state="paused"}') === 1;
+  });
+  assert.is(value(paused, 'lucid_vm_state{vm="first",state="running"}'), 0);
+  const exits = (text: string, vm: string): number => value(text, EXITS.replace('loop.elf', vm));
+  assert.is(exits(await scrape(url), 'first'), exits(paused, 'first'));
+  await say('save', 'first', at('saved'));
+  await say('resume', 'first');
+  stop('SIGINT');
+  await ended;
+  const second = await running('--restore', at('saved'), '--name', 'second');
+  const restored = await scrape(second.url);
+  second.stop('SIGINT');
+  assert.is((await second.ended).status, 130);
+  assert.ok(exits(restored, 'second') >= exits(paused, 'first'));
 });
 
 test('neither a connection that is kept open nor one in the middle of a request holds the process', async () => {

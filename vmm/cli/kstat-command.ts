@@ -8,10 +8,11 @@
  * @module
  */
 import { format, formatJson, formatParsable, type KstatSnapshot } from '../kstat.ts';
+import type { MetricsFormat } from '../metrics/exposition.ts';
 import { RuntimeDirectoryError } from '../runtime-directory.ts';
 import { getopt, GetoptError } from './getopt.ts';
 import { Interval, parseWhole } from './interval.ts';
-import { KstatChain, merge } from './kstat-chain.ts';
+import { KstatChain, merge, type VmReading } from './kstat-chain.ts';
 import { compilePattern, type Pattern, PatternError, Selector } from './kstat-select.ts';
 
 export const KSTAT_USAGE = `Usage:
@@ -21,6 +22,7 @@ kstat [ -Cjlpq ] [ -T d|u ] [ -c class ]
 kstat [ -Cjlpq ] [ -T d|u ] [ -c class ]
       [ module[:instance[:name[:statistic]]] ... ]
       [ interval [ count ] ]
+kstat --openmetrics | --prometheus [ what is selected, as above ]
 `;
 
 /** Where a command reads and writes. */
@@ -36,7 +38,7 @@ export interface CommandWorld {
 }
 
 interface KstatArguments {
-  readonly form: 'default' | 'parsable' | 'names' | 'json' | 'quiet';
+  readonly form: 'default' | 'parsable' | 'names' | 'json' | 'quiet' | MetricsFormat;
   /** Between name and value of the parsable form. */
   readonly separator: '\t' | ':';
   readonly stamp: 'none' | 'date' | 'unix';
@@ -58,13 +60,11 @@ class UsageRequest extends Error {
 
 /** Reads the command line. Throws UsageRequest, GetoptError, PatternError. */
 function parseArguments(args: readonly string[]): KstatArguments {
-  const { options, operands } = getopt(args, 'hCqjlpT:m:i:n:s:c:');
+  const { options, operands } = getopt(args, 'hCqjlpO(openmetrics)P(prometheus)T:m:i:n:s:c:');
   const given = new Map(options);
   if (given.has('h')) throw new UsageRequest('', 0);
   const stamp = given.get('T')?.[0];
   if (given.has('T') && stamp !== 'd' && stamp !== 'u') throw new UsageRequest('');
-  const parsable = given.has('p') || given.has('l') || given.has('C');
-  if (given.has('q') && (given.has('j') || parsable)) throw new UsageRequest('-q and -lpj are mutually exclusive');
   const times: number[] = [];
   const selectors: Selector[] = [];
   for (const operand of operands) {
@@ -91,7 +91,7 @@ function parseArguments(args: readonly string[]): KstatArguments {
     selectors.push(new Selector({ module: field('m'), instance: field('i'), name: field('n'), statistic: field('s') }));
   }
   return {
-    form: given.has('q') ? 'quiet' : given.has('j') ? 'json' : given.has('l') ? 'names' : parsable ? 'parsable' : 'default',
+    form: formOf(given),
     separator: given.has('C') ? ':' : '\t',
     stamp: stamp === 'd' ? 'date' : stamp === 'u' ? 'unix' : 'none',
     class: compilePattern(given.get('c') || '*'),
@@ -112,6 +112,20 @@ export function timestamp(now: Date, stamp: 'date' | 'unix'): string {
   return `${DAYS[now.getDay()]} ${MONTHS[now.getMonth()]} ${String(now.getDate()).padStart(2)} ${time} ${now.getFullYear()}\n`;
 }
 
+/** Throws UsageRequest for forms that exclude each other. */
+function formOf(given: ReadonlyMap<string, string>): KstatArguments['form'] {
+  const parsable = given.has('p') || given.has('l') || given.has('C');
+  if (given.has('q') && (given.has('j') || parsable)) throw new UsageRequest('-q and -lpj are mutually exclusive');
+  if (given.has('O') || given.has('P')) {
+    if (['O', 'P', 'C', 'j', 'l', 'p', 'q', 'T'].filter((letter) => given.has(letter)).length > 1)
+      throw new UsageRequest('--openmetrics, --prometheus and -CjlpqT are mutually exclusive');
+    return given.has('O') ? 'openmetrics' : 'prometheus';
+  }
+  if (given.has('q')) return 'quiet';
+  if (given.has('j')) return 'json';
+  return given.has('l') ? 'names' : parsable ? 'parsable' : 'default';
+}
+
 /** One kstat in the form asked for; '' when none of its statistics is selected. */
 function printed({ form, separator }: KstatArguments, kstat: KstatSnapshot, wanted: Pattern): string {
   if (form === 'parsable' || form === 'names') return formatParsable(kstat, wanted, form === 'names', separator);
@@ -129,6 +143,13 @@ function report(args: KstatArguments, kstats: readonly KstatSnapshot[]): { text:
   }
   const found = parts.filter((part) => part !== '');
   return { text: args.form === 'json' ? `[${found.join(',')}]\n` : found.join(''), matched: found.length > 0 };
+}
+
+async function reported(args: KstatArguments, readings: readonly VmReading[]): Promise<{ text: string; matched: boolean }> {
+  const { form } = args;
+  if (form !== 'openmetrics' && form !== 'prometheus') return report(args, merge(readings));
+  const { metricsReport } = await import('./kstat-metrics.ts');
+  return metricsReport(readings, form, args.class, args.selectors);
 }
 
 /** Runs `kstat`; its exit status. */
@@ -161,7 +182,7 @@ async function reports(args: KstatArguments, chain: KstatChain, world: CommandWo
   for (let left = args.count; ; ) {
     await chain.update();
     const readings = await chain.read((header) => args.class(header.class) && args.selectors.some((s) => s.matches(header)));
-    const { text, matched } = report(args, merge(readings));
+    const { text, matched } = await reported(args, readings);
     if (matched) status = 0;
     if (args.form !== 'quiet') await world.out((args.stamp === 'none' ? '' : timestamp(world.now(), args.stamp)) + text);
     left--;
