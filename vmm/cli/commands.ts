@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Promise<Com
   exits: async ({ done }) => (await import('./exits.ts')).exitsCommand(done),
   diff: async ({ done }) => (await import('./diff.ts')).diffCommand(done),
   events: async () => (await import('./events.ts')).eventsCommand(),
+  'measure-exit-cost': async () => (await import('./measure-exit-cost.ts')).measureExitCostCommand(),
 };
 
 /** The one that is named, or all, for help and for what is misspelt. */

@@ -31,7 +31,7 @@ const UNITS = [
 
 /** Three significant digits or so. */
 function digits(n: number): string {
-  return n >= 100 || Number.isInteger(n) ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2);
+  return n >= 100 || n === 0 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2);
 }
 
 function joined({ low, typical, high }: Bounds, text: (n: number) => string): string {
@@ -54,6 +54,9 @@ function percents(share: Bounds): string {
   return joined(share, percent);
 }
 
+/** Of what a host says about its mitigations, which may be long. */
+const MITIGATIONS_SHOWN = 100;
+
 type Column = 'left' | 'right';
 
 /** Rows in columns as wide as they must be. */
@@ -72,13 +75,14 @@ function starred(name: string, parts: readonly Cost[]): string {
   return parts.every(isMeasured) ? name : `${name} *`;
 }
 
+const short = (text: string): string => (text.length > MITIGATIONS_SHOWN ? `${text.slice(0, MITIGATIONS_SHOWN - 3)}...` : text);
+
 /** Which table this is of. */
 function heading({ name, processor, ghz, hypervisor, kernel, mitigations, hardware }: CostTable): string {
-  const of = [processor ?? name, ghz === undefined ? '' : `${ghz} GHz`, hypervisor ?? '', kernel ?? '']
-    .filter((word) => word !== '')
-    .join(', ');
+  const speed = ghz === undefined ? '' : `${Number(ghz.toPrecision(3))} GHz`;
+  const of = [processor ?? name, speed, hypervisor ?? '', kernel ?? ''].filter((word) => word !== '').join(', ');
   const emulated = hardware ? '' : 'this table was measured under an emulator: it says nothing about hardware\n';
-  return `predicted for ${of}${mitigations === undefined ? '' : `; mitigations: ${mitigations}`}\n${emulated}`;
+  return `predicted for ${of}${mitigations === undefined ? '' : `; mitigations: ${short(mitigations)}`}\n${emulated}`;
 }
 
 /** The same words once, with the names of all kinds that they are said of. */
@@ -100,7 +104,7 @@ function footing(table: CostTable, kinds: readonly PricedKind[]): string {
     ...(bases.has('modelled') ? ['* not in the table: the modelled default; from half of it to two and a half times of it'] : []),
     ...said(kinds, ({ from }) => from, '* '),
     ...said(kinds, ({ note }) => note, ''),
-    ...(kinds.some(({ kind }) => kind.reason === EXIT_REASON.EPT_VIOLATION)
+    ...(kinds.some(({ kind, each }) => kind.reason === EXIT_REASON.EPT_VIOLATION && each.high > 0)
       ? ['EPT_VIOLATION: one for each 4 KiB that is touched first; a host that gives memory in huge pages has far fewer']
       : []),
     ...table.notes,
@@ -118,7 +122,8 @@ function summary(table: CostTable, { exitsNs, guestNs, share }: Prediction, { ex
   const { ghz } = table;
   const assumed = table.instructionsPerCycle === undefined ? ' (assumed)' : '';
   const speed = ghz === undefined ? '1 ns each, as in the VM' : `${joined(instructionsPerCycle(table), String)} in a cycle${assumed}`;
-  return `${all}${(instructions / 1e6).toFixed(1)} M instructions of the guest's own, ${speed}, take ${time(guestNs)}\nexits are ${percents(share)} of the time that the guest is busy (waiting in HLT is left out)\n`;
+  const own = instructions < 1e6 ? String(instructions) : `${(instructions / 1e6).toFixed(1)} M`;
+  return `${all}${own} instructions of the guest's own, ${speed}, take ${time(guestNs)}\nexits are ${percents(share)} of the time that the guest is busy (waiting in HLT is left out)\n`;
 }
 
 const more = (rows: number, top: number): string => (rows > top ? `(${rows - top} more; --top ${rows} shows all)\n` : '');
