@@ -11,7 +11,7 @@ import { alternate, type Row, Skipped } from './measure.ts';
 const MIB = 1048576;
 const PAGE = 4096;
 
-async function linux(append: string): Promise<Image> {
+export async function linux(append: string): Promise<Image> {
   const got = await obtainLinux((line) => process.stderr.write(`bench: ${line}\n`));
   if (!got.ok) throw new Skipped(`Debian's Linux could not be obtained: ${got.reason}`);
   return { kernel: got.vmlinuz, initrd: got.initramfs, append, says: 'BOOT-OK' };

@@ -10,6 +10,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchBoot, benchBootFull, benchMemory, benchStart } from './boot.ts';
 import { benchDecode } from './decode.ts';
+import { benchEvents, benchEventsRead } from './events.ts';
 import { benchFiring } from './firing.ts';
 import { benchCpuid, benchLoops, benchOut } from './loops.ts';
 import { benchSystemd, benchSystemd2, benchTcp } from './systemd.ts';
@@ -31,6 +32,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   compile: benchCompile,
   attach: benchAttach,
   firing: benchFiring,
+  events: benchEvents,
+  'events-read': benchEventsRead,
   network: benchNetwork,
   systemd: benchSystemd,
   'systemd-2': benchSystemd2,

@@ -55,7 +55,7 @@ test('exits are chosen by what they are about', async () => {
   const perf = await lucid('events', at('log'), '--port', '0xf4', '--print', 'perf');
   assert.match(
     perf.out,
-    /^ *guest\.elf +0 \[000\] \d+\.\d{9}: kvm:kvm_exit: vcpu 0 reason IO_INSTRUCTION rip 0x[0-9a-f]+ info1 0x0000000000f40040 /,
+    /^ *guest\.elf +1 \[000\] \d+\.\d{9}: kvm:kvm_exit: vcpu 0 reason IO_INSTRUCTION rip 0x[0-9a-f]+ info1 0x0000000000f40040 /,
   );
 });
 
@@ -91,7 +91,7 @@ test('a log comes from a pipe or a FIFO too, and whoever reads what is printed m
     assert.equal(shell(line), { out: report, err: '', status: 0, signal: null }, line);
   const chosen = shell('$NODE $LUCID events $D/log --port 0xf4 --print json | $NODE $LUCID exits - --by port --json');
   assert.match(chosen.out, /"records":1,"complete":true,"by":"port","rows":\[\{"key":"0xf4","count":1,/);
-  for (const print of ['json', 'perf']) {
+  for (const print of ['json', 'perf', 'trace-cmd']) {
     const first = shell(`$NODE $LUCID events $D/log --print ${print} | head -n 1`);
     assert.equal([first.out.split('\n').length, first.err, first.status], [2, '', 0]);
   }
@@ -115,6 +115,7 @@ test('what cannot be is told in one line', async () => {
     [['events', at('log'), '--reason', 'oi'], /^lucid: --reason oi: unknown; there is EXCEPTION_NMI, /],
     [['events', at('log'), '--port', '5-'.concat('3')], /^lucid: --port 5-3: the range is empty/],
     [['events', at('log'), '--time', '2s-1s'], /^lucid: --time 2s-1s: ends before it begins\n$/],
+    [['events', at('log'), '--symbols', at('guest.elf')], /^lucid: --symbols: names call chains of --print perf\n$/],
     [['events', at('log'), '--print', 'perf', '--json'], /^lucid: --print perf: prints each exit/],
     [[...RUN, '--events', at('guest.elf')], /^lucid: --events \S*guest\.elf: would overwrite --kernel; give another file\n$/],
     [[...RUN, '--events', join(at('none'), 'x')], /^lucid: --events \S*: No such file or directory\n$/],

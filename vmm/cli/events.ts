@@ -9,23 +9,47 @@ import { eventAt } from '../exit-log/describe.ts';
 import type { ExitFilter } from '../exit-log/filter.ts';
 import type { ExitLogEnd, ExitLogReader } from '../exit-log/reader.ts';
 import { Tally } from '../exit-log/tally.ts';
-import { perfLines } from '../exit-log/text.ts';
-import { type ChoiceArguments, choiceOf, choiceOptions, endBySignals, lossText, openLog } from './exit-log-options.ts';
+import { perfText, traceHeader, traceText } from '../exit-log/text.ts';
+import { type ChoiceArguments, choiceOf, choiceOptions, endBySignals, lossText, openLog, parseSymbols } from './exit-log-options.ts';
 import { exitTable } from './kvmstat-exits.ts';
 import { checkArguments, UsageError } from './options.ts';
 import { written } from './standard-output.ts';
 
 interface EventsArguments extends ChoiceArguments {
   file: string;
-  print?: 'report' | 'json' | 'perf';
+  print?: (typeof PRINTS)[number];
+  symbols?: string;
   json: boolean;
 }
 
+const PRINTS = ['report', 'json', 'perf', 'trace-cmd'] as const;
 const PRINT_CHUNK = 1 << 16;
 
+/** How exits are printed one by one. */
+interface Form {
+  readonly head?: string;
+  readonly line: (view: DataView, at: number, chain: number) => string;
+}
+
+/** Undefined: they are counted. Throws UsageError. */
+function formOf({ about }: ExitLogReader, { print, symbols: path }: EventsArguments): Form | undefined {
+  if (path !== undefined && print !== 'perf') throw new UsageError('--symbols: names call chains of --print perf');
+  const symbols = path === undefined ? undefined : parseSymbols(path);
+  switch (print) {
+    case 'json':
+      return { line: (view, at, chain) => `${JSON.stringify(eventAt(view, at, chain))}\n` };
+    case 'perf':
+      return { line: perfText(about.name, (address) => symbols?.name(address)) };
+    case 'trace-cmd':
+      return { head: traceHeader(about.vcpus), line: traceText(about.name) };
+    default:
+      return undefined;
+  }
+}
+
 /** Prints each chosen exit; a reader that went away (a closed pipe) ends it. */
-function printAll(log: ExitLogReader, filter: ExitFilter, line: (view: DataView, at: number, chain: number) => string): ExitLogEnd {
-  let text = '';
+function printAll(log: ExitLogReader, filter: ExitFilter, { head = '', line }: Form): ExitLogEnd {
+  let text = head;
   const out = (): boolean => {
     const bytes = Buffer.from(text);
     text = '';
@@ -73,10 +97,14 @@ export function eventsCommand(): CommandModule<object, EventsArguments> {
         yargs.positional('file', { type: 'string', demandOption: true, describe: 'the log, of either format; - for standard input' }),
       )
         .option('print', {
-          choices: ['report', 'json', 'perf'] as const,
+          choices: PRINTS,
           requiresArg: true,
-          describe:
-            'counts by reason (the default), every exit as a line of JSON, or every exit as perf script shows kvm_exit and kvm_entry',
+          describe: 'counts by reason (the default); or every exit as a line of JSON, as perf script shows it, or as trace-cmd report does',
+        })
+        .option('symbols', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'names for call chains of --print perf: an ELF file or System.map; FILE,+OFFSET when the guest moved itself',
         })
         .option('json', { type: 'boolean', default: false, describe: 'print the report as JSON' })
         .example('$0 run --kernel vmlinuz --events boot.ev', 'keep every exit of a run')
@@ -91,12 +119,8 @@ export function eventsCommand(): CommandModule<object, EventsArguments> {
       endBySignals();
       const log = openLog(args.file, { stream: true });
       try {
-        const end =
-          args.print === 'json'
-            ? printAll(log, filter, (view, at, chain) => `${JSON.stringify(eventAt(view, at, chain))}\n`)
-            : args.print === 'perf'
-              ? printAll(log, filter, (view, at) => perfLines(log.about.name, view, at))
-              : report(log, filter, args.json);
+        const form = formOf(log, args);
+        const end = form === undefined ? report(log, filter, args.json) : printAll(log, filter, form);
         if (!end.complete) process.stderr.write(lossText(args.file, end));
       } finally {
         log.close();

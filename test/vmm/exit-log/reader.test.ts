@@ -9,7 +9,6 @@ import { type ExitConditions, exitFilter } from '../../../vmm/exit-log/filter.ts
 import { ExitLogReader } from '../../../vmm/exit-log/reader.ts';
 import { closingRecord, headerOf, RECORD_BYTES } from '../../../vmm/exit-log/record.ts';
 import { Tally } from '../../../vmm/exit-log/tally.ts';
-import { perfLines } from '../../../vmm/exit-log/text.ts';
 import { EXIT_REASON } from '../../../vmm/exit-reason.ts';
 import { Random } from '../../cpu/host-random.ts';
 
@@ -191,19 +190,6 @@ test('a tally counts each cause with its times, the most frequent first', () => 
     );
     for (const [i, row] of rows.entries()) assert.ok(i === 0 || row.count <= (rows[i - 1]?.count ?? 0));
   }
-});
-
-test('a record as perf script shows it', () => {
-  const view = new DataView(
-    bytesOf([{ ...(someRecords(1)[0] as Plain), rip: 0xffff_ffff_8000_0000n, reason: 30, vcpu: 1, cost: 2500 }]).buffer,
-  );
-  view.setBigUint64(EXIT_RECORD.QUALIFICATION, 0x3f80008n, true);
-  assert.is(
-    perfLines('a guest', view, 0),
-    '         a_guest     0 [001] 0.000000000: kvm:kvm_exit: vcpu 1 reason IO_INSTRUCTION rip 0xffffffff80000000 info1 0x0000000003f80008 ' +
-      'info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000\n' +
-      '         a_guest     0 [001] 0.000002500: kvm:kvm_entry: vcpu 1, rip 0xffffffff80000002\n',
-  );
 });
 
 test.run();
