@@ -151,7 +151,7 @@ test('a log that was cut off is priced as far as it goes, by the instructions of
   truncateSync(at('cut'), readFileSync(at('log')).length - 100);
   const { out, err, status } = await lucid('exits', at('cut'), '--cost', at('t.json'));
   assert.is(status, 0);
-  assert.match(err, /was cut off/);
+  assert.match(err, /cut: has no end /);
   assert.match(out, /\n\d+ instructions of the guest's own/);
 });
 
@@ -174,6 +174,8 @@ test('a named table moves the clock of a run', async () => {
 });
 
 test('what cannot be is told in one line', async () => {
+  const odd = { kind: 'lucid-baseline', version: 1, phases: [{ from: 'start', to: 'end', causes: { LUNCH: { exits: 1, timeNs: 1 } } }] };
+  writeFileSync(at('odd.json'), JSON.stringify(odd));
   writeFileSync(at('bad.json'), JSON.stringify({ ...TABLE, device: 'x' }));
   for (const [args, message] of [
     [
@@ -190,6 +192,7 @@ test('what cannot be is told in one line', async () => {
       ['exits', at('b.json'), '--cost', 'zen5', '--by', 'rip'],
       /^lucid: \S+b\.json: has counts by cause; --by and what chooses exits need a log/,
     ],
+    [['exits', at('odd.json'), '--cost', 'zen5'], /^lucid: \S+odd\.json: 'LUNCH' is no exit reason; /],
     [['exits', at('nix'), '--cost', 'zen5'], /^lucid: \S+nix: No such file or directory\n$/],
     [
       ['run', '--kernel', at('guest.elf'), '--exit-cost', 'pentium'],

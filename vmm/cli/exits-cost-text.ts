@@ -99,9 +99,10 @@ function footing(table: CostTable, kinds: readonly PricedKind[]): string {
   const bases = new Set(kinds.flatMap(({ parts }) => parts.map(({ basis }) => basis)));
   const lines = [
     ...(bases.has('scaled')
-      ? ['* not measured: the modelled default, scaled by what was; from half of it to two and a half times of it']
+      ? ['* not measured: the modelled default, scaled by what was; at least from half of it to two and a half times of it']
       : []),
     ...(bases.has('modelled') ? ['* not in the table: the modelled default; from half of it to two and a half times of it'] : []),
+    ...(bases.has('scaled') && table.device.from !== undefined ? [`* devices of the monitor, in user space: ${table.device.from}`] : []),
     ...said(kinds, ({ from }) => from, '* '),
     ...said(kinds, ({ note }) => note, ''),
     ...(kinds.some(({ kind, each }) => kind.reason === EXIT_REASON.EPT_VIOLATION && each.high > 0)
@@ -192,7 +193,7 @@ export function listText(tables: readonly CostTable[]): string {
     table.name,
     table.processor ?? '',
     String(measured(table)),
-    [...new Set([...table.sources.values()].map(({ year }) => year ?? '?'))].sort().join(', '),
+    [...new Set([...table.sources.values()].flatMap(({ year }) => year ?? []))].sort().join(', '),
   ]);
   const body = columns([['NAME', 'PROCESSOR', 'Measured', 'Year'], ...rows], ['left', 'left', 'right', 'left']);
   return `${body}\nlucid exits LOG --cost NAME, or a file of your own: lucid measure-exit-cost writes one on a host with KVM\n`;

@@ -8,7 +8,7 @@ import { costTableNames, loadCostTable } from '../exit-cost/named.ts';
 import { predict, type Prediction, type PricedKind, priceOf } from '../exit-cost/price.ts';
 import { type CostTable, ExitCostError } from '../exit-cost/table.ts';
 import { causeNumber, causeParts } from '../exit-log/cause.ts';
-import { causeNamed } from '../exit-log/cause-named.ts';
+import { CauseError, causeNamed } from '../exit-log/cause-named.ts';
 import type { ExitFilter } from '../exit-log/filter.ts';
 import { type KindCount, KindTally } from '../exit-log/kind-tally.ts';
 import { Tally, type TallyKey } from '../exit-log/tally.ts';
@@ -22,6 +22,8 @@ export interface CostRequest {
   readonly names: string;
   readonly by?: TallyKey;
   readonly filter: ExitFilter;
+  /** The log may be a pipe, or `-`. */
+  readonly stream: boolean;
   /** Some exits only: not all are shown, or can be. */
   readonly chosen: boolean;
   readonly top: number;
@@ -64,7 +66,7 @@ function countLog(path: string, tables: readonly CostTable[], request: CostReque
   const [all, shown] = [new KindTally(causes, reasons), new KindTally(causes, reasons)];
   const [table] = tables;
   const tallies = by === undefined || table === undefined ? [] : keyTallies(table, by, name, all);
-  const log = openLog(path);
+  const log = openLog(path, { stream: request.stream });
   try {
     const end = log.read((view, at, chain) => {
       all.add(view, at);
@@ -108,9 +110,21 @@ function keyedRows(tallies: readonly Tally[]): KeyCosts[] {
   return rows.sort((a, b) => b.timeNs.typical - a.timeNs.typical || b.count - a.count || (a.key < b.key ? -1 : 1));
 }
 
+/** The cause that a file of counts names. Throws UsageError. */
+function causeOfKey(path: string, key: string): number {
+  try {
+    const { reason, cause } = causeNamed(key);
+    if (reason !== undefined) return cause ?? causeNumber(reason, 0);
+  } catch (error) {
+    if (!(error instanceof CauseError)) throw error;
+    throw new UsageError(`${path}: ${error.message}`);
+  }
+  throw new UsageError(`${path}: '${key}' is no cause of exits`);
+}
+
 /** A baseline or report of `lucid expect`; undefined when the file is something else. */
 function countFile(path: string, tables: readonly CostTable[], { by, chosen }: CostRequest): Counted | undefined {
-  const phases = countedPhases(path);
+  const phases = path === '-' ? undefined : countedPhases(path);
   if (phases === undefined) return undefined;
   if (by !== undefined || chosen)
     throw new UsageError(`${path}: has counts by cause; --by and what chooses exits need a log of lucid run --events`);
@@ -118,8 +132,7 @@ function countFile(path: string, tables: readonly CostTable[], { by, chosen }: C
   const tally = new KindTally(causes, reasons);
   for (const phase of phases) {
     for (const { key, count } of rowsOf(phase)) {
-      const { reason, cause } = causeNamed(key);
-      tally.addCause(cause ?? causeNumber(reason ?? 0, 0), count);
+      tally.addCause(causeOfKey(path, key), count);
     }
   }
   return { shown: tally.counts(), all: tally.counts() };

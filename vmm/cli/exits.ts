@@ -107,6 +107,7 @@ async function reportCosts(path: string | undefined, args: ExitsArguments, filte
     names: args.cost ?? '',
     ...(args.by && { by: args.by }),
     filter,
+    stream: args.file !== undefined,
     chosen: CHOICES.some((choice) => args[choice] !== undefined),
     top: parseTop(args.top),
     json: args.json,

@@ -70,7 +70,7 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
       type: 'string',
       defaultDescription: BOARD_DEFAULTS['exit-cost'],
       requiresArg: true,
-      describe: 'modelled time of VM exits: none, default, or a JSON file',
+      describe: 'modelled time of VM exits: none, default, a processor (see lucid exits --cost), or a JSON file',
     })
     .option('intercept', {
       type: 'string',

@@ -6,8 +6,8 @@
  * by a rule that is said there, `note` for people (an exit that a processor does not make costs 0 and says so).
  *
  * What a table leaves out: a table of a processor (one that names it) has the modelled default scaled by what it says of CPUID (or else VMCALL,
- * INVD, MSR_WRITE), and for what devices in user space add, by its own `device`; half of it as the low bound, two and a half times as the high one. Any
- * other table has the default as it is.
+ * INVD, MSR_WRITE), and for what devices in user space add, by its own `device`; the bounds are those of what it is scaled by, but at least half of it
+ * and two and a half times of it. Any other table has the default as it is.
  *
  * @module
  */
@@ -287,37 +287,43 @@ export function costTableFrom(source: string, json: unknown, name = source): Cos
 /** What the file itself says. */
 type Given = Omit<CostTable, 'other' | 'device'> & Partial<Pick<CostTable, 'other' | 'device'>>;
 
-/** How much of the default, in the table's unit, a cost is that the table lacks. */
+/** By what a cost is scaled that the table lacks: a cost that it has, and what the default has for that, ns. */
 interface Scale {
-  readonly exit: number;
-  readonly device: number;
+  readonly cost: Cost;
+  readonly defaultNs: number;
 }
 
-function scaleOf(r: Reader, table: Given): Scale | undefined {
+/** Scales of exits, and of what devices in user space add; undefined: the table is of no processor. */
+function scalesOf(r: Reader, table: Given): { readonly exit: Scale; readonly device: Scale } | undefined {
   if (table.processor === undefined) return undefined;
   const d = DEFAULT_EXIT_COSTS;
-  const measured = SCALES.find((reason) => table.reasons.has(reason));
-  if (measured === undefined)
+  const reason = SCALES.find((candidate) => table.reasons.has(candidate));
+  if (reason === undefined)
     throw r.wrong(
       'reasons',
       ` has none of ${SCALES.map(exitReasonName).join(', ')}: what a table of a processor leaves out is scaled by one of them`,
     );
-  const exit = (table.reasons.get(measured) as Cost).typical / (d.reasons[measured] as number);
-  return { exit, device: table.device === undefined ? exit : table.device.typical / d.device };
+  const exit = { cost: table.reasons.get(reason) as Cost, defaultNs: d.reasons[reason] as number };
+  return { exit, device: table.device === undefined ? exit : { cost: table.device, defaultNs: d.device } };
+}
+
+/** At least as uncertain as what it is scaled by. */
+function scaled(ns: number, { cost, defaultNs }: Scale): Cost {
+  const by = (n: number): number => Math.round((n * ns) / defaultNs);
+  const typical = by(cost.typical);
+  const low = Math.min(by(cost.low), Math.round(typical * SCALED.low));
+  const high = Math.max(by(cost.high), Math.round(typical * SCALED.high));
+  return { low, typical, high, basis: 'scaled' };
 }
 
 function fillIn(r: Reader, table: Given): CostTable {
-  const scale = scaleOf(r, table);
+  const scales = scalesOf(r, table);
   const d = DEFAULT_EXIT_COSTS;
   const cycles = table.unit === 'cycles' ? (table.ghz as number) : 1;
-  const missing = (ns: number, by: keyof Scale): Cost => {
-    const typical = Math.round(scale === undefined ? ns * cycles : ns * scale[by]);
-    return {
-      low: Math.round(typical * SCALED.low),
-      typical,
-      high: Math.round(typical * SCALED.high),
-      basis: scale === undefined ? 'modelled' : 'scaled',
-    };
+  const missing = (ns: number, by: 'exit' | 'device'): Cost => {
+    if (scales !== undefined) return scaled(ns, scales[by]);
+    const typical = Math.round(ns * cycles);
+    return { low: Math.round(typical * SCALED.low), typical, high: Math.round(typical * SCALED.high), basis: 'modelled' };
   };
   const reasons = new Map(table.reasons);
   for (const [key, ns] of Object.entries(d.reasons)) if (!reasons.has(Number(key))) reasons.set(Number(key), missing(ns, 'exit'));
