@@ -18,16 +18,16 @@ function run(command: string, args: readonly string[], cwd: string): string | un
 }
 
 /**
- * Makes each `NAME.elf` of `folder` from `guest.S` with its flags; with `--check` on the command line it compares with the files that are there instead.
+ * Makes each `NAME.elf` of `folder` from its source with its flags; with `--check` on the command line it compares with the files that are there instead.
  * Sets the exit status: 0 built or equal, 1 different, 2 no compiler.
  */
-export function assemble(folder: string, guests: Readonly<Record<string, readonly string[]>>): void {
+export function assemble(folder: string, guests: Readonly<Record<string, readonly string[]>>, source = 'guest.S'): void {
   const work = mkdtempSync(join(tmpdir(), 'lucid-guests-'));
   try {
     for (const [name, flags] of Object.entries(guests)) {
       const object = `${name}.o`;
       const wrong =
-        run('gcc', ['-m32', '-c', ...flags, 'guest.S', '-o', join(work, object)], folder) ??
+        run('gcc', ['-m32', '-c', ...flags, source, '-o', join(work, object)], folder) ??
         run('ld', [...LDFLAGS, object, '-o', `${name}.elf`], work);
       if (wrong !== undefined) {
         process.stderr.write(wrong);
@@ -38,7 +38,7 @@ export function assemble(folder: string, guests: Readonly<Record<string, readonl
       const kept = join(folder, `${name}.elf`);
       if (!process.argv.includes('--check')) writeFileSync(kept, made);
       else if (!readFileSync(kept).equals(made)) {
-        process.stderr.write(`${name}.elf: differs from what guest.S gives here\n`);
+        process.stderr.write(`${name}.elf: differs from what ${source} gives here\n`);
         process.exitCode = 1;
       }
     }

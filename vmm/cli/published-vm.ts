@@ -10,6 +10,7 @@ import process from 'node:process';
 import { claimVm, RuntimeDirectoryError, runtimeDirectoryPath, type VmClaim } from '../runtime-directory.ts';
 import type { VmServer, VmService } from '../vm-socket-server.ts';
 import type { Started } from '../worker-messages.ts';
+import { atExit } from './at-exit.ts';
 import { POWER_SERVICE, type PowerService } from './power-service.ts';
 import { SAVE_SERVICE, type SaveService } from './save-service.ts';
 import type { VmTracing } from './vm-tracing.ts';
@@ -28,11 +29,13 @@ export class PublishedVm {
   #server: VmServer | undefined;
   #trace: { finished(): Promise<void> } | undefined;
   #closed = false;
+  /** Takes `close` back from the end of the process. */
+  readonly #stay: () => void;
 
   private constructor(name: string, claim: VmClaim | undefined) {
     this.#name = name;
     this.#claim = claim;
-    process.on('exit', this.close);
+    this.#stay = atExit(this.close);
   }
 
   static claim(name: string): PublishedVm {
@@ -105,7 +108,7 @@ export class PublishedVm {
   readonly close = (): void => {
     if (this.#closed) return;
     this.#closed = true;
-    process.off('exit', this.close);
+    this.#stay();
     this.#server?.close();
     this.#claim?.release();
   };

@@ -26,7 +26,7 @@ const at = (name: string): string => join(EXAMPLES, name);
 const broken = ({ expectations }: ExpectReport): string[] => expectations.filter(({ met }) => !met).map(({ name }) => name);
 
 test('they are what the schema says', () => {
-  for (const name of ['polling', 'timer', 'regression', 'linux-boot'])
+  for (const name of ['polling', 'timer', 'regression', 'login', 'linux-boot'])
     assert.equal(violations(parse(readFileSync(at(`${name}.yaml`), 'utf8')), SCHEMA), [], name);
 });
 
@@ -44,6 +44,12 @@ test('a driver that polls a port is found, with the call chain; the fix sleeps a
 test('a timer that fires too often is found, by exits and by D', async () => {
   assert.is(broken(await expectFile(at('timer.yaml'))).length, 3);
   assert.ok((await expectFile(at('timer.yaml'), ['--kernel', at('wait.elf')])).ok);
+});
+
+test('a dialogue on the console is held, and its report is the same each time', async () => {
+  const report = await expectFile(at('login.yaml'));
+  assert.equal(broken(report), []);
+  assert.equal(await expectFile(at('login.yaml')), report);
 });
 
 test('a regression is caught by the baseline, and by lucid diff', async () => {

@@ -267,6 +267,8 @@ export class LiveSession {
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     await this.stop();
+    // Whoever waited for it looks at its log first.
+    await new Promise((resolve) => setImmediate(resolve));
     if ((this.#state as string) === 'closed') return;
     this.#state = 'closed';
     closeSync(this.log);
