@@ -40,7 +40,8 @@
 	.set	CR4_OSXSAVE, 0x40000
 	.set	CR0_AM, 0x40000
 	.set	TOUCHED, 0x1000000	/* memory that nothing else uses: from 16 MiB */
-	.set	AHEAD, 400000		/* cycles from now to a deadline */
+	.set	AHEAD, 400000		/* cycles from now to a deadline that is waited for */
+	.set	FAR, 1 << 26		/* to one that is replaced in time */
 
 /*
  * Measures \op with eax, ebx, ecx and edx of \a, \b, \c and \d; \before and \after are not timed. \op may use those registers and
@@ -140,8 +141,20 @@ start:
 	mov	%edx, high
 	MEASURE	rdmsr, "rdmsr", c=$MSR_APIC_BASE
 	MEASURE	wrmsr, "wrmsr", a=low, d=high, c=$MSR_APIC_BASE
-	MEASURE	wrmsr-deadline, "wrmsr", c=$MSR_DEADLINE
 
+	mov	$1, %eax
+	cpuid
+	mov	%ecx, features
+	test	$0x1000000, %ecx	/* TSC_DEADLINE */
+	jz	2f
+	movl	$TSC_DEADLINE | VECTOR, LAPIC_LVT_TIMER
+	MEASURE	wrmsr-deadline, "wrmsr", a=low, d=high, c=$MSR_DEADLINE, before="mov $FAR, %eax; call ahead"
+	xor	%eax, %eax		/* none of those comes */
+	xor	%edx, %edx
+	mov	$MSR_DEADLINE, %ecx
+	wrmsr
+	movl	$VECTOR, LAPIC_LVT_TIMER
+2:
 	MEASURE	lapic-read, "mov LAPIC_CURRENT, %eax"
 	MEASURE	lapic-tpr, "mov %eax, LAPIC_TPR"
 	MEASURE	lapic-timer, "mov %eax, LAPIC_INITIAL"
@@ -152,9 +165,7 @@ start:
 
 	MEASURE	window, "sti; nop; cli", before="movl $SELF | VECTOR, LAPIC_ICR", after="movl $0, LAPIC_EOI"
 	MEASURE	hlt, "sti; hlt; cli", before="movl $SELF | VECTOR, LAPIC_ICR", after="movl $0, LAPIC_EOI"
-	mov	$1, %eax
-	cpuid
-	test	$0x1000000, %ecx	/* TSC_DEADLINE */
+	testl	$0x1000000, features
 	jz	2f
 	movl	$TSC_DEADLINE | VECTOR, LAPIC_LVT_TIMER
 	MEASURE	hlt-wake, "mov low, %esi; sti; hlt; cli", before="call arm", after="movl $0, LAPIC_EOI"
@@ -170,9 +181,7 @@ start:
 	cmpb	$1, in_vm
 	jne	3f
 	MEASURE	invd, "invd"
-3:	mov	$1, %eax
-	cpuid
-	test	$0x4000000, %ecx	/* XSAVE */
+3:	testl	$0x4000000, features	/* XSAVE */
 	jz	4f
 	mov	%cr4, %eax
 	or	$CR4_OSXSAVE, %eax
@@ -264,12 +273,20 @@ take:
 	movl	$0, LAPIC_EOI
 	ret
 
-/* Sets the timer to AHEAD cycles from now, which goes to low. */
-arm:
+/* eax cycles from now, to low and high. */
+ahead:
+	mov	%eax, %ecx
 	rdtsc
-	add	$AHEAD, %eax
+	add	%ecx, %eax
 	adc	$0, %edx
 	mov	%eax, low
+	mov	%edx, high
+	ret
+
+/* Sets the timer to AHEAD cycles from now, which goes to low. */
+arm:
+	mov	$AHEAD, %eax
+	call	ahead
 	mov	$MSR_DEADLINE, %ecx
 	wrmsr
 	ret
@@ -489,6 +506,7 @@ on_fault: .skip	4
 next:	.skip	4
 low:	.skip	4
 high:	.skip	4
+features: .skip	4			/* ecx of CPUID leaf 1 */
 samples: .skip	WARM * 4
 counted: .skip	ROUNDS * 4
 samples_end:

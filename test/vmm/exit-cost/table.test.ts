@@ -117,6 +117,12 @@ test('the schema has the keys that the reader knows', () => {
   assert.equal(Object.keys(schema.properties.sources.additionalProperties.properties).sort(), inSource);
 });
 
+test('the example of the documentation is a table', () => {
+  const text = readFileSync(new URL('../../../docs/exit-cost.md', import.meta.url), 'utf8');
+  const [, example = ''] = /```json\n(.*?)```/s.exec(text) ?? [];
+  assert.is(costTableFrom('docs', JSON.parse(example)).processor, 'My server');
+});
+
 const KEYS = [
   'processor',
   'unit',
