@@ -8,12 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
-import { callChain } from '../exit-log/describe.ts';
 import type { ExitFilter } from '../exit-log/filter.ts';
 import type { ExitLogReader } from '../exit-log/reader.ts';
-import { TALLY_KEYS, Tally, type TallyKey, type TallyRow } from '../exit-log/tally.ts';
-import { EXIT_RECORD } from '../cpu/layout.ts';
-import { exitReasonName } from '../exit-reason.ts';
+import { Folded } from '../exit-log/folded.ts';
+import { TALLY_KEYS, Tally, type TallyKey } from '../exit-log/tally.ts';
 import {
   type ChoiceArguments,
   choiceOf,
@@ -25,6 +23,7 @@ import {
   parseTop,
 } from './exit-log-options.ts';
 import { checkArguments, UsageError } from './options.ts';
+import { written } from './standard-output.ts';
 
 interface ExitsArguments extends ChoiceArguments {
   file?: string;
@@ -37,42 +36,21 @@ interface ExitsArguments extends ChoiceArguments {
   '--'?: string[];
 }
 
+/** Lines that are written at once. */
+const LINES = 1024;
+
 /** The table: the first `top` causes. */
-export function causeTable(key: TallyKey, rows: readonly TallyRow[], top: number): string {
-  const total = rows.reduce((sum, { count }) => sum + count, 0);
-  const time = rows.reduce((sum, { timeNs }) => sum + timeNs, 0);
+export function causeTable(tally: Tally, top: number): string {
+  const { key, count, timeNs, keys, uncounted } = tally;
   const part = (n: number, of: number): string => `${((n * 100) / Math.max(1, of)).toFixed(2)}%`;
   const head = [key.toUpperCase(), 'Exits', 'Exits%', 'Time%'];
-  const cells = rows.slice(0, top).map((r) => [r.key, String(r.count), part(r.count, total), part(r.timeNs, time)]);
-  const width = Math.max(...[head, ...cells].map(([name]) => (name as string).length));
+  const cells = tally.rows(top).map((r) => [r.key, String(r.count), part(r.count, count), part(r.timeNs, timeNs)]);
+  const width = [head, ...cells].reduce((most, [name = '']) => Math.max(most, name.length), 0);
   const line = ([name = '', ...rest]: readonly string[]): string =>
     `${name.padEnd(width)} ${rest.map((cell) => cell.padStart(10)).join(' ')}\n`;
-  const more = rows.length > top ? `(${rows.length - top} more; --top ${rows.length} shows all)\n` : '';
-  return `${line(head)}${cells.map(line).join('')}${more}(times are modelled: see lucid run --exit-cost)\n`;
-}
-
-/** Counts of call chains in the form that flame graphs are made of: the outermost frame first, the exit reason last. */
-class Folded {
-  readonly #counts = new Map<string, number>();
-  readonly #name: (address: bigint) => string;
-
-  constructor(name: (address: bigint) => string) {
-    this.#name = name;
-  }
-
-  add(view: DataView, at: number, chain: number): void {
-    const rip = view.getBigUint64(at + EXIT_RECORD.RIP, true);
-    const frames = [rip, ...callChain(view, at, chain)].reverse().map((address) => this.#name(address).replace(/\+0x[0-9a-f]+$/, ''));
-    const key = [...frames, exitReasonName(view.getUint8(at + EXIT_RECORD.REASON))].join(';');
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-  }
-
-  text(): string {
-    return [...this.#counts]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([stack, count]) => `${stack} ${count}\n`)
-      .join('');
-  }
+  const more = keys > top ? `(${keys - top} more; --top ${keys} shows all)\n` : '';
+  const others = uncounted > 0 ? `(all others: what came after the first ${keys} different ones; choose fewer exits to see them)\n` : '';
+  return `${line(head)}${cells.map(line).join('')}${more}${others}(times are modelled: see lucid run --exit-cost)\n`;
 }
 
 function show(log: ExitLogReader, path: string, filter: ExitFilter, args: ExitsArguments): void {
@@ -85,12 +63,17 @@ function show(log: ExitLogReader, path: string, filter: ExitFilter, args: ExitsA
     if (filter(view, at)) counter.add(view, at, chain);
     return true;
   });
-  if (counter instanceof Folded) process.stdout.write(counter.text());
-  else {
-    const rows = counter.rows();
+  if (counter instanceof Folded) {
+    const lines = counter.lines();
+    for (let at = 0; at < lines.length && written(Buffer.from(lines.slice(at, at + LINES).join(''))); at += LINES);
+    if (counter.uncounted > 0)
+      process.stderr.write(
+        `lucid: ${counter.uncounted} exits have call chains beyond the first ${counter.keys} different ones; they are left out\n`,
+      );
+  } else {
     const { records, complete } = end;
-    if (args.json) process.stdout.write(`${JSON.stringify({ ...log.about, records, complete, by, rows: rows.slice(0, top) })}\n`);
-    else process.stdout.write(causeTable(by, rows, top));
+    if (args.json) process.stdout.write(`${JSON.stringify({ ...log.about, records, complete, by, rows: counter.rows(top) })}\n`);
+    else process.stdout.write(causeTable(counter, top));
   }
   if (!end.complete) process.stderr.write(lossText(path, end));
 }

@@ -93,6 +93,27 @@ export function callChain(view: DataView, at: number, chain: number): bigint[] {
   return addresses;
 }
 
+/** Puts RIP and the return addresses of an exit into `words`, the innermost first, the upper half of each before the lower; how many words. */
+export function chainWords(view: DataView, at: number, chain: number, words: Uint32Array): number {
+  let length = putAddress(view, at + EXIT_RECORD.RIP, words, 0);
+  for (let i = 1; i <= chain; i++) {
+    const record = at + i * EXIT_RECORD.BYTES;
+    const most = i === 1 ? EXIT_RECORD.CHAIN_FIRST : EXIT_RECORD.CHAIN_EACH;
+    const count = Math.min(view.getUint8(record + EXIT_RECORD.CHAIN_COUNT), most);
+    for (let n = 0; n < count; n++) length = putAddress(view, record + (i === 1 ? 16 : 0) + 8 * n, words, length);
+  }
+  return length;
+}
+
+/** Words of the longest call chain. */
+export const CHAIN_WORDS = 2 * (1 + EXIT_RECORD.CHAIN_MAX);
+
+function putAddress(view: DataView, at: number, words: Uint32Array, length: number): number {
+  words[length] = view.getUint32(at + 4, true);
+  words[length + 1] = view.getUint32(at, true);
+  return length + 2;
+}
+
 /** Bytes at the exiting instruction, at most 15; none when they were not kept. */
 export function codeAt(view: DataView, at: number, chain: number): Uint8Array {
   const record = at + EXIT_RECORD.BYTES;
