@@ -80,6 +80,7 @@ export class KstatRegistry {
   readonly #mirror: { readonly at: number; readonly end: number };
   #mirrorNext: number;
   readonly #kstats: Kstat[] = [];
+  readonly #sorted = new WeakMap<Kstat, readonly (readonly [string, StatSource])[]>();
   readonly #mirrored = new Map<StatSource, Mirrored>();
   /** Mirror words of removed kstats, to be used again. */
   readonly #freed: number[] = [];
@@ -153,14 +154,23 @@ export class KstatRegistry {
   read(kstat: Kstat): KstatSnapshot {
     const snaptime = this.clock();
     const values: [string, bigint | string][] = [];
-    for (const [name, source] of Object.entries(kstat.stats)) {
+    for (const [name, source] of this.#sourcesOf(kstat)) {
       const value = this.#value(source);
       if (kstat.sparse && value === 0n) continue;
       values.push([name, value]);
     }
-    values.sort((a, b) => compareNames(a[0], b[0]));
     const { module, instance, name } = kstat;
     return { module, instance, name, class: kstat.class, type: kstat.type ?? 'named', crtime: BigInt(kstat.crtime), snaptime, values };
+  }
+
+  /** In the order of their names, which whoever reads again and again need not find again and again. */
+  #sourcesOf(kstat: Kstat): readonly (readonly [string, StatSource])[] {
+    let sources = this.#sorted.get(kstat);
+    if (sources === undefined) {
+      sources = Object.entries(kstat.stats).sort((a, b) => compareNames(a[0], b[0]));
+      this.#sorted.set(kstat, sources);
+    }
+    return sources;
   }
 
   /** Reads all of them, in order. */

@@ -90,7 +90,7 @@ export function runCommand(done: (status: number) => void, trace: TraceArguments
         .example('$0 run disk.img,snapshot', 'boot a disk by its own boot loader; the image stays as it is')
         .example('$0 run dos.img --vga text', 'with a screen and a keyboard instead of COM1')
         .example('$0 run --kernel vmlinuz --serial null --json', 'the counts, for a script')
-        .example('$0 run --kernel vmlinuz --metrics 9100', 'with its counters at http://127.0.0.1:9100/metrics, for Prometheus')
+        .example('$0 run --kernel vmlinuz --metrics 9700', 'with its counters at http://127.0.0.1:9700/metrics, for Prometheus')
         .example("$0 run --kernel vmlinuz -n 'kvm-inj-virq { @[arg0] = count(); }'", 'trace with D from the first instruction on')
         .epilogue(TRACE_HELP) as Argv<RunArguments>,
     handler: async (args) => {

@@ -9,7 +9,12 @@ import { GROUPS, GUEST_TIME, OTHER, VM_INFO } from './families.ts';
 
 /** Adds what a VM's kstats say; `vm` labels each sample. */
 export function addKstats(into: Exposition, vm: Labels, kstats: readonly KstatSnapshot[]): void {
-  for (const kstat of kstats) if (isVm(kstat)) addVm(into, vm, kstat);
+  // They are read one after the other while the VM runs.
+  const began = kstats.reduce<bigint | undefined>(
+    (first, { snaptime }) => (first === undefined || snaptime < first ? snaptime : first),
+    undefined,
+  );
+  for (const kstat of kstats) if (isVm(kstat)) addVm(into, vm, kstat, began ?? kstat.snaptime);
   for (const kstat of kstats) if (!isVm(kstat)) addKstat(into, vm, kstat);
 }
 
@@ -17,10 +22,10 @@ function isVm({ module, name }: KstatSnapshot): boolean {
   return module === 'kvm' && name === 'vm';
 }
 
-function addVm(into: Exposition, vm: Labels, { instance, snaptime, values }: KstatSnapshot): void {
+function addVm(into: Exposition, vm: Labels, { instance, values }: KstatSnapshot, began: bigint): void {
   const pid = values.find(([name]) => name === 'pid')?.[1];
   into.add(VM_INFO, labelText({ ...vm, vmid: String(instance), ...(pid === undefined ? undefined : { pid: String(pid) }) }), 1);
-  into.add(GUEST_TIME, labelText(vm), seconds(snaptime));
+  into.add(GUEST_TIME, labelText(vm), seconds(began));
 }
 
 function addKstat(into: Exposition, vm: Labels, kstat: KstatSnapshot): void {

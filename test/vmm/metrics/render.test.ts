@@ -1,4 +1,5 @@
 /** Kstats as metrics: names, units, labels and escapes in both formats, read back by Prometheus' own parsers. */
+import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KstatIo } from '../../../devices/kstat-io.ts';
@@ -100,6 +101,14 @@ test('the clock is in seconds to the nanosecond, and a counter has all its digit
   assert.equal([0n, 1n, 10n, 1_000_000_000n, 1_500_000_000n].map(seconds), ['0', '0.000000001', '0.00000001', '1', '1.5']);
 });
 
+test('the guest time of an answer is that at which the first of its counters was read', () => {
+  const { registry } = counters(1);
+  const kstats = registry.readAll().map((kstat, i) => ({ ...kstat, snaptime: BigInt(i + 5) }));
+  const all = new Exposition();
+  addKstats(all, { vm: 'box' }, kstats);
+  assert.match(all.text('prometheus'), /^lucid_vm_guest_time_seconds_total\{vm="box"\} 0\.000000005$/m);
+});
+
 test('disks: requests, bytes and times under the names of node_exporter', () => {
   const io = new KstatIo();
   io.waitqEnter(0);
@@ -144,6 +153,18 @@ test('every statistic of a machine has a family, or a reason to have none', () =
     for (const [name] of kstat.values) assert.ok(group?.meaning.has(name), `${kstat.name}:${name}`);
   }
   assert.not.match(text(machine.vm.kstats, 'openmetrics'), /lucid_kstat/);
+});
+
+test('docs/metrics.md has every family with its type, unit and help', () => {
+  const documented = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8').split('\n');
+  const suffix = { counter: '_total', gauge: '', info: '_info', unknown: '' };
+  for (const { name, type, unit, help } of FAMILIES) {
+    const start = `| \`${name}${suffix[type]}\` | ${type}${unit === undefined ? '' : `, ${unit}`} |`;
+    assert.ok(
+      documented.some((line) => line.startsWith(start) && line.endsWith(`| ${help} |`)),
+      start,
+    );
+  }
 });
 
 parsed('what a machine says is read by both parsers, the strict one too, and says the same to both', () => {
