@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { EXIT_REASON, EXIT_REASON_NAMES } from '../exit-reason.ts';
+import { decodeApic, EXIT_REASON, EXIT_REASON_NAMES } from '../exit-reason.ts';
 import { causeName, causeNumber, OUT } from './cause.ts';
 
 /** Exits of a reason, or of one cause; neither: of any. */
@@ -55,6 +55,27 @@ export function causeNamed(text: string): NamedCause {
   return { text: causeName(cause), reason, cause };
 }
 
+/** The names of a listed reason's details, made once: there are up to 65,536. */
+function listedNames(name: string, reason: number, count: number): ReadonlyMap<string, number> {
+  let names = LISTED_NAMES.get(reason);
+  if (names === undefined) {
+    names = new Map();
+    for (let bits = count - 1; bits >= 0; bits--) names.set(causeName(causeNumber(reason, bits)).slice(name.length + 1), bits);
+    LISTED_NAMES.set(reason, names);
+  }
+  return names;
+}
+
+/** `write of register 0xb0`, without making all names of its kind. */
+function apicAccessNamed(detail: string): number | undefined {
+  const [, access, offset] = /^(.+) of register 0x([0-9a-f]{1,3})$/.exec(detail) ?? [];
+  for (let type = 0; type < 16; type++)
+    if (offset !== undefined && decodeApic(type << 12).access === access) return (type << 12) | Number.parseInt(offset, 16);
+  return undefined;
+}
+
+const LISTED_NAMES = new Map<number, Map<string, number>>();
+
 function detailNamed(name: string, reason: number, detail: string): number {
   const numbered = NUMBERED[reason];
   if (numbered !== undefined) {
@@ -66,8 +87,9 @@ function detailNamed(name: string, reason: number, detail: string): number {
   }
   const count = LISTED[reason];
   if (count === undefined) throw new CauseError(`${name} has no '${detail}': exits of this reason are of one kind; write ${name}`);
-  const names = new Map<string, number>();
-  for (let bits = count - 1; bits >= 0; bits--) names.set(causeName(causeNumber(reason, bits)).slice(name.length + 1), bits);
+  const apic = reason === EXIT_REASON.APIC_ACCESS ? apicAccessNamed(detail) : undefined;
+  if (apic !== undefined) return apic;
+  const names = listedNames(name, reason, count);
   const found = names.get(detail);
   if (found === undefined) {
     const some = [...names.keys()].filter((n) => n !== '').sort();
