@@ -28,7 +28,7 @@ test('a register of the local APIC that cannot be is told with what there is', (
   for (const detail of ['read of register 0x1000', 'write of register b0', 'eat of register 0xb0'])
     assert.throws(
       () => causeNamed(`APIC_ACCESS ${detail}`),
-      (error) => error instanceof CauseError && error.message.includes('there is'),
+      (error: unknown) => error instanceof CauseError && error.message.includes('there is'),
     );
 });
 
