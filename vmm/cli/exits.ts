@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
@@ -24,6 +22,7 @@ import {
 } from './exit-log-options.ts';
 import { checkArguments, UsageError } from './options.ts';
 import { written } from './standard-output.ts';
+import { TemporaryFolder } from './temporary-folder.ts';
 
 interface ExitsArguments extends ChoiceArguments {
   file?: string;
@@ -100,17 +99,13 @@ async function reportCosts(path: string | undefined, args: ExitsArguments, filte
 
 /** Runs `lucid run` with what was given, keeps its exits, and hands the log on; the status of the run. */
 async function runLogged(run: readonly string[], stack: boolean, use: (path: string) => Promise<void>): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'lucid-exits-'));
-  try {
-    const path = join(folder, 'log');
-    const { main } = await import('./main.ts');
-    const status = await main(['run', ...run, '--no-exits', '--events', `${path.replaceAll(',', ',,')}${stack ? ',stack' : ''}`]);
-    // A run that did not start has said why.
-    if (status !== 2) await use(path);
-    return status;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  using folder = new TemporaryFolder('lucid-exits');
+  const path = join(folder.path, 'log');
+  const { main } = await import('./main.ts');
+  const status = await main(['run', ...run, '--no-exits', '--events', `${path.replaceAll(',', ',,')}${stack ? ',stack' : ''}`]);
+  // A run that did not start has said why.
+  if (status !== 2) await use(path);
+  return status;
 }
 
 export function exitsCommand(done: (status: number) => void): CommandModule<object, ExitsArguments> {

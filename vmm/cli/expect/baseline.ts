@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import process from 'node:process';
 import { systemErrorText } from '../../system-error.ts';
 import { UsageError } from '../options.ts';
 
@@ -71,10 +72,25 @@ export function loadBaseline(path: string): Baseline {
   return baseline;
 }
 
+/** The old one stays until the new one is whole. Throws UsageError. */
 export function saveBaseline(path: string, { phases }: Baseline): void {
+  const text = `${JSON.stringify({ kind: KIND, version: VERSION, phases }, undefined, 2)}\n`;
   try {
-    writeFileSync(path, `${JSON.stringify({ kind: KIND, version: VERSION, phases }, undefined, 2)}\n`);
+    replaceFile(path, text);
   } catch (error) {
     throw new UsageError(`${path}: ${systemErrorText(error)}`);
+  }
+}
+
+/** A link stays one: what it names is replaced. */
+function replaceFile(path: string, text: string): void {
+  const target = existsSync(path) ? realpathSync(path) : path;
+  const whole = `${target}.${process.pid}.new`;
+  try {
+    writeFileSync(whole, text, { flush: true });
+    renameSync(whole, target);
+  } catch (error) {
+    rmSync(whole, { force: true });
+    throw error;
   }
 }

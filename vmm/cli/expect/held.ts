@@ -35,6 +35,11 @@ function baselineOf({ expectations, path }: Plan, update: boolean): Baseline | u
   return loadBaseline(baselinePath(path));
 }
 
+/** Of a run that died or was interrupted no baseline is kept. */
+function unwritten(verdict: Verdict): Verdict {
+  return verdict.kind === 'baseline' ? { ...verdict, met: false, found: 'not written, as the run did not come to its end' } : verdict;
+}
+
 function statusOf({ outcome }: PlanRun, met: boolean, plan: Plan): number {
   const foreseen = plan.expectations.some(({ kind, ...rest }) => kind === 'outcome' && (rest as { outcome: string }).outcome === 'died');
   if (outcome.kind === 'died' && !foreseen) return DIED;
@@ -86,7 +91,7 @@ export async function held(plan: Plan, { update, signals }: HeldOptions): Promis
       plan,
     );
     const phases = watch.baselinePhases();
-    if (update && status !== DIED) saveBaseline(baselinePath(plan.path), { phases });
+    if (update && status <= 1) saveBaseline(baselinePath(plan.path), { phases });
     return {
       file: plan.path,
       guest: options.name,
@@ -99,7 +104,7 @@ export async function held(plan: Plan, { update, signals }: HeldOptions): Promis
         const met = watch.met[i];
         return { name, time: met?.timeNs ?? null, exits: met?.exits ?? null, instructions: met?.instructions ?? null };
       }),
-      expectations: list,
+      expectations: update && status > 1 ? list.map(unwritten) : list,
       phases,
     };
   } catch (error) {
