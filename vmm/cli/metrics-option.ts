@@ -3,11 +3,13 @@
  *
  * @module
  */
-import { isIP } from 'node:net';
 import type { ListenAddress } from '../metrics/listen-address.ts';
 import { UsageError } from './options.ts';
 
 const FORMS = 'write PORT, HOST:PORT or [::1]:PORT; port 0 is any that is free';
+
+/** Near enough: what is none all the same cannot be listened on. */
+const IPV6 = /^[\da-f]*:[\da-f:.]*(%[\w.-]+)?$/i;
 
 /** A port alone is of 127.0.0.1. Throws UsageError. */
 export function parseMetrics(text: string): ListenAddress {
@@ -19,7 +21,7 @@ export function parseMetrics(text: string): ListenAddress {
   if (given === '') throw wrong(`which address? write ${port} for 127.0.0.1 alone, 0.0.0.0:${port} for all of this host's`);
   const [, inBrackets] = /^\[(.*)\]$/.exec(given) ?? [];
   const host = inBrackets ?? given;
-  if (inBrackets !== undefined && isIP(host.replace(/%.*$/, '')) !== 6) throw wrong(`'${host}' is no IPv6 address; ${FORMS}`);
+  if (inBrackets !== undefined && !IPV6.test(host)) throw wrong(`'${host}' is no IPv6 address; ${FORMS}`);
   if (inBrackets === undefined && given.includes(':')) throw wrong(`an IPv6 address stands in brackets; ${FORMS}`);
   if (inBrackets === undefined && !/^[\w.-]{1,253}$/.test(host)) throw wrong(`'${host}' is no address and no host's name; ${FORMS}`);
   return { host, port };

@@ -8,9 +8,11 @@
  */
 import process from 'node:process';
 import { KstatRegistry } from '../kstat.ts';
-import type { Exposition, Family, Labels, MetricsFormat } from '../metrics/exposition.ts';
+import { Exposition, type Family, labelText, type Labels, type MetricsFormat } from '../metrics/exposition.ts';
+import { FAMILIES } from '../metrics/families.ts';
 import type { ListenAddress } from '../metrics/listen-address.ts';
-import type { MetricsServer } from '../metrics/server.ts';
+import { addKstats } from '../metrics/render.ts';
+import { MetricsServer } from '../metrics/server.ts';
 import type { Started } from '../worker-messages.ts';
 import { UsageError } from './options.ts';
 import type { VmState } from './power-service.ts';
@@ -33,34 +35,22 @@ const START: Family = {
   help: 'When this process started, since 1970.',
 };
 
-/** What is loaded only for it. */
-type Text = typeof import('../metrics/exposition.ts') & typeof import('../metrics/families.ts') & typeof import('../metrics/render.ts');
-
 export class MetricsService {
   readonly #server: MetricsServer;
-  readonly #text: Text;
   readonly #state: () => VmState;
   #ended = false;
 
-  private constructor(server: MetricsServer, text: Text, state: () => VmState) {
+  private constructor(server: MetricsServer, state: () => VmState) {
     this.#server = server;
-    this.#text = text;
     this.#state = state;
   }
 
-  /** Listens; undefined when nobody asked. Throws UsageError for an address that cannot be had. */
-  static async open(address: ListenAddress | undefined, state: () => VmState): Promise<MetricsService | undefined> {
-    if (address === undefined) return undefined;
-    const [{ MetricsServer }, exposition, families, render] = await Promise.all([
-      import('../metrics/server.ts'),
-      import('../metrics/exposition.ts'),
-      import('../metrics/families.ts'),
-      import('../metrics/render.ts'),
-    ]);
+  /** Listens. Throws UsageError for an address that cannot be had. */
+  static async open(address: ListenAddress, state: () => VmState): Promise<MetricsService> {
     const server = await MetricsServer.listen(address).catch((error: NodeJS.ErrnoException) => {
       throw new UsageError(`--metrics ${shown(address)}: ${whyNot(error, address)}`);
     });
-    return new MetricsService(server, { ...exposition, ...families, ...render }, state);
+    return new MetricsService(server, state);
   }
 
   /** The VM is about to run: says where its metrics are. */
@@ -81,7 +71,6 @@ export class MetricsService {
   }
 
   #render(registry: KstatRegistry, vm: Labels, format: MetricsFormat): string {
-    const { Exposition, FAMILIES, addKstats, labelText } = this.#text;
     const all = new Exposition([STATE, ...FAMILIES]);
     const now = this.#ended ? 'ended' : this.#state();
     for (const state of STATES) all.add(STATE, labelText({ ...vm, state }), state === now ? 1 : 0);

@@ -12,7 +12,6 @@ import type { KeyCodes } from '../keyboard-input.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
 import { type ExtensionMessage, type RunOptions, SIGNAL, type Started, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
 import { codesOf } from './key-codes.ts';
-import { MetricsService } from './metrics-service.ts';
 import { NicService } from './nic-service.ts';
 import { eventsMessages, eventsReceived } from './events-option.ts';
 import { UsageError } from './options.ts';
@@ -134,7 +133,9 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
   let stopped = false;
   const saving = new SaveService();
   const state = (): VmState => (saving.busy ? 'saving' : tracing.host.pause === undefined ? 'running' : 'paused');
-  const metrics = await MetricsService.open(run.metrics, state);
+  // Only here: no other run is to wait for HTTP to be loaded.
+  const metrics =
+    run.metrics === undefined ? undefined : await (await import('./metrics-service.ts')).MetricsService.open(run.metrics, state);
   const nics = await NicService.open(run.nics ?? [], run.seed ?? 0, () => wake(SIGNAL.INPUT));
   const data: WorkerData = {
     options: run,
