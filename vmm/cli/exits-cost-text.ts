@@ -103,7 +103,8 @@ function footing(table: CostTable, kinds: readonly PricedKind[]): string {
       : []),
     ...(bases.has('modelled') ? ['* not in the table: the modelled default; from half of it to two and a half times of it'] : []),
     ...(bases.has('scaled') && table.device.from !== undefined ? [`* devices of the monitor, in user space: ${table.device.from}`] : []),
-    ...said(kinds, ({ from }) => from, '* '),
+    ...said(kinds, (cost) => (isMeasured(cost) ? undefined : cost.from), '* '),
+    ...said(kinds, (cost) => (isMeasured(cost) ? cost.from : undefined), ''),
     ...said(kinds, ({ note }) => note, ''),
     ...(kinds.some(({ kind, each }) => kind.reason === EXIT_REASON.EPT_VIOLATION && each.high > 0)
       ? ['EPT_VIOLATION: one for each 4 KiB that is touched first; a host that gives memory in huge pages has far fewer']
