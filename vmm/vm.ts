@@ -16,7 +16,7 @@ import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';
 import { ARCH_CAPABILITIES, type CpuModel, defaultCpuid, type Feature, isaOf, modelFeatures } from './cpu/cpuid.ts';
 import { ProbeGate } from './cpu/probe-gate.ts';
-import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, TURNS, VM_AREA, VCPUS_MAX } from './cpu/layout.ts';
+import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, TURNS, VM_AREA, VCPUS_MAX, WATCH_MAX } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
 import { SLICE, Vcpu, type VcpuHost } from './cpu/vcpu.ts';
 import { costsByReason, DEFAULT_EXIT_COSTS, type ExitCosts } from './exit-cost.ts';
@@ -111,6 +111,10 @@ export class Vm implements VcpuHost {
   onIdle: ((until: number) => number) | undefined;
   /** There is no more room in the exit log: `exit-log/keeper.ts`. */
   onExitLogFull: (() => void) | undefined;
+  /** A watched address is reached; its instruction is next. */
+  onWatch: ((vcpu: number) => void) | undefined;
+  /** The guest wrote a byte to a console that no exit of its own shows: a virtio console. */
+  onConsoleByte: ((byte: number) => void) | undefined;
   /** `onSlice` or `onIdle` asked to leave. */
   stopping = false;
   /** Why a halted vCPU will never run again. */
@@ -163,6 +167,7 @@ export class Vm implements VcpuHost {
       tprWritten: (cpu) => this.irqchip?.taskPriorityWritten(vcpuIndex(cpu), this.u32[(cpu + CR8) >>> 2]),
       ferr: () => this.irqchip?.ferr(),
       exitLog: () => this.onExitLogFull?.(),
+      watch: (cpu) => this.onWatch?.(vcpuIndex(cpu)),
       probe: this.probeGate.probe,
     });
     this.ram.written = (host, length) => this.core.dmaWritten(host, length);
@@ -191,6 +196,19 @@ export class Vm implements VcpuHost {
     vcpu.seedRandom(this.#seed);
     for (const kstat of [vcpuKstat, exitsKstat, irqsKstat, engineKstat]) this.kstats.add(kstat(this.#kstatOwner(), index));
     return vcpu;
+  }
+
+  /**
+   * Watches these linear addresses and no others: before an instruction at one of them runs, the exit log gets a record and `onWatch` is called. The guest
+   * does not notice. Between two instructions only. Throws RangeError for more than WATCH_MAX.
+   */
+  watch(addresses: readonly bigint[]): void {
+    if (addresses.length > WATCH_MAX) throw new RangeError(`${addresses.length} addresses to watch: at most ${WATCH_MAX}`);
+    const words = new BigUint64Array(this.memory.buffer, MEMORY_MAP.VM_BASE + VM_AREA.WATCH, WATCH_MAX);
+    words.set(addresses);
+    this.u32[(MEMORY_MAP.VM_BASE + VM_AREA.WATCH_COUNT) >>> 2] = addresses.length;
+    // Code that was decoded for addresses which are watched no more stays right.
+    if (addresses.length > 0) this.core.dropAllCode();
   }
 
   /** Adds local APICs, an IOAPIC and the 8259s, as KVM_CREATE_IRQCHIP; after the vCPUs. From then on HLT waits inside the VM. */

@@ -352,7 +352,7 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     append: options.append,
     kind: options.kind,
     output: (byte) => serial.put(byte),
-    virtioConsole: options.console === undefined ? undefined : { ...options.console, output: (byte) => terminal.put(byte) },
+    virtioConsole: options.console === undefined ? undefined : { ...options.console, output: (byte) => toTerminal(byte) },
     exitCosts: options.exitCosts,
     intercepts: options.intercepts,
     cpu: options.cpu,
@@ -389,6 +389,10 @@ async function main(data: WorkerData, post: (message: WorkerMessage) => void): P
     terminal.flush();
   };
   const { vm } = machine;
+  const toTerminal = (byte: number): void => {
+    terminal.put(byte);
+    vm.onConsoleByte?.(byte);
+  };
   const extensions = new Extensions((extension) => ({
     vm,
     options,

@@ -46,15 +46,21 @@ function count(path: string, { by, marks, filter, name }: Counting): Counted {
   try {
     const phases = new Phases(marks);
     const tallies = [...marks, undefined].map(() => new Tally(by, name));
-    const end = log.read((view, at, chain) => {
-      const phase = phases.take(view, at);
-      if (filter(view, at)) tallies[phase]?.add(view, at, chain);
-      return true;
-    });
+    const end = log.read(
+      (view, at, chain) => {
+        const phase = phases.take(view, at);
+        if (filter(view, at)) tallies[phase]?.add(view, at, chain);
+        return true;
+      },
+      (view, at) => {
+        phases.takeAside(view, at);
+        return true;
+      },
+    );
     if (!end.complete) process.stderr.write(lossText(path, end));
     const missed = marks[phases.met.length];
     if (missed !== undefined) {
-      const last = phases.serial.lines(1)[0];
+      const last = phases.console.lines(1)[0];
       throw new UsageError(
         `${path}: never comes to ${markText(missed)}${last === undefined ? '' : `; the console's last line is: ${last}`}`,
       );

@@ -85,7 +85,7 @@ export function guestOptions<T>(yargs: Argv<T>): Argv<T & GuestArguments> {
     .option('events', {
       type: 'string',
       requiresArg: true,
-      describe: 'write every VM exit to FILE[,format=binary|json][,stack]; lucid events reads it',
+      describe: 'write every VM exit to FILE[,format=binary|json][,stack][,watch=ADDRESS]; lucid events reads it',
     })
     .option('metrics', {
       type: 'string',

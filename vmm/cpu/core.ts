@@ -41,6 +41,8 @@ export interface CoreImports {
   ferr(cpu: number): void;
   /** The room for the exit log is full; see `exit-log/`. */
   exitLog?(): void;
+  /** A watched address is reached; see `vm.watch`. */
+  watch?(cpu: number): void;
   /** A probe point fires; see `probe-gate.ts`. Without it nothing listens. */
   probe?(cpu: number, point: number): void;
 }
@@ -124,6 +126,7 @@ export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.
       memory,
       probe() {},
       exitLog() {},
+      watch() {},
       ...imports,
       abort(_message: number, _file: number, line: number, column: number): never {
         throw new CoreError(`the CPU core aborted at ${line}:${column}`);

@@ -354,6 +354,9 @@ export const VM_AREA = {
   EXIT_LOG_CHAIN: 1572,
   /** Instruction-set extensions that the guest may use: u64 bits, see ISA. */
   ISA: 1552,
+  /** Addresses that are watched: how many (u32), at most WATCH_MAX, and the linear addresses (u64 each). */
+  WATCH_COUNT: 1576,
+  WATCH: 1600,
 } as const;
 
 /** A record of the exit log, little-endian: where its fields stand. `vmm/exit-log/record.ts` says what they mean. */
@@ -372,6 +375,12 @@ export const EXIT_RECORD = {
   LENGTH: 62,
   FLAGS: 63,
   BYTES: 64,
+  /** REASON of a record that is no exit: bytes that the guest wrote to a console, and how many of them. */
+  TEXT_REASON: 252,
+  TEXT_COUNT: 59,
+  TEXT_EACH: 56,
+  /** REASON of a record that is no exit: a watched address was reached. */
+  MARK_REASON: 253,
   /** REASON of a record that goes on with the one before: addresses, and how many. */
   CHAIN_REASON: 254,
   CHAIN_COUNT: 56,
@@ -438,6 +447,9 @@ export const TRACE_BYTES = 192 * 1024 * 1024;
 
 /** Largest guest RAM in bytes: 32-bit WebAssembly memory less the engine's part. */
 export const MAX_RAM = 3584 * 1024 * 1024;
+
+/** Addresses that can be watched at a time. */
+export const WATCH_MAX = 16;
 
 /** Room for a ROM behind it. */
 export const MAX_ROM = 16 * 1024 * 1024;

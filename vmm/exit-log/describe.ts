@@ -76,6 +76,45 @@ export function eventAt(view: DataView, at: number, chain: number): ExitEvent {
   };
 }
 
+/** The VM's clock at a record, ns. */
+export function timeAt(view: DataView, at: number): number {
+  return view.getUint32(at + EXIT_RECORD.TIME + 4, true) * 0x1_0000_0000 + view.getUint32(at + EXIT_RECORD.TIME, true);
+}
+
+/** A watched address that was reached. */
+export interface MarkEvent {
+  readonly time: number;
+  readonly vcpu: number;
+  readonly mark: string;
+  readonly cpl: number;
+  readonly instructions: number;
+  readonly cr3: string;
+}
+
+/** What the guest wrote to a virtio console: a character for each byte. */
+export interface TextEvent {
+  readonly text: string;
+}
+
+/** The mark or the text whose record stands at `at`. */
+export function asideAt(view: DataView, at: number): MarkEvent | TextEvent {
+  if (view.getUint8(at + EXIT_RECORD.REASON) === EXIT_RECORD.TEXT_REASON) return { text: Buffer.from(textAt(view, at)).toString('latin1') };
+  return {
+    time: Number(view.getBigUint64(at + EXIT_RECORD.TIME, true)),
+    vcpu: view.getUint8(at + EXIT_RECORD.VCPU),
+    mark: hex(view.getBigUint64(at + EXIT_RECORD.RIP, true)),
+    cpl: (view.getUint8(at + EXIT_RECORD.FLAGS) >> 1) & 3,
+    instructions: instructionsAt(view, at),
+    cr3: hex(view.getBigUint64(at + EXIT_RECORD.CR3, true)),
+  };
+}
+
+/** Bytes of a record of text. */
+export function textAt(view: DataView, at: number): Uint8Array {
+  const count = Math.min(view.getUint8(at + EXIT_RECORD.TEXT_COUNT), EXIT_RECORD.TEXT_EACH);
+  return new Uint8Array(view.buffer, view.byteOffset + at, count);
+}
+
 /** Instructions that the vCPU had retired. */
 export function instructionsAt(view: DataView, at: number): number {
   return (view.getUint32(at + EXIT_RECORD.ICOUNT + 4, true) & 0xff_ffff) * 0x1_0000_0000 + view.getUint32(at + EXIT_RECORD.ICOUNT, true);

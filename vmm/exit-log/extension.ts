@@ -11,7 +11,7 @@ import { Buffer } from 'node:buffer';
 import type { Extension, ExtensionHost } from '../extension.ts';
 import { filesOf, sameFile } from '../run-files.ts';
 import { systemErrorText } from '../system-error.ts';
-import { eventAt } from './describe.ts';
+import { asideAt, eventAt } from './describe.ts';
 import { ExitLogKeeper } from './keeper.ts';
 import type { ExitLogFailure, ExitLogRequest } from './messages.ts';
 import { jsonEnd, jsonHeader } from './json.ts';
@@ -29,7 +29,7 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
   let end = (): void => {};
   return {
     receive(message) {
-      const { path, format, frames } = message as ExitLogRequest;
+      const { path, format, frames, watch } = message as ExitLogRequest;
       const taken = filesOf(options).find((file) => sameFile(file.path, path));
       if (taken !== undefined) throw new ExitLogOpenError(`--events ${path}: would overwrite ${taken.option}; give another file`);
       const fd = open(path);
@@ -50,7 +50,7 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
         else writeJson(bytes, write, () => failed);
         if (!failed) records += exitsIn(bytes);
       };
-      const keeper = new ExitLogKeeper(vm, take, frames);
+      const keeper = new ExitLogKeeper(vm, take, { frames, watch });
       const about = { name: vm.name, vcpus: vm.vcpus.length };
       write(format === 'binary' ? headerOf(about) : Buffer.from(jsonHeader(about)));
       end = () => {
@@ -89,12 +89,17 @@ function exitsIn(bytes: Uint8Array): number {
 function writeJson(bytes: Uint8Array, write: (bytes: Uint8Array) => void, failed: () => boolean): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let text = '';
-  eachExit(view, (at, chain) => {
-    text += `${JSON.stringify(eventAt(view, at, chain))}\n`;
+  const line = (event: object): boolean => {
+    text += `${JSON.stringify(event)}\n`;
     if (text.length < JSON_CHUNK) return !failed();
     write(Buffer.from(text));
     text = '';
     return !failed();
-  });
+  };
+  eachExit(
+    view,
+    (at, chain) => line(eventAt(view, at, chain)),
+    (at) => line(asideAt(view, at)),
+  );
   if (!failed()) write(Buffer.from(text));
 }

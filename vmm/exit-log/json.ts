@@ -2,7 +2,7 @@
  * Exit logs of lines of JSON: what stands in the first and the last line, and how a line becomes the record that it was made of (`record.ts`).
  *
  * The first line is `{"log":"lucid exits","version":1,"name":...,"vcpus":...}`, the last one `{"end":{"records":...,"time":...,"instructions":...}}`; each between
- * them is an exit as `describe.ts` tells it. The first may be missing: what `lucid events --print json` has chosen is a log too.
+ * them is an exit, a mark or text as `describe.ts` tells it. The first may be missing: what `lucid events --print json` has chosen is a log too.
  *
  * @module
  */
@@ -59,8 +59,8 @@ function reasonNamed(name: unknown): number {
   const known = REASONS.get(name as string);
   if (known !== undefined) return known;
   const number = typeof name === 'string' ? /^REASON_(\d{1,3})$/.exec(name)?.[1] : undefined;
-  // 254 and 255 are no reasons but records of other kinds.
-  if (number === undefined || Number(number) >= EXIT_RECORD.CHAIN_REASON) throw new DamagedLine();
+  // From 252 on they are no reasons but records of other kinds.
+  if (number === undefined || Number(number) >= EXIT_RECORD.TEXT_REASON) throw new DamagedLine();
   return Number(number);
 }
 
@@ -140,6 +140,27 @@ function exitRecord(view: DataView, at: number, e: Partial<ExitEvent>): number {
   return RECORD_BYTES + frames(view, at + RECORD_BYTES, e);
 }
 
+/** A watched address that was reached. */
+function markRecord(view: DataView, at: number, e: Readonly<Record<string, unknown>>): number {
+  number(view, at + EXIT_RECORD.TIME, whole(e.time, 2 ** 64 - 2048));
+  word(view, at + EXIT_RECORD.RIP, e.mark);
+  word(view, at + EXIT_RECORD.CR3, e.cr3);
+  number(view, at + EXIT_RECORD.ICOUNT, whole(e.instructions, 2 ** 56 - 8));
+  view.setUint8(at + EXIT_RECORD.REASON, EXIT_RECORD.MARK_REASON);
+  view.setUint8(at + EXIT_RECORD.VCPU, whole(e.vcpu, 255));
+  view.setUint8(at + EXIT_RECORD.FLAGS, whole(e.cpl, 3) << 1);
+  return RECORD_BYTES;
+}
+
+/** What the guest said, a character for each byte. */
+function textRecord(view: DataView, at: number, text: unknown): number {
+  if (typeof text !== 'string' || text.length > EXIT_RECORD.TEXT_EACH || /[^\0-\xff]/.test(text)) throw new DamagedLine();
+  new Uint8Array(view.buffer, view.byteOffset).set(Buffer.from(text, 'latin1'), at);
+  view.setUint8(at + EXIT_RECORD.TEXT_COUNT, text.length);
+  view.setUint8(at + EXIT_RECORD.REASON, EXIT_RECORD.TEXT_REASON);
+  return RECORD_BYTES;
+}
+
 function endRecord({ records, time, instructions }: Readonly<Record<string, unknown>>): Uint8Array {
   return closingRecord(whole(records, Number.MAX_SAFE_INTEGER), whole(time, 2 ** 64 - 2048), whole(instructions, 2 ** 56 - 8));
 }
@@ -148,7 +169,9 @@ function endRecord({ records, time, instructions }: Readonly<Record<string, unkn
 export function putRecord(bytes: Uint8Array, at: number, line: Readonly<Record<string, unknown>>): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   try {
-    const { end } = line;
+    const { end, mark, text } = line;
+    if (mark !== undefined) return markRecord(view, at, line);
+    if (text !== undefined) return textRecord(view, at, text);
     if (end === undefined) return exitRecord(view, at, line as Partial<ExitEvent>);
     if (typeof end !== 'object' || end === null) return 0;
     bytes.set(endRecord(end as Record<string, unknown>), at);

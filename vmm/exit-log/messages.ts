@@ -10,6 +10,8 @@ export interface ExitLogRequest {
   readonly format: 'binary' | 'json';
   /** 0, or one more than the return addresses (0 to 12) to note with each exit, beside its instruction. */
   readonly frames: number;
+  /** Linear addresses that are watched, so that marks can be there; at most WATCH_MAX. */
+  readonly watch?: readonly bigint[];
 }
 
 /** The file cannot be written any more: it ends after so many records. */

@@ -6,7 +6,7 @@
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_BYTES } from './json.ts';
 import { JsonRecords } from './json-records.ts';
-import { aboutOf, type ExitLogAbout, ExitLogError, headerLength, RECORD_BYTES, REASON_END } from './record.ts';
+import { aboutOf, type ExitLogAbout, ExitLogError, headerLength, isAside, RECORD_BYTES, REASON_END } from './record.ts';
 import { type Bytes, ByteSource, type SourceOptions } from './source.ts';
 
 const CHUNK = RECORD_BYTES * 8192;
@@ -108,8 +108,11 @@ export class ExitLogReader {
     }
   }
 
-  /** Calls for each exit with the place of its record and how many records of its call chain follow. False ends the reading. Once only. */
-  read(each: (records: DataView, at: number, chain: number) => boolean): ExitLogEnd {
+  /**
+   * Calls for each exit with the place of its record and how many records of its call chain follow, and for each record of a mark or of text. False ends the
+   * reading. Once only.
+   */
+  read(each: (records: DataView, at: number, chain: number) => boolean, aside?: (records: DataView, at: number) => boolean): ExitLogEnd {
     const source = this.#records;
     const bytes = new Uint8Array(CHUNK);
     const view = new DataView(bytes.buffer);
@@ -135,6 +138,11 @@ export class ExitLogReader {
         const reason = bytes[at + EXIT_RECORD.REASON] as number;
         if (reason === EXIT_RECORD.CHAIN_REASON) {
           orphans++;
+          at += RECORD_BYTES;
+          continue;
+        }
+        if (isAside(reason)) {
+          if (aside?.(view, at) === false) return { ...ended(true), complete: true };
           at += RECORD_BYTES;
           continue;
         }

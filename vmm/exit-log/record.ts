@@ -21,7 +21,10 @@
  * | 63 | u8 | bit 0: there is a value; bits 1-2: CPL; bits 3-4: code of 16 (0), 32 (1) or 64 bits (2) |
  *
  * With `,stack` an exit's record is followed by others with reason 254. The first has the bytes at RIP (15 bytes at 0) and how many there are (u8 at 15), then
- * up to 5 return addresses, the innermost first (u64 each, from 16); a further one has up to 7 (from 0); each says how many (u8 at 56). The closing record has reason 255 and says in its value how many exits came before it, in its time and instructions those of the end (of all
+ * up to 5 return addresses, the innermost first (u64 each, from 16); a further one has up to 7 (from 0); each says how many (u8 at 56).
+ *
+ * Records that are no exits, since version 2: reason 252 has bytes that the guest wrote to a virtio console during the exit before (from 0) and how many (u8 at 59, at
+ * most 56); reason 253 says that a watched address was reached, with time, RIP (linear), CR3, instructions, vCPU and flags as above: its instruction is next. The closing record has reason 255 and says in its value how many exits came before it, in its time and instructions those of the end (of all
  * vCPUs): a file without it was cut off. Records are fixed in size, so everything before a cut can be read.
  *
  * @module
@@ -29,7 +32,7 @@
 import { EXIT_RECORD } from '../cpu/layout.ts';
 
 export const MAGIC = 'LUCIDEXT';
-export const VERSION = 1;
+export const VERSION = 2;
 export const RECORD_BYTES = EXIT_RECORD.BYTES;
 export const REASON_END = 255;
 export const FLAG_VALUE = 1;
@@ -67,7 +70,8 @@ export function headerLength(start: Uint8Array): number {
     throw new ExitLogError('is not a log of exits (lucid run --events)');
   const view = new DataView(start.buffer, start.byteOffset, start.length);
   const version = view.getUint32(8, true);
-  if (version !== VERSION) throw new ExitLogError(`is an exit log of version ${version}; this lucid reads version ${VERSION}`);
+  if (version === 0 || version > VERSION)
+    throw new ExitLogError(`is an exit log of version ${version}; this lucid reads versions up to ${VERSION}`);
   const length = view.getUint32(16, true);
   const json = view.getUint32(20, true);
   if (view.getUint32(12, true) !== RECORD_BYTES || length > HEADER_MAX || length % RECORD_BYTES !== 0 || FIXED + json > length)
@@ -98,12 +102,25 @@ export function closingRecord(records: number, clockNs: number, instructions: nu
   return record;
 }
 
-/** Calls for each exit among whole records, with the place of its record and how many records of its call chain follow; false ends it. Returns where it ended. */
-export function eachExit(view: DataView, each: (at: number, chain: number) => boolean): number {
+/** A record of a mark or of text, which is no exit and has no call chain. */
+export function isAside(reason: number): boolean {
+  return reason === EXIT_RECORD.MARK_REASON || reason === EXIT_RECORD.TEXT_REASON;
+}
+
+/**
+ * Calls for each exit among whole records, with the place of its record and how many records of its call chain follow, and for each aside; false ends it.
+ * Returns where it ended.
+ */
+export function eachExit(view: DataView, each: (at: number, chain: number) => boolean, aside?: (at: number) => boolean): number {
   let at = 0;
   while (at < view.byteLength) {
-    const next = chainEnd(view, at + RECORD_BYTES);
-    if (!each(at, (next - at) / RECORD_BYTES - 1)) return at;
+    let next = at + RECORD_BYTES;
+    if (isAside(view.getUint8(at + EXIT_RECORD.REASON))) {
+      if (aside?.(at) === false) return at;
+    } else {
+      next = chainEnd(view, next);
+      if (!each(at, (next - at) / RECORD_BYTES - 1)) return at;
+    }
     at = next;
   }
   return at;

@@ -14,18 +14,19 @@
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_REASON } from '../exit-reason.ts';
 import type { Extension, ExtensionHost } from '../extension.ts';
+import { textAt } from '../exit-log/describe.ts';
 import { type Mark, type MetMark, Phases } from '../exit-log/marks.ts';
 import type { Vcpu } from '../cpu/vcpu.ts';
 import { systemErrorText } from '../system-error.ts';
 import { answerTo } from './answers.ts';
-import { LiveLog } from './log.ts';
+import { LiveLog, type RecordTaker } from './log.ts';
 import type { FromLive, Standing, StepLimits, ToLive } from './messages.ts';
 
 const COM1 = 0x3f8;
 const LCR = COM1 + 3;
 const NEVER = Number.POSITIVE_INFINITY;
 
-class Stepper implements Extension {
+class Stepper implements Extension, RecordTaker {
   readonly #host: ExtensionHost;
   #log: LiveLog | undefined;
   #stands = false;
@@ -34,10 +35,15 @@ class Stepper implements Extension {
   #phases: Phases | undefined;
   /** Exits that were before `#phases`. */
   #before = 0;
-  /** The last write to COM1's line control: whether its port is that of the divisor (`SerialText`) is known from it. */
+  /** The last write to COM1's line control: whether its port is that of the divisor (`ConsoleText`) is known from it. */
   #lineControl: DataView | undefined;
   /** Exits after the one that completed a mark, at the same boundary: the next mark begins with them. */
-  #later: DataView[] = [];
+  #later: { readonly view: DataView; readonly aside: boolean }[] = [];
+  /** Bytes that a virtio console had said before `#phases`, and all of them. */
+  #saidBefore = 0;
+  #said = 0;
+  /** Addresses that are watched all the time. */
+  #watch: readonly bigint[] = [];
   #limits = { insns: NEVER, timeNs: NEVER };
 
   constructor(host: ExtensionHost) {
@@ -50,7 +56,10 @@ class Stepper implements Extension {
     switch (asked.kind) {
       case 'begin':
         this.#try(() => {
-          this.#log = new LiveLog(this.#host.vm, asked.log, asked.frames, (view, at) => this.#take(view, at));
+          const { vm } = this.#host;
+          this.#watch = asked.watch ?? [];
+          this.#log = new LiveLog(vm, asked.log, { frames: asked.frames, watch: this.#watch }, this);
+          vm.onWatch = () => vm.clock.attend();
         });
         this.#stand('start');
         // What was asked for meanwhile is looked at on the way; a run that is to end does not get far.
@@ -88,34 +97,55 @@ class Stepper implements Extension {
 
   #go(mark: Mark | undefined, { insns = NEVER, timeNs = NEVER }: StepLimits): void {
     this.#limits = { insns: this.#instructions + insns, timeNs: this.#host.vm.clock.now() + timeNs };
+    this.#watchAlso(mark);
     this.#phases = mark === undefined ? undefined : new Phases([mark]);
     this.#held = false;
     const { ports } = this.#host.vm;
     ports.watched = mark?.kind === 'port' ? mark.port : mark?.kind === 'serial' ? COM1 : -1;
     ports.written = () => this.#host.vm.clock.attend();
+    this.#saidBefore = this.#saidHere;
     const later = this.#later;
     this.#later = [];
-    this.#before = (this.#log?.exits ?? 0) - later.length;
-    if (this.#lineControl !== undefined) this.#phases?.serial.take(this.#lineControl, 0);
-    for (const view of later) this.#phase(view, 0);
+    this.#before = (this.#log?.exits ?? 0) - later.filter(({ aside }) => !aside).length;
+    if (this.#lineControl !== undefined) this.#phases?.console.take(this.#lineControl, 0);
+    for (const { view, aside } of later) this.#phase(view, 0, aside);
     this.#stands = false;
   }
 
-  #take(view: DataView, at: number): void {
+  exit(view: DataView, at: number): void {
     const isOut =
       view.getUint8(at + EXIT_RECORD.REASON) === EXIT_REASON.IO_INSTRUCTION && (view.getUint8(at + EXIT_RECORD.QUALIFICATION) & 8) === 0;
     if (isOut && view.getUint16(at + EXIT_RECORD.QUALIFICATION + 2, true) === LCR) this.#lineControl = recordAt(view, at);
-    this.#phase(view, at);
+    this.#phase(view, at, false);
   }
 
-  #phase(view: DataView, at: number): void {
-    if (this.#met !== undefined) this.#later.push(recordAt(view, at));
-    else this.#phases?.take(view, at);
+  aside(view: DataView, at: number): void {
+    this.#said += saidBy(view, at);
+    this.#phase(view, at, true);
+  }
+
+  #phase(view: DataView, at: number, aside: boolean): void {
+    if (this.#met !== undefined) this.#later.push({ view: recordAt(view, at), aside });
+    else if (!aside) this.#phases?.take(view, at);
+    else this.#phases?.takeAside(view, at);
+    // Text may go on after the mark that it completes.
+    const rest = this.#phases?.rest ?? 0;
+    if (aside && this.#met !== undefined && this.#later.length === 0 && rest > 0) this.#later.push({ view: restOf(view, at, rest), aside });
+  }
+
+  /** An address is watched from now on, beside those that always are. */
+  #watchAlso(mark: Mark | undefined): void {
+    if (mark?.kind === 'address' && !this.#watch.includes(mark.address)) this.#host.vm.watch([...this.#watch, mark.address]);
+  }
+
+  /** Bytes that a virtio console had said where the guest stands: less than all, when a mark was met in the midst of them. */
+  get #saidHere(): number {
+    return this.#said - this.#later.reduce((sum, { view, aside }) => sum + (aside ? saidBy(view, 0) : 0), 0);
   }
 
   get #met(): MetMark | undefined {
     const met = this.#phases?.met[0];
-    return met && { ...met, exits: this.#before + met.exits };
+    return met && { ...met, exits: this.#before + met.exits, said: this.#saidBefore + met.said };
   }
 
   /** Between two instructions. */
@@ -158,7 +188,7 @@ class Stepper implements Extension {
     const met = this.#met;
     this.#try(() => (why === 'end' ? this.#log?.end() : this.#log?.flush()));
     vm.kstats.refresh();
-    const where = { timeNs: vm.clock.now(), instructions: this.#instructions, exits: this.#log?.exits ?? 0 };
+    const where = { timeNs: vm.clock.now(), instructions: this.#instructions, exits: this.#log?.exits ?? 0, said: this.#saidHere };
     this.#post({ kind: 'stands', why, ...(met && { met }), ...where });
   }
 
@@ -172,6 +202,20 @@ function recordAt(view: DataView, at: number): DataView {
   const bytes = new Uint8Array(EXIT_RECORD.BYTES);
   bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, EXIT_RECORD.BYTES));
   return new DataView(bytes.buffer);
+}
+
+/** How many bytes of text a record has. */
+function saidBy(view: DataView, at: number): number {
+  return view.getUint8(at + EXIT_RECORD.REASON) === EXIT_RECORD.TEXT_REASON ? textAt(view, at).length : 0;
+}
+
+/** The end of a record of text. */
+function restOf(view: DataView, at: number, length: number): DataView {
+  const record = recordAt(view, at);
+  const bytes = textAt(record, 0);
+  bytes.copyWithin(0, bytes.length - length);
+  record.setUint8(EXIT_RECORD.TEXT_COUNT, length);
+  return record;
 }
 
 export const extend = (host: ExtensionHost): Extension => new Stepper(host);

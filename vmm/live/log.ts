@@ -7,39 +7,39 @@
  * @module
  */
 import { writeSync } from 'node:fs';
-import { EXIT_RECORD, MEMORY_MAP, VM_AREA } from '../cpu/layout.ts';
-import { ExitLogKeeper } from '../exit-log/keeper.ts';
-import { chainEnd, closingRecord, headerOf } from '../exit-log/record.ts';
+import { MEMORY_MAP, VM_AREA } from '../cpu/layout.ts';
+import { ExitLogKeeper, type KeeperOptions } from '../exit-log/keeper.ts';
+import { closingRecord, eachExit, headerOf } from '../exit-log/record.ts';
 import type { Vm } from '../vm.ts';
 
 const AT = (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_LOG_AT) >>> 2;
-const LAST = (MEMORY_MAP.VM_BASE + VM_AREA.EXIT_LOG_LAST) >>> 2;
 
-/** Takes each exit, once, in order. */
-export type TakeExit = (view: DataView, at: number) => void;
+/** Takes each exit and each record of a mark or of text, once, in order. */
+export interface RecordTaker {
+  exit(view: DataView, at: number): void;
+  aside(view: DataView, at: number): void;
+}
 
 export class LiveLog {
   readonly #vm: Vm;
   readonly #fd: number;
-  readonly #take: TakeExit;
+  readonly #taker: RecordTaker;
   readonly #keeper: ExitLogKeeper;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   /** Where the next records go. */
   #position = 0;
-  /** The exit that the keeper holds back was taken already. */
-  #ahead = false;
+  /** Bytes, of those that the keeper holds back, that were taken already. */
+  #taken = 0;
   exits = 0;
 
-  /** `frames` as of ExitLogKeeper. Throws the system's error, here and wherever it writes. */
-  constructor(vm: Vm, fd: number, frames: number, take: TakeExit) {
+  /** `kept` as of ExitLogKeeper. Throws the system's error, here and wherever it writes. */
+  constructor(vm: Vm, fd: number, kept: KeeperOptions, taker: RecordTaker) {
     this.#vm = vm;
     this.#fd = fd;
-    this.#take = take;
+    this.#taker = taker;
     this.#bytes = new Uint8Array(vm.memory.buffer);
-    this.#view = new DataView(vm.memory.buffer);
     this.#append(headerOf({ name: vm.name, vcpus: vm.vcpus.length }));
-    this.#keeper = new ExitLogKeeper(vm, (records) => this.#drained(records), frames);
+    this.#keeper = new ExitLogKeeper(vm, (records) => this.#drained(records), kept);
   }
 
   #append(bytes: Uint8Array): void {
@@ -52,36 +52,45 @@ export class LiveLog {
   }
 
   #drained(records: Uint8Array): void {
-    this.#exits(new DataView(records.buffer, records.byteOffset, records.length));
+    const view = new DataView(records.buffer, records.byteOffset, records.length);
+    this.#takeFrom(view, this.#taken);
+    this.#taken = Math.max(0, this.#taken - records.length);
     this.#append(records);
   }
 
-  #exits(view: DataView): void {
-    for (let at = 0; at < view.byteLength; at = chainEnd(view, at + EXIT_RECORD.BYTES)) {
-      if (this.#ahead) {
-        this.#ahead = false;
-        continue;
-      }
-      this.exits++;
-      this.#take(view, at);
-    }
+  /** Records from an offset on. */
+  #takeFrom(view: DataView, offset: number): void {
+    if (offset >= view.byteLength) return;
+    const rest = new DataView(view.buffer, view.byteOffset + offset, view.byteLength - offset);
+    eachExit(
+      rest,
+      (at) => {
+        this.exits++;
+        this.#taker.exit(rest, at);
+        return true;
+      },
+      (at) => {
+        this.#taker.aside(rest, at);
+        return true;
+      },
+    );
   }
 
-  /** Between two instructions: takes all exits, the last one too. */
+  /** Between two instructions: takes all records, those that the keeper holds back too. */
   look(): void {
     this.#keeper.drain();
-    const last = this.#vm.u32[LAST] as number;
-    if (last === 0 || this.#ahead) return;
-    this.exits++;
-    this.#take(this.#view, last);
-    this.#ahead = true;
+    const held = (this.#vm.u32[AT] as number) - MEMORY_MAP.EXIT_LOG;
+    if (held <= this.#taken) return;
+    this.#keeper.seal();
+    this.#takeFrom(new DataView(this.#vm.memory.buffer, MEMORY_MAP.EXIT_LOG, held), this.#taken);
+    this.#taken = held;
   }
 
   /** Writes what there is. */
   flush(): void {
     this.look();
-    const last = this.#vm.u32[LAST] as number;
-    if (last !== 0) this.#write(this.#bytes.subarray(last, this.#vm.u32[AT]));
+    const at = this.#vm.u32[AT] as number;
+    if (at > MEMORY_MAP.EXIT_LOG) this.#write(this.#bytes.subarray(MEMORY_MAP.EXIT_LOG, at));
   }
 
   /** The guest has run for the last time. */

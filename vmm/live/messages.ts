@@ -38,8 +38,8 @@ export interface Answers {
 
 /** Main thread to the VM's. */
 export type ToLive =
-  /** The first, before the first instruction: where to write the log of exits, and the word of its keeper for call chains. The guest stands at once. */
-  | { readonly kind: 'begin'; readonly log: number; readonly frames: number }
+  /** The first, before the first instruction: where to write the log of exits, the word of its keeper for call chains, addresses to watch all the time. The guest stands at once. */
+  | { readonly kind: 'begin'; readonly log: number; readonly frames: number; readonly watch?: readonly bigint[] }
   /** Goes on: to a mark, to a limit, or to the end. */
   | { readonly kind: 'go'; readonly mark?: Mark; readonly limits: StepLimits }
   /** Stands at the next slice end. */
@@ -60,6 +60,8 @@ export type FromLive =
       readonly timeNs: number;
       readonly instructions: number;
       readonly exits: number;
+      /** Bytes that it had written to a virtio console. */
+      readonly said: number;
     }
   | { readonly kind: 'answer'; readonly number: number; readonly value?: unknown; readonly refused?: string }
   /** The log of exits cannot be written. */

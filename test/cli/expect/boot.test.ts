@@ -38,7 +38,7 @@ test('an asserted boot', async () => {
 
 test('a guest stands before its first instruction, and at each mark after the instruction that completes it', async () => {
   await using guest = await boot(OPTIONS);
-  assert.equal(guest.now, { timeNs: 0, exits: 0, instructions: 0 });
+  assert.equal(guest.now, { timeNs: 0, exits: 0, instructions: 0, said: 0 });
   assert.is((await guest.registers()).rip, BigInt(ENTRY));
   const first = await guest.until({ serial: 'ready' });
   assert.is(guest.console, 'ready');

@@ -30,7 +30,7 @@ function logged(m: Machine, between = (_keeper: ExitLogKeeper): void => {}, fram
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       eachExit(view, (at, chain) => events.push(eventAt(view, at, chain)) > 0);
     },
-    frames,
+    { frames },
   );
   for (let insns = 1000; m.run({ insns }).kind === 'limit'; insns += 1000) between(keeper);
   keeper.end();

@@ -74,7 +74,7 @@ test('the divisor latch of the console is no text of it, and the last lines are 
   ]);
   run(code, (view, at) => phases.take(view, at));
   assert.is(phases.met.length, 1);
-  assert.equal(phases.serial.lines(2), ['AC', 'last']);
+  assert.equal(phases.console.lines(2), ['AC', 'last']);
 });
 
 test('a cause is what an exit asks for, without where', () => {

@@ -131,8 +131,8 @@ export class Guest {
   /** Where the guest stands; instructions of all its processors. */
   get now(): Moment {
     this.#session.checkQuiet('now');
-    const { timeNs, exits, instructions } = this.#session.stood;
-    return { timeNs, exits, instructions };
+    const { timeNs, exits, instructions, said } = this.#session.stood;
+    return { timeNs, exits, instructions, said };
   }
 
   /** How the guest ended; undefined while it can go on. */

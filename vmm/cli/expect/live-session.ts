@@ -32,6 +32,8 @@ export class GuestStateError extends Error {
 export interface LiveOptions {
   /** Call chains are kept with each exit. */
   readonly stack: boolean;
+  /** Addresses that are watched all the time, so that the log has their marks. */
+  readonly watch?: readonly bigint[];
   /** Signals that end a program end the guest first. */
   readonly signals: boolean;
 }
@@ -80,9 +82,9 @@ export class LiveSession {
   /** Somebody was told of the failure. */
   #told = false;
 
-  private constructor(run: RunOptions, { stack, signals }: LiveOptions) {
+  private constructor(run: RunOptions, { stack, watch, signals }: LiveOptions) {
     this.log = openNameless();
-    const begin: ToLive = { kind: 'begin', log: this.log, frames: stack ? EXIT_RECORD.CHAIN_MAX + 1 : 0 };
+    const begin: ToLive = { kind: 'begin', log: this.log, frames: stack ? EXIT_RECORD.CHAIN_MAX + 1 : 0, watch };
     this.#done = runSession({
       run,
       output: this.#words as unknown as NodeJS.WriteStream,

@@ -108,9 +108,13 @@ async function stepped(guest: Guest, doings: Doings, { marks }: Plan): Promise<v
   await guest.run();
 }
 
+function watchedAddresses({ marks }: Plan): bigint[] {
+  return [...new Set(marks.flatMap(({ mark }) => (mark.kind === 'address' ? [mark.address] : [])))];
+}
+
 /** Runs the guest to its end. Throws UsageError, Interrupted. */
 export async function runPlan(plan: Plan, run: RunOptions, baseline: Baseline | undefined, options: LiveOptions): Promise<PlanRun> {
-  await using guest = await Guest.start(run, options);
+  await using guest = await Guest.start(run, { ...options, watch: watchedAddresses(plan) });
   const doings = new Doings(plan, guest);
   await stepped(guest, doings, plan).catch((error: unknown) => {
     // The guest has ended without it, which its expectations tell.
@@ -119,10 +123,16 @@ export async function runPlan(plan: Plan, run: RunOptions, baseline: Baseline | 
   await doings.at(plan.marks.length);
   doings.end();
   const watch = new Watch(plan, baseline);
-  const end = guest.recorded.read((view, at, chain) => {
-    watch.take(view, at, chain);
-    return true;
-  });
+  const end = guest.recorded.read(
+    (view, at, chain) => {
+      watch.take(view, at, chain);
+      return true;
+    },
+    (view, at) => {
+      watch.takeAside(view, at);
+      return true;
+    },
+  );
   if (!end.complete) throw new UsageError(`the log of exits could not be kept whole: ${end.records} are there`);
   const { outcome, report, death } = guest;
   return {

@@ -7,8 +7,8 @@ import { readSync } from 'node:fs';
 import { causeNamed } from '../../exit-log/cause-named.ts';
 import { causeOf } from '../../exit-log/cause.ts';
 import { EXIT_RECORD } from '../../cpu/layout.ts';
-import { eventAt, type ExitEvent } from '../../exit-log/describe.ts';
-import { type Mark, Phases, SerialText } from '../../exit-log/marks.ts';
+import { eventAt, type ExitEvent, timeAt } from '../../exit-log/describe.ts';
+import { type Mark, Phases, ConsoleText } from '../../exit-log/marks.ts';
 import { type ExitLogEnd, ExitLogReader } from '../../exit-log/reader.ts';
 import type { Bytes } from '../../exit-log/source.ts';
 import { Tally, type TallyKey, type TallyRow } from '../../exit-log/tally.ts';
@@ -22,6 +22,8 @@ export interface Moment {
   /** Up to there, with the one that completes the mark. */
   readonly exits: number;
   readonly instructions: number;
+  /** Bytes that a virtio console had been given. */
+  readonly said?: number;
 }
 
 export interface ExitsOptions {
@@ -46,6 +48,7 @@ export interface Exits {
 }
 
 type Each = (view: DataView, at: number, chain: number) => boolean;
+type Aside = (view: DataView, at: number) => boolean;
 
 /** An open file from its beginning on, whatever else is done with it; it stays open. */
 class Descriptor implements Bytes {
@@ -73,33 +76,50 @@ export class RecordedExits {
     this.#log = log;
   }
 
-  /** Calls for each exit with the place of its record and how many records of its call chain follow. False ends the reading. */
-  read(each: Each): ExitLogEnd {
-    return new ExitLogReader(new Descriptor(this.#log)).read(each);
+  /** Calls for each exit with the place of its record and how many records of its call chain follow, and for each mark and text. False ends the reading. */
+  read(each: Each, aside?: Aside): ExitLogEnd {
+    return new ExitLogReader(new Descriptor(this.#log)).read(each, aside);
   }
 
   /** All that the guest said. */
   get console(): string {
-    const serial = new SerialText();
-    const bytes: number[] = [];
-    this.read((view, at) => {
-      const byte = serial.take(view, at);
-      if (byte >= 0) bytes.push(byte);
+    const console = new ConsoleText();
+    const pieces: string[] = [];
+    const say = (): boolean => {
+      if (console.said !== '') pieces.push(console.said);
       return true;
-    });
-    return Buffer.from(bytes).toString('utf8');
+    };
+    this.read(
+      (view, at) => {
+        console.take(view, at);
+        return say();
+      },
+      (view, at) => {
+        console.takeAside(view, at);
+        return say();
+      },
+    );
+    return Buffer.from(pieces.join(''), 'latin1').toString('utf8');
   }
 
   /** Where the run came to a mark first, or first after a moment; undefined: it has not. */
   find(mark: Mark, after: Moment | undefined): Moment | undefined {
-    const phases = new Phases([mark]);
+    const phases = new Phases([mark], after?.said);
     const passed = after?.exits ?? 0;
+    const since = after?.timeNs ?? -1;
     let exits = 0;
-    this.read((view, at) => {
-      if (++exits > passed) phases.take(view, at);
-      else phases.serial.take(view, at);
-      return phases.met.length === 0;
-    });
+    this.read(
+      (view, at) => {
+        if (++exits > passed) phases.take(view, at);
+        else phases.console.take(view, at);
+        return phases.met.length === 0;
+      },
+      (view, at) => {
+        const isText = view.getUint8(at + EXIT_RECORD.REASON) === EXIT_RECORD.TEXT_REASON;
+        if (isText || timeAt(view, at) > since) phases.takeAside(view, at);
+        return phases.met.length === 0;
+      },
+    );
     const [met] = phases.met;
     return met && { ...met, exits };
   }

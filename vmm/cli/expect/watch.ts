@@ -5,7 +5,7 @@
  * @module
  */
 import { causeName, causeOf } from '../../exit-log/cause.ts';
-import { type MetMark, Phases, SerialText } from '../../exit-log/marks.ts';
+import { type MetMark, Phases } from '../../exit-log/marks.ts';
 import { EXIT_RECORD } from '../../cpu/layout.ts';
 import type { Baseline, BaselinePhase } from './baseline.ts';
 import type { BaselineExpectation, ExitsExpectation, Plan } from './plan.ts';
@@ -67,7 +67,6 @@ export class Watch {
   readonly overBaseline = new Map<BaselineExpectation, Map<string, KeptExit[]>>();
   /** Where each phase begins in what the console said. */
   readonly serialFrom: number[] = [0];
-  readonly #serial = new SerialText();
   readonly #pieces: string[] = [];
   #piece = '';
   #said = 0;
@@ -86,10 +85,8 @@ export class Watch {
   }
 
   take(view: DataView, at: number, chain: number): void {
-    const byte = this.#serial.take(view, at);
-    if (byte >= 0 && this.#said < SERIAL_MAX) this.#say(byte);
     const phase = this.phases.take(view, at);
-    if (this.phases.met.length > phase) this.serialFrom.push(this.#said);
+    this.#say();
     const cause = causeOf(view, at);
     const causes = this.causes[phase] as Map<number, Sum>;
     let sum = causes.get(cause);
@@ -103,9 +100,20 @@ export class Watch {
     if (this.#baseline !== undefined) this.#compare(this.#baseline, { view, at, chain, phase, cause, count: sum.count });
   }
 
-  #say(byte: number): void {
-    this.#piece += String.fromCharCode(byte);
-    this.#said++;
+  /** A record that is no exit. */
+  takeAside(view: DataView, at: number): void {
+    this.phases.takeAside(view, at);
+    this.#say();
+  }
+
+  /** What the console said with the last record. */
+  #say(): void {
+    const { said } = this.phases.console;
+    if (this.#said < SERIAL_MAX) {
+      this.#piece += said;
+      this.#said += said.length;
+    }
+    while (this.serialFrom.length <= this.phases.met.length) this.serialFrom.push(this.#said);
     if (this.#piece.length < 4096) return;
     this.#pieces.push(this.#piece);
     this.#piece = '';
@@ -143,7 +151,7 @@ export class Watch {
   }
 
   lastLines(count: number): string[] {
-    return this.#serial.lines(count);
+    return this.phases.console.lines(count);
   }
 
   baselinePhases(): BaselinePhase[] {

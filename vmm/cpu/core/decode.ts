@@ -15,7 +15,8 @@
  * `instruction.ts` holds the instruction at hand (prefixes, ModRM, the micro-op being written), `opcodes.ts` and `opcodes-0f.ts` know the
  * opcodes, `sse-table.ts` those of SIMD; here instructions become lines.
  *
- * Instructions are decoded from one page; one that crosses its end becomes ALONE and is decoded from a copy of its bytes. Faults of
+ * Instructions are decoded from one page; one that crosses its end becomes ALONE and is decoded from a copy of its bytes; so does one that may be
+ * watched (`watch.ts`). Faults of
  * decoding are micro-ops too (UD, GP): what is decoded may never be executed. An instruction of more than 15 bytes is #GP(0) before
  * anything else is said about it (SDM vol. 3, table 7-2).
  *
@@ -31,6 +32,7 @@ import { oneByte } from './opcodes';
 import { twoByte } from './opcodes-0f';
 import * as U from './uop.gen';
 import { ENG_LINES, ENG_UOPS } from './state.gen';
+import { offsetWatched } from './watch';
 
 export { REGISTER } from './instruction';
 export { SSE_ALIGNED, SSE_MMX, SSE_SPECIAL, SSE_STORE, SSE_WIDE, SSE_XMM } from './opcodes-0f';
@@ -109,6 +111,10 @@ export function decodeLine(cpu: usize, host: usize, codeMode: u32, at: usize): u
     }
     if (n == LINE_MAX) {
       close(U.CHECK, <i32>pageOffset);
+      break;
+    }
+    if (offsetWatched(pageOffset)) {
+      close(U.ALONE, 0);
       break;
     }
     decodeOne();

@@ -17,5 +17,7 @@ export declare function tprWritten(cpu: usize, tpr: i32): void;
 export declare function probe(cpu: usize, point: u32): void;
 /** The room for the exit log is full: makes some, or ends the log. */
 export declare function exitLog(): void;
+/** A watched address is reached; its instruction is next. */
+export declare function watch(cpu: usize): void;
 /** x87 error with CR0.NE = 0: the FERR# pin. */
 export declare function ferr(cpu: usize): void;

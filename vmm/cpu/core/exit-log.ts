@@ -8,7 +8,7 @@ import { isCanonical } from './canonical';
 import { exitLog } from './env';
 import { A_READ, translate } from './mmu';
 import {
-  CLOCK_OFFSET, CODE_BASE, CPL, CR3, EXIT_GPA, EXIT_INSN_LEN, EXIT_INTR_ERROR, EXIT_INTR_INFO, MODE, RECORD_BYTES, RECORD_CHAIN_COUNT, RECORD_CHAIN_EACH, RECORD_CHAIN_FIRST, RECORD_CHAIN_REASON, RECORD_CODE_LENGTH, RECORD_COST, RECORD_CR3,
+  CLOCK_OFFSET, CODE_BASE, CPL, CR3, EXIT_GPA, EXIT_INSN_LEN, EXIT_INTR_ERROR, EXIT_INTR_INFO, ICOUNT, MODE, RECORD_BYTES, RECORD_CHAIN_COUNT, RECORD_CHAIN_EACH, RECORD_CHAIN_FIRST, RECORD_CHAIN_REASON, RECORD_CODE_LENGTH, RECORD_COST, RECORD_MARK_REASON, RECORD_CR3,
   RECORD_FLAGS, RECORD_ICOUNT, RECORD_LENGTH, RECORD_QUALIFICATION, RECORD_REASON, RECORD_RIP, RECORD_SUBJECT, RECORD_TIME, RECORD_VALUE, RECORD_VCPU, RECORD_VECTOR,
   REGS, RIP, SEG_BASE, VCPU_ID, VM_EXIT_LOG_AT, VM_EXIT_LOG_CHAIN, VM_EXIT_LOG_END, VM_EXIT_LOG_LAST,
 } from './state.gen';
@@ -29,25 +29,36 @@ export function logExit(cpu: usize, reason: u32, qualification: u64, rip: u64, i
 }
 
 function begin(cpu: usize, reason: u32, qualification: u64, rip: u64, icount: u64): void {
+  const at = open(cpu, reason, rip, icount);
+  if (at == 0) return;
+  store<u64>(at, qualification, RECORD_QUALIFICATION);
+  store<u64>(at, subject(cpu, reason), RECORD_SUBJECT);
+  store<u8>(at, <u8>load<u32>(cpu, EXIT_INSN_LEN), RECORD_LENGTH);
+  if (load<u32>(VM_EXIT_LOG_CHAIN) != 0) chain(cpu);
+}
+
+/** A watched address is reached, if there is a log: a record that is no exit. What came before is complete. */
+export function logMark(cpu: usize, linear: u64): void {
+  if (load<u32>(VM_EXIT_LOG_AT) != 0) open(cpu, <u32>RECORD_MARK_REASON, linear, load<u64>(cpu, ICOUNT));
+}
+
+/** A record with what every one has; 0 when the log has ended. */
+function open(cpu: usize, reason: u32, rip: u64, icount: u64): usize {
   if (<usize>load<u32>(VM_EXIT_LOG_AT) + 3 * RECORD_BYTES > <usize>load<u32>(VM_EXIT_LOG_END)) {
     exitLog();
-    if (load<u32>(VM_EXIT_LOG_AT) == 0) return;
+    if (load<u32>(VM_EXIT_LOG_AT) == 0) return 0;
   }
   const at = take();
+  memory.fill(at, 0, RECORD_BYTES);
   store<u32>(VM_EXIT_LOG_LAST, <u32>at);
   store<u64>(at, icount + load<u64>(cpu, CLOCK_OFFSET), RECORD_TIME);
   store<u64>(at, rip, RECORD_RIP);
-  store<u64>(at, qualification, RECORD_QUALIFICATION);
-  store<u64>(at, subject(cpu, reason), RECORD_SUBJECT);
-  store<u64>(at, 0, RECORD_VALUE);
   store<u64>(at, load<u64>(cpu, CR3), RECORD_CR3);
   store<u64>(at, icount & ICOUNT_MASK, RECORD_ICOUNT);
-  store<u32>(at, 0, RECORD_COST);
   store<u8>(at, <u8>reason, RECORD_REASON);
   store<u8>(at, <u8>load<u32>(cpu, VCPU_ID), RECORD_VCPU);
-  store<u8>(at, <u8>load<u32>(cpu, EXIT_INSN_LEN), RECORD_LENGTH);
   store<u8>(at, <u8>((load<u32>(cpu, CPL) << 1) | (load<u32>(cpu, MODE) << 3)), RECORD_FLAGS);
-  if (load<u32>(VM_EXIT_LOG_CHAIN) != 0) chain(cpu);
+  return at;
 }
 
 function take(): usize {

@@ -24,6 +24,7 @@ import {
   KS_HALT_WAKEUP, KS_NMI_WINDOW, MODE, NEXT_RIP, NMI_BLOCKED, OUTSIDE, PENDING_DB, PROBE_DEADLINE, RFLAGS, RIP, RIP_BASE, RUN_EXIT, SEG_LIMIT, SHADOW_AT, SHADOW_KIND, SLICE_END,
   STATUS_TEXT, STEPPING, STOP_AT, STRING_AT, WINDOW,
 } from './state.gen';
+import { watched } from './watch';
 
 export const RUN_DEADLINE: i32 = 1;
 export const RUN_SLICE: i32 = 2;
@@ -105,6 +106,8 @@ export function run(cpu: usize): i32 {
     if ((load<u32>(cpu, RFLAGS) & RF) != 0 && !breakpointsEnabled(cpu)) store<u32>(cpu, load<u32>(cpu, RFLAGS) & ~RF, RFLAGS);
     if (alone || resumed || left <= MARGIN || mustStep(cpu)) {
       alone = false;
+      // The monitor may have asked for a stop before the instruction.
+      if (!resumed && watched(cpu)) continue;
       takeBurst(cpu);
       if (!step(cpu)) return RUN_INTERNAL;
       continue;
