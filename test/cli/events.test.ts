@@ -121,7 +121,7 @@ test('what cannot be is told in one line', async () => {
     [[...RUN, '--events', join(at('none'), 'x')], /^lucid: --events \S*: No such file or directory\n$/],
     [
       [...RUN, '--events', `${at('x')},format=xml`],
-      /^lucid: --events \S*: 'format=xml' is unknown; there is format=binary, format=json, stack, stack=N\n$/,
+      /^lucid: --events \S*: 'format=xml' is unknown; there is format=binary, format=json, stack, stack=N, watch=ADDRESS\n$/,
     ],
   ] as const) {
     const { status, out, err } = await lucid(...args);
