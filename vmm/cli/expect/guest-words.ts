@@ -104,7 +104,7 @@ export function guestWords(guest: YamlValue, given: readonly string[]): string[]
     if (kind === undefined) {
       const near = nearest(name, Object.keys(OPTIONS));
       throw guest.file.wrong(
-        value.line,
+        value.keyLine,
         `'${name}' is no option of the guest; ${near === undefined ? `there is ${Object.keys(OPTIONS).join(', ')}` : `did you mean ${near}?`}`,
       );
     }

@@ -50,6 +50,11 @@ export function readPlan(path: string, given: readonly string[] = [], symbols?: 
   } catch (error) {
     throw new UsageError(`${path}: ${systemErrorText(error)}`);
   }
+  return planOf(path, text, given, symbols);
+}
+
+/** The same for the text of a file. */
+export function planOf(path: string, text: string, given: readonly string[] = [], symbols?: string): Plan {
   return new PlanReader(new YamlFile(path, text)).plan(given, symbols);
 }
 
@@ -104,7 +109,7 @@ class PlanReader {
 
   #mark(name: string, value: YamlValue): Mark {
     if (name === START || name === END)
-      throw this.#file.wrong(value.line, `mark '${name}': is there already, as the ${name} of the run; give another name`);
+      throw this.#file.wrong(value.keyLine, `mark '${name}': is there already, as the ${name} of the run; give another name`);
     const entries = value.map(['serial', 'port', 'value', 'address'], WRITE_MARK);
     const [serial, port, address] = ['serial', 'port', 'address'].map((key) => entries.get(key));
     if ([serial, port, address].filter((kind) => kind !== undefined).length !== 1) throw value.wrong(`not one mark; write ${WRITE_MARK}`);
@@ -163,7 +168,7 @@ class PlanReader {
     if (kind === undefined) {
       for (const [key, value] of all) {
         const near = nearest(key, KINDS);
-        if (near !== undefined && key !== 'name') throw this.#file.wrong(value.line, `'${key}' is unknown here; did you mean ${near}?`);
+        if (near !== undefined && key !== 'name') throw this.#file.wrong(value.keyLine, `'${key}' is unknown here; did you mean ${near}?`);
       }
       throw item.wrong(`says nothing that can be checked; write one of ${KINDS.join(', ')}`);
     }
@@ -305,7 +310,7 @@ class PlanReader {
       return this.#programs.push({ text, compiled: compileD(text), between }) - 1;
     } catch (error) {
       if (!(error instanceof DError)) throw error;
-      throw this.#file.wrong(value.textLine + error.line - 1, `d: ${error.message}`);
+      throw this.#file.wrong(Math.min(value.textLine + error.line - 1, value.lastLine), `d: ${error.message}`);
     }
   }
 }

@@ -29,6 +29,24 @@ function editDistance(a: string, b: string): number {
   return row[b.length] as number;
 }
 
+/** Of a value in a message. */
+const SHOWN_MAX = 80;
+/** Reading more takes minutes. */
+const TEXT_MAX = 1 << 20;
+
+/** What the parser says, in one line. */
+function yamlProblem(message: string): string {
+  if (message.includes('call stack')) return 'maps and lists are nested too deeply';
+  if (message.includes('multiple documents')) return 'a second document begins (---); write one for each file';
+  if (message.startsWith('Tabs are not allowed')) return `${message}; write spaces`;
+  return message.split('\n')[0] ?? '';
+}
+
+/** One line, whatever the file has in its keys and values. */
+function shortened(why: string): string {
+  return why.replaceAll(/\s+/g, ' ').replaceAll(new RegExp(`'([^']{${SHOWN_MAX}})[^']+'`, 'g'), "'$1...'");
+}
+
 export class YamlFile {
   readonly path: string;
   readonly text: string;
@@ -41,15 +59,16 @@ export class YamlFile {
 
   /** The whole. Throws UsageError. */
   root(): YamlValue {
+    if (this.text.length > TEXT_MAX) throw this.wrong(1, `${this.text.length} letters; a file of expectations has at most ${TEXT_MAX}`);
     const document = parseDocument(this.text, { lineCounter: this.lines, prettyErrors: false });
     const [error] = document.errors;
-    if (error !== undefined) throw this.wrong(this.lines.linePos(error.pos[0]).line, `not YAML: ${error.message.split('\n')[0]}`);
+    if (error !== undefined) throw this.wrong(this.lines.linePos(error.pos[0]).line, `not YAML: ${yamlProblem(error.message)}`);
     if (document.contents === null) throw this.wrong(1, 'is empty; it needs guest: and expect:');
     return new YamlValue(this, document.contents as Node, '');
   }
 
   wrong(line: number, why: string): UsageError {
-    return new UsageError(`${this.path}:${line}: ${why}`);
+    return new UsageError(`${this.path}:${line}: ${shortened(why)}`);
   }
 }
 
@@ -57,6 +76,8 @@ export class YamlValue {
   readonly file: YamlFile;
   readonly node: Node | null;
   readonly line: number;
+  /** Of its key. */
+  readonly keyLine: number;
   /** The key that it stands at. */
   readonly key: string;
 
@@ -65,6 +86,7 @@ export class YamlValue {
     this.node = node;
     this.key = key;
     this.line = node?.range == null ? (line ?? 1) : file.lines.linePos(node.range[0]).line;
+    this.keyLine = line ?? this.line;
     if (isAlias(node)) throw this.wrong('anchors and aliases are not used here; write the value itself');
   }
 
@@ -95,6 +117,11 @@ export class YamlValue {
   /** Where a text begins: that of a block starts in the line after its `|`. */
   get textLine(): number {
     return isScalar(this.node) && /^BLOCK/.test(this.node.type ?? '') ? this.line + 1 : this.line;
+  }
+
+  /** Where it ends. */
+  get lastLine(): number {
+    return this.node?.range == null ? this.line : this.file.lines.linePos(Math.max(this.node.range[0], this.node.range[1] - 1)).line;
   }
 
   /** The entries of a map with these keys, or with any. Throws UsageError. */
