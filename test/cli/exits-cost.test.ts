@@ -177,7 +177,7 @@ test('what cannot be is told in one line', async () => {
   const odd = { kind: 'lucid-baseline', version: 1, phases: [{ from: 'start', to: 'end', causes: { LUNCH: { exits: 1, timeNs: 1 } } }] };
   writeFileSync(at('odd.json'), JSON.stringify(odd));
   writeFileSync(at('bad.json'), JSON.stringify({ ...TABLE, device: 'x' }));
-  for (const [args, message] of [
+  const cases: [string[], RegExp][] = [
     [
       ['exits', at('log'), '--cost', 'pentium'],
       /^lucid: --cost pentium: cannot read it \(ENOENT\); give emerald-rapids, .* or a JSON file\n$/,
@@ -198,12 +198,21 @@ test('what cannot be is told in one line', async () => {
       ['run', '--kernel', at('guest.elf'), '--exit-cost', 'pentium'],
       /^lucid: --exit-cost pentium: cannot read it \(ENOENT\); give none, default, emerald-rapids, /,
     ],
-  ] as const) {
-    const { status, out, err } = await lucid(...args);
+  ];
+  const ran = await Promise.all(cases.map(([args]) => lucid(...args)));
+  cases.forEach(([args, message], i) => {
+    const { status, out, err } = ran[i] as Finished;
     assert.match(err, message);
     assert.is(out, '');
     assert.is(status, 2, args.join(' '));
-  }
+  });
+});
+
+test('a file of expectations may name a table', async () => {
+  const guest = 'guest: {kernel: guest.elf, debug-exit: 0xf4, exit-cost: zen5, limit: time=1}';
+  writeFileSync(at('e.yaml'), `${guest}\nexpect: [{exits: CPUID, count: 1}]\n`);
+  const { status, err, out } = await lucid('expect', at('e.yaml'));
+  assert.is(status, 0, err + out);
 });
 
 test.run();

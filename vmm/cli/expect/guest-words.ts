@@ -4,6 +4,7 @@
  * @module
  */
 import { dirname, isAbsolute, join } from 'node:path';
+import { costTableNames } from '../../exit-cost/named.ts';
 import { nearest, type YamlValue } from './yaml-value.ts';
 
 /** How a value is read: as it is, as a file's name, as one with words behind it, as a switch. */
@@ -47,6 +48,11 @@ const OPTIONS: Readonly<Record<string, Kind>> = {
 
 const NO_FILES: readonly string[] = ['null', 'none', 'default'];
 
+/** A word that an option takes instead of a file; `--exit-cost` has the names of its tables besides. */
+function isWord(name: string, text: string): boolean {
+  return NO_FILES.includes(text) || (name === 'exit-cost' && costTableNames().includes(text));
+}
+
 const write = (name: string): string => `${name}: VALUE, as --${name} of lucid run takes it`;
 
 /** Relative names are relative to the file that has them. */
@@ -88,7 +94,7 @@ function wordsOf(name: string, kind: Kind, value: YamlValue): string[] {
       case 'file-words':
         return option(fileWords(path, text));
       case 'file-or-word':
-        return option(NO_FILES.includes(text) ? text : resolved(path, text));
+        return option(isWord(name, text) ? text : resolved(path, text));
       default:
         return option(text);
     }
