@@ -10,9 +10,8 @@
 import { DEFAULT_EXIT_COSTS, type ExitCosts, NO_EXIT_COSTS } from './exit-cost/modelled.ts';
 import { loadCostTable } from './exit-cost/named.ts';
 import { costTableFrom, exitCostsOf } from './exit-cost/table.ts';
-import { EXIT_REASON_LIMIT } from './exit-reason.ts';
 
-export { DEFAULT_EXIT_COSTS, type ExitCosts, NO_EXIT_COSTS } from './exit-cost/modelled.ts';
+export { costsByReason, DEFAULT_EXIT_COSTS, deviceCost, type ExitCosts, NO_EXIT_COSTS } from './exit-cost/modelled.ts';
 export { ExitCostError } from './exit-cost/table.ts';
 
 /** A table from parsed JSON; what it does not give stays as in the default, or is scaled when it is of a processor. Throws ExitCostError. */
@@ -25,14 +24,4 @@ export function loadExitCosts(choice: string): ExitCosts {
   if (choice === 'none') return NO_EXIT_COSTS;
   if (choice === 'default') return DEFAULT_EXIT_COSTS;
   return exitCostsOf(loadCostTable('--exit-cost', choice, ['none', 'default']));
-}
-
-/** The part by reason, as the core reads it: EXIT_REASON_LIMIT numbers. */
-export function costsByReason(costs: ExitCosts): Uint32Array {
-  return Uint32Array.from({ length: EXIT_REASON_LIMIT }, (_, reason) => costs.reasons[reason] ?? costs.other);
-}
-
-/** The part of one device class. */
-export function deviceCost(costs: ExitCosts, name: string): number {
-  return costs.devices[name] ?? costs.device;
 }

@@ -9,7 +9,7 @@
 import type { AccessSize, MmioBus, MmioDevice } from './bus.ts';
 import { CALL } from './cpu/core.ts';
 import { MEMORY_MAP, offsetOf } from './cpu/layout.ts';
-import { deviceCost, type ExitCosts } from './exit-cost.ts';
+import { deviceCost, type ExitCosts } from './exit-cost/modelled.ts';
 import type { Unclaimed } from './port-bus.ts';
 
 const IO_DATA = offsetOf('IO_DATA');

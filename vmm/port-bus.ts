@@ -10,7 +10,7 @@
 import type { AccessSize, MovablePorts, PortDevice } from './bus.ts';
 import { CALL } from './cpu/core.ts';
 import { offsetOf } from './cpu/layout.ts';
-import { deviceCost, type ExitCosts } from './exit-cost.ts';
+import { deviceCost, type ExitCosts } from './exit-cost/modelled.ts';
 
 const IO_DATA = offsetOf('IO_DATA');
 const EXIT_EXTRA = offsetOf('EXIT_EXTRA');

@@ -19,7 +19,7 @@ import { ProbeGate } from './cpu/probe-gate.ts';
 import { LAYOUT_HASH, LAYOUT_VERSION, MEMORY_MAP, offsetOf, TURNS, VM_AREA, VCPUS_MAX, WATCH_MAX } from './cpu/layout.ts';
 import { type CpuidEntry, EVENT } from './cpu/registers.ts';
 import { SLICE, Vcpu, type VcpuHost } from './cpu/vcpu.ts';
-import { costsByReason, DEFAULT_EXIT_COSTS, type ExitCosts } from './exit-cost.ts';
+import { costsByReason, DEFAULT_EXIT_COSTS, type ExitCosts } from './exit-cost/modelled.ts';
 import type { Intercepts } from './intercepts.ts';
 import { Irqchip } from './interrupts.ts';
 import { KstatRegistry } from './kstat.ts';

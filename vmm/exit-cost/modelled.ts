@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { EXIT_REASON_LIMIT } from '../exit-reason.ts';
 
 /** Nanoseconds by kind of exit. */
 export interface ExitCosts {
@@ -79,3 +80,13 @@ export const KERNEL_DEVICES: readonly string[] = ['lapic', 'ioapic', 'pic', 'pit
 
 /** `--exit-cost none`: exits take no time. */
 export const NO_EXIT_COSTS: ExitCosts = { reasons: {}, other: 0, devices: {}, device: 0, byte: 0 };
+
+/** The part by reason, as the core reads it: EXIT_REASON_LIMIT numbers. */
+export function costsByReason(costs: ExitCosts): Uint32Array {
+  return Uint32Array.from({ length: EXIT_REASON_LIMIT }, (_, reason) => costs.reasons[reason] ?? costs.other);
+}
+
+/** The part of one device class. */
+export function deviceCost(costs: ExitCosts, name: string): number {
+  return costs.devices[name] ?? costs.device;
+}
