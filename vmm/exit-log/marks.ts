@@ -132,10 +132,13 @@ export class Phases {
 
   readonly #from: number;
 
-  /** `from`: so many bytes of a virtio console are no part of any mark. */
-  constructor(marks: readonly Mark[], from = 0) {
+  /** `after`: the mark after which these are looked for. What a virtio console had said by then is no part of them, and its address was reached. */
+  constructor(marks: readonly Mark[], { mark, instructions = -1, said = 0 }: Partial<MetMark> = {}) {
     this.marks = marks;
-    this.#from = from;
+    this.#from = said;
+    if (mark?.kind !== 'address') return;
+    this.#reached = mark.address;
+    this.#reachedAt = instructions;
   }
 
   /** The phase of an exit: how many marks were met before it. */

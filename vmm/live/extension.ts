@@ -98,7 +98,8 @@ class Stepper implements Extension, RecordTaker {
   #go(mark: Mark | undefined, { insns = NEVER, timeNs = NEVER }: StepLimits): void {
     this.#limits = { insns: this.#instructions + insns, timeNs: this.#host.vm.clock.now() + timeNs };
     this.#watchAlso(mark);
-    this.#phases = mark === undefined ? undefined : new Phases([mark]);
+    const { mark: last, instructions } = this.#met ?? {};
+    this.#phases = mark === undefined ? undefined : new Phases([mark], { mark: last, instructions });
     this.#held = false;
     const { ports } = this.#host.vm;
     ports.watched = mark?.kind === 'port' ? mark.port : mark?.kind === 'serial' ? COM1 : -1;

@@ -14,6 +14,8 @@ test.after(() => rmSync(folder, { recursive: true }));
 const says = (text: string): number[] => [0x66, 0xba, 0xf8, 3, ...[...text].flatMap((c) => [0xb0, c.charCodeAt(0), 0xee])];
 /** Says ready, reads port 71h ten times, says ready and done, ends with status 0. */
 const CODE = [...says('ready\n'), 0xb9, 10, 0, 0, 0, 0xe4, 0x71, 0xe2, 0xfc, ...says('ready\ndone\n'), 0xb0, 0, 0xe6, 0xf4];
+/** Of the LOOP behind the reads. */
+const LOOP = says('ready\n').length + 5 + 2;
 const kernel = join(folder, 'guest.elf');
 writeFileSync(kernel, multiboot(CODE));
 const OPTIONS: BootOptions = { kernel, 'debug-exit': 0xf4, limit: 'time=10' };
@@ -52,6 +54,30 @@ test('a guest stands before its first instruction, and at each mark after the in
   assert.is(guest.outcome, undefined);
   assert.is((await guest.until({ port: 0xf4, value: 0 })).exits, guest.report?.exitsTotal);
   assert.equal(guest.outcome, { kind: 'debug-exit', value: 0 });
+});
+
+test('an address is reached before its instruction runs, also where nothing exits; each time it is reached it is found', async () => {
+  await using guest = await boot(OPTIONS);
+  const { rip } = await guest.registers();
+  const entry = await guest.until({ address: rip });
+  assert.equal([entry.instructions, guest.now.instructions, (await guest.registers()).rip], [0, 0, rip]);
+  // The second OUT, which exits; the LOOP behind IN, which does not.
+  const out = await guest.until({ address: rip + 9n });
+  assert.equal([guest.console, guest.now.instructions], ['r', out.instructions]);
+  const [loop, port] = [rip + BigInt(LOOP), rip + BigInt(LOOP - 2)];
+  const times: number[] = [];
+  for (let i = 0; i < 10; i++) {
+    assert.is((await guest.until({ address: port })).instructions, guest.now.instructions);
+    times.push((await guest.until({ address: loop })).instructions);
+    assert.is((await guest.registers()).rip, loop);
+  }
+  assert.equal(
+    times,
+    times.map((_, i) => (times[0] as number) + 2 * i),
+  );
+  await fails(guest.until({ address: port }), /^address 0x[0-9a-f]+ was not reached/);
+  const first = guest.find({ address: loop });
+  assert.equal([first?.instructions, guest.find({ address: loop }, first)?.instructions], times.slice(0, 2));
 });
 
 test('what has run is looked up in any order; exits are counted between moments', async () => {

@@ -104,7 +104,7 @@ export class RecordedExits {
 
   /** Where the run came to a mark first, or first after a moment; undefined: it has not. */
   find(mark: Mark, after: Moment | undefined): Moment | undefined {
-    const phases = new Phases([mark], after?.said);
+    const phases = new Phases([mark], after);
     const passed = after?.exits ?? 0;
     const since = after?.timeNs ?? -1;
     let exits = 0;
