@@ -29,11 +29,15 @@ interface GuestSymbol {
 export class SymbolTable {
   readonly #addresses: BigUint64Array;
   readonly #symbols: readonly GuestSymbol[];
+  readonly #all: readonly GuestSymbol[];
+  readonly #offset: bigint;
 
   constructor(symbols: readonly GuestSymbol[], offset = 0n) {
     const order = [...symbols].sort((a, b) =>
       a.address !== b.address ? (a.address < b.address ? -1 : 1) : a.global !== b.global ? (a.global ? -1 : 1) : a.name < b.name ? -1 : 1,
     );
+    this.#all = order;
+    this.#offset = offset;
     this.#symbols = order.filter((s, i) => s.address !== order[i - 1]?.address);
     this.#addresses = BigUint64Array.from(this.#symbols, (s) => BigInt.asUintN(64, s.address + offset));
     // Addresses that wrap around would be out of order.
@@ -43,6 +47,18 @@ export class SymbolTable {
 
   get size(): number {
     return this.#symbols.length;
+  }
+
+  /** Where `name`, or `name+0x1c`, is; undefined: there is no such symbol. Of several with the name the lowest. */
+  address(text: string): bigint | undefined {
+    const [, name = '', inside] = /^(.+?)(?:\+(0x[0-9a-f]+|\d+))?$/is.exec(text) ?? [];
+    const symbol = this.#all.find((one) => one.name === name);
+    return symbol && BigInt.asUintN(64, symbol.address + this.#offset + BigInt(inside ?? 0));
+  }
+
+  /** All names, of which several may be those of one address. */
+  get names(): string[] {
+    return this.#all.map(({ name }) => name);
   }
 
   /** `name`, or `name+0x1c` inside of it; undefined for an address that belongs to none. */

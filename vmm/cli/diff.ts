@@ -61,8 +61,9 @@ function count(path: string, { by, marks, filter, name }: Counting): Counted {
     const missed = marks[phases.met.length];
     if (missed !== undefined) {
       const last = phases.console.lines(1)[0];
+      const hint = missed.kind === 'address' ? ` (was it watched? lucid run --events FILE,watch=0x${missed.address.toString(16)})` : '';
       throw new UsageError(
-        `${path}: never comes to ${markText(missed)}${last === undefined ? '' : `; the console's last line is: ${last}`}`,
+        `${path}: never comes to ${markText(missed)}${hint}${last === undefined ? '' : `; the console's last line is: ${last}`}`,
       );
     }
     return { tallies, met: phases.met, end };
@@ -130,7 +131,7 @@ export function diffCommand(done: (status: number) => void): CommandModule<objec
             type: 'string',
             array: true,
             requiresArg: true,
-            describe: 'compare phases: up to serial:TEXT, port:P=VALUE or address:A, from there to the next, and so on',
+            describe: 'compare phases: up to serial:TEXT, port:P=VALUE, address:A or symbol:NAME, from there to the next, and so on',
           })
           .option('top', { type: 'string', default: '20', requiresArg: true, describe: 'lines to show of each phase' })
           .option('symbols', {
@@ -182,9 +183,9 @@ function comparedFiles(args: DiffArguments): Compared | undefined {
 
 function comparedLogs(args: DiffArguments): Compared {
   const { before, after, by } = args;
-  const marks = (args.mark ?? []).map(parseMark);
-  const filter = choiceOf(args);
   const symbols = args.symbols === undefined ? undefined : parseSymbols(args.symbols);
+  const marks = (args.mark ?? []).map((text) => parseMark(text, symbols));
+  const filter = choiceOf(args);
   const shift = by === 'rip' || by === 'call-chain' ? codeShift(addresses(before), addresses(after)) : 0n;
   const hex = (address: bigint): string => symbols?.name(address) ?? `0x${address.toString(16)}`;
   // Addresses of the second run are shown where the first has them.

@@ -1,15 +1,16 @@
 /**
- * A mark in a run, as options and files name it: `serial:TEXT`, `port:0xf4`, `port:0xf4=1`, `address:0x100000`.
+ * A mark in a run, as options and files name it: `serial:TEXT`, `port:0xf4`, `port:0xf4=1`, `address:0x100000`, `symbol:main`.
  *
  * @module
  */
 import type { Mark } from '../exit-log/marks.ts';
+import type { SymbolTable } from '../symbols.ts';
 import { parsePort, UsageError } from './options.ts';
 
-const USAGE = 'write serial:TEXT, port:0xf4, port:0xf4=1 or address:0x100000';
+const USAGE = 'write serial:TEXT, port:0xf4, port:0xf4=1, address:0x100000 or symbol:NAME';
 
 /** Throws UsageError. */
-export function parseMark(text: string): Mark {
+export function parseMark(text: string, symbols?: SymbolTable): Mark {
   const cut = text.indexOf(':');
   const [kind, rest] = [text.slice(0, cut), text.slice(cut + 1)];
   if (cut < 0 || rest === '') throw new UsageError(`--mark ${text}: not a mark; ${USAGE}`);
@@ -27,6 +28,12 @@ export function parseMark(text: string): Mark {
     case 'address':
       if (!/^0x[0-9a-f]{1,16}$/i.test(rest)) throw new UsageError(`--mark ${text}: not an address; ${USAGE}`);
       return { kind, address: BigInt(rest) };
+    case 'symbol': {
+      if (symbols === undefined) throw new UsageError(`--mark ${text}: whose symbol? give --symbols FILE`);
+      const address = symbols.address(rest);
+      if (address === undefined) throw new UsageError(`--mark ${text}: there is no such symbol in what --symbols names`);
+      return { kind: 'address', address };
+    }
     default:
       throw new UsageError(`--mark ${text}: '${kind}' is unknown; ${USAGE}`);
   }

@@ -33,6 +33,8 @@ class Stepper implements Extension, RecordTaker {
   #ending = false;
   #held = false;
   #phases: Phases | undefined;
+  /** The kind of the mark that is looked for. */
+  #sought: Mark['kind'] | undefined;
   /** Exits that were before `#phases`. */
   #before = 0;
   /** The last write to COM1's line control: whether its port is that of the divisor (`ConsoleText`) is known from it. */
@@ -60,6 +62,11 @@ class Stepper implements Extension, RecordTaker {
           this.#watch = asked.watch ?? [];
           this.#log = new LiveLog(vm, asked.log, { frames: asked.frames, watch: this.#watch }, this);
           vm.onWatch = () => vm.clock.attend();
+          const keep = vm.onConsoleByte;
+          vm.onConsoleByte = (byte) => {
+            keep?.(byte);
+            if (this.#sought === 'serial') vm.clock.attend();
+          };
         });
         this.#stand('start');
         // What was asked for meanwhile is looked at on the way; a run that is to end does not get far.
@@ -100,6 +107,7 @@ class Stepper implements Extension, RecordTaker {
     this.#watchAlso(mark);
     const { mark: last, instructions } = this.#met ?? {};
     this.#phases = mark === undefined ? undefined : new Phases([mark], { mark: last, instructions });
+    this.#sought = mark?.kind;
     this.#held = false;
     const { ports } = this.#host.vm;
     ports.watched = mark?.kind === 'port' ? mark.port : mark?.kind === 'serial' ? COM1 : -1;

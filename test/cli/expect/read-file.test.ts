@@ -52,6 +52,12 @@ const FILES: readonly [text: string, line: number, message: RegExp][] = [
   ['guest: {kernel: k}\nmarks:\n  a: {}\nexpect: []\n', 3, /^a: not one mark; /],
   ['guest: {kernel: k}\nmarks:\n  a: {serial: x, value: 1}\nexpect: []\n', 3, /^value: belongs to a port; /],
   ['guest: {kernel: k}\nmarks:\n  a: {port: 0x10000}\nexpect: []\n', 3, /^port: '0x10000' is not a number from 0 to 0xffff; /],
+  ['guest: {kernel: k}\nmarks:\n  a: {symbol: main}\nexpect: []\n', 3, /^symbol: whose symbol\? write symbols: FILE in this file/],
+  [
+    'guest: {kernel: k}\nsymbols: nowhere\nmarks:\n  a: {symbol: main}\nexpect: []\n',
+    4,
+    /^symbol: symbols .*nowhere: No such file or directory/,
+  ],
   ['guest: {kernel: k}\nmarks:\n  a: {address: main}\nexpect: []\n', 3, /^address: 'main' is not an address; write 0x100000$/],
   ['guest: {kernel: k}\nmarks:\n  a: ready\nexpect: []\n', 3, /^a: not a map; /],
 ];

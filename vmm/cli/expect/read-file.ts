@@ -6,8 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { CONSUMERS } from '../../../probes/arena.ts';
 import { CauseError, causeNamed } from '../../exit-log/cause-named.ts';
+import { WATCH_MAX } from '../../cpu/layout.ts';
 import type { Mark } from '../../exit-log/marks.ts';
+import type { SymbolTable } from '../../symbols.ts';
 import { systemErrorText } from '../../system-error.ts';
+import { parseSymbols } from '../exit-log-options.ts';
 import { PatternError, Selector } from '../kstat-select.ts';
 import { UsageError } from '../options.ts';
 import { compileD, DError } from './d-program.ts';
@@ -33,7 +36,7 @@ const BESIDE: Readonly<Record<Kind, readonly string[]>> = {
 /** An expectation before it is known where it stands. */
 type Said = Expectation extends infer E ? (E extends Expectation ? Omit<E, 'line'> : never) : never;
 
-const WRITE_MARK = '{serial: TEXT}, {port: 0x80, value: 1} or {address: 0x100000}';
+const WRITE_MARK = '{serial: TEXT}, {port: 0x80, value: 1}, {address: 0x100000} or {symbol: start_kernel}';
 const WRITE_EXPECT = `- with one of ${KINDS.join(', ')}`;
 const WRITE_INPUT = '{after: MARK, type: "root\\n"} or {after: MARK, press: power}';
 const START = 'start';
@@ -62,6 +65,9 @@ class PlanReader {
   readonly #file: YamlFile;
   readonly #programs: DProgram[] = [];
   #marks: NamedMark[] = [];
+  /** The file with names of code, and what is in it once it was needed. */
+  #symbols: string | undefined;
+  #table: SymbolTable | undefined;
 
   constructor(file: YamlFile) {
     this.#file = file;
@@ -75,14 +81,16 @@ class PlanReader {
       return value;
     }) as [YamlValue, YamlValue];
     const words = guestWords(guest, given);
+    this.#symbols = otherSymbols ?? this.#symbolsOf(whole.get('symbols'), guest, given);
     const marks = whole.get('marks')?.map(undefined, `NAME: ${WRITE_MARK}`) ?? [];
     this.#marks = [...marks].map(([name, value]) => ({ name, mark: this.#mark(name, value) }));
+    const addresses = new Set(this.#marks.flatMap(({ mark }) => (mark.kind === 'address' ? [mark.address] : [])));
+    if (addresses.size > WATCH_MAX) throw this.#file.wrong(1, `marks: ${addresses.size} addresses; at most ${WATCH_MAX} can be watched`);
     const inputs =
       whole
         .get('input')
         ?.list(WRITE_INPUT)
         .map((item) => this.#input(item)) ?? [];
-    const symbols = otherSymbols ?? this.#symbols(whole.get('symbols'), guest, given);
     const expectations = expect.list(WRITE_EXPECT).map((item) => this.#expectation(item));
     if (expectations.length === 0) throw expect.wrong(`expects nothing; write ${WRITE_EXPECT}`);
     return {
@@ -91,14 +99,14 @@ class PlanReader {
       guestLine: guest.line,
       marks: this.#marks,
       inputs,
-      ...(symbols === undefined ? undefined : { symbols }),
+      ...(this.#symbols === undefined ? undefined : { symbols: this.#symbols }),
       programs: this.#programs,
       expectations,
     };
   }
 
   /** Names of code of another kernel mislead: they go when it is replaced, unless they are the kernel's own. */
-  #symbols(value: YamlValue | undefined, guest: YamlValue, given: readonly string[]): string | undefined {
+  #symbolsOf(value: YamlValue | undefined, guest: YamlValue, given: readonly string[]): string | undefined {
     if (value === undefined) return undefined;
     const symbols = resolved(this.#file.path, value.text('a file: an ELF file or System.map'));
     const kernel = wordGiven(given, 'kernel');
@@ -110,9 +118,10 @@ class PlanReader {
   #mark(name: string, value: YamlValue): Mark {
     if (name === START || name === END)
       throw this.#file.wrong(value.keyLine, `mark '${name}': is there already, as the ${name} of the run; give another name`);
-    const entries = value.map(['serial', 'port', 'value', 'address'], WRITE_MARK);
-    const [serial, port, address] = ['serial', 'port', 'address'].map((key) => entries.get(key));
-    if ([serial, port, address].filter((kind) => kind !== undefined).length !== 1) throw value.wrong(`not one mark; write ${WRITE_MARK}`);
+    const entries = value.map(['serial', 'port', 'value', 'address', 'symbol'], WRITE_MARK);
+    const [serial, port, address, symbol] = ['serial', 'port', 'address', 'symbol'].map((key) => entries.get(key));
+    if ([serial, port, address, symbol].filter((kind) => kind !== undefined).length !== 1)
+      throw value.wrong(`not one mark; write ${WRITE_MARK}`);
     const told = entries.get('value');
     if (told !== undefined && port === undefined) throw told.wrong(`belongs to a port; write ${WRITE_MARK}`);
     // The console is bytes.
@@ -121,9 +130,24 @@ class PlanReader {
       const mark = { kind: 'port', port: number(port, 0xffff, 'port: 0x80') } as const;
       return told === undefined ? mark : { ...mark, value: number(told, 0xffff_ffff, 'value: 1') };
     }
+    if (symbol !== undefined) return { kind: 'address', address: this.#symbolAddress(symbol) };
     const text = (address as YamlValue).written;
     if (!/^0x[0-9a-f]{1,16}$/i.test(text)) throw (address as YamlValue).wrong(`'${text}' is not an address; write 0x100000`);
     return { kind: 'address', address: BigInt(text) };
+  }
+
+  #symbolAddress(value: YamlValue): bigint {
+    const name = value.text('the name of a function');
+    if (this.#symbols === undefined) throw value.wrong('whose symbol? write symbols: FILE in this file, an ELF file or a System.map');
+    try {
+      this.#table ??= parseSymbols(this.#symbols);
+    } catch (error) {
+      throw error instanceof UsageError ? value.wrong(error.message.replace(/^--/, '')) : error;
+    }
+    const address = this.#table.address(name);
+    if (address !== undefined) return address;
+    const near = nearest(name, this.#table.names);
+    throw value.wrong(`there is no symbol '${name}' in ${this.#symbols}${near === undefined ? '' : `; did you mean ${near}?`}`);
   }
 
   #input(item: YamlValue): Input {
