@@ -1,6 +1,6 @@
 /** The files of expectations under images/examples do what they say: each finds its fault, and is met by the fix. Linux's is in test/slow/expect-linux.test.ts. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -50,6 +50,20 @@ test('a dialogue on the console is held, and its report is the same each time', 
   const report = await expectFile(at('login.yaml'));
   assert.equal(broken(report), []);
   assert.equal(await expectFile(at('login.yaml')), report);
+});
+
+test('the example for a test runner passes', () => {
+  const library = JSON.stringify(new URL('../../../vmm/cli/expect/boot.ts', import.meta.url).href);
+  // In its own folder, where modules are found.
+  const copy = at(`login.${process.pid}.ts`);
+  writeFileSync(copy, readFileSync(at('login.test.ts'), 'utf8').replace("'lucidvm/expect'", library));
+  try {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [copy], { encoding: 'utf8' });
+    assert.is(status, 0, stdout + stderr);
+    assert.match(stdout, /Passed: +3/);
+  } finally {
+    rmSync(copy);
+  }
 });
 
 test('a regression is caught by the baseline, and by lucid diff', async () => {

@@ -125,6 +125,54 @@ test('each mistake in the file is told with its line and what would be right', (
   }
 });
 
+test('each mistake in what is typed is told', () => {
+  const inputs: [input: string, message: RegExp][] = [
+    ['{type: x}', /^input: not a list; write \{after: MARK, type: "root\\n"\} or /],
+    ['[{type: x}]', /^input: at which mark\? write /],
+    ['[{after: init}]', /^input: not one of type and press; /],
+    ['[{after: init, type: x, press: power}]', /^input: not one of type and press; /],
+    ['[{after: intit, type: x}]', /^after: there is no mark 'intit'; did you mean init\?$/],
+    ['[{after: end, type: x}]', /^after: nothing can be typed at the end; write start or the name of a mark$/],
+    ['[{after: init, press: eject}]', /^press: 'eject' is unknown; there is power, reset$/],
+    ['[{after: init, type: }]', /^type: not a text; write type: "root\\n"$/],
+    ['[{after: init, tpye: x}]', /^'tpye' is unknown here; did you mean type\?$/],
+  ];
+  for (const [input, message] of inputs) {
+    const text = `guest: {kernel: k}\nmarks: {init: {serial: a}}\ninput: ${input}\nexpect: [{outcome: limit}]\n`;
+    assert.throws(
+      () => plan(text),
+      (error: Error) => error.message.includes('boot.yaml:3: ') && message.test(error.message.replace(/^\S+ /, '')),
+      text,
+    );
+  }
+  assert.equal(
+    plan(
+      'guest: {kernel: k}\nmarks: {init: {serial: a}}\ninput: [{after: start, type: "a\\n"}, {after: init, press: power}]\nexpect: [{outcome: limit}]\n',
+    ).inputs,
+    [
+      { after: -1, type: 'a\n' },
+      { after: 0, press: 'power' },
+    ],
+  );
+});
+
+test('a program is compiled once for each stretch, and there is room for eight', () => {
+  const d = (between: string): string => `{${D}, aggregation: "@n", value: 1, between: ${between}}`;
+  const text = (all: readonly string[]): string =>
+    `guest: {kernel: k}\nmarks: {init: {serial: a}, ready: {serial: b}}\nexpect: [${all.join(', ')}]\n`;
+  const stretches = ['[start, init]', '[init, ready]', '[init, ready]', '[init, end]'].map(d);
+  assert.equal(
+    plan(text(stretches)).programs.map(({ between: { from, to } }) => [from, to]),
+    [
+      [0, 0],
+      [1, 1],
+      [1, 2],
+    ],
+  );
+  const many = Array.from({ length: 9 }, (_, i) => `{d: "tick-${i + 1}s { @n = count(); }", aggregation: "@n", value: 1}`);
+  assert.throws(() => plan(text(many)), /boot\.yaml:3: d: one program too many: a run has room for 8, /);
+});
+
 test('an error in a D program is told with its own line', () => {
   const program = around('d: |\n      kvm-pio\n      {\n        @n = cuont();\n      }\n    aggregation: "@n"\n    value: 1');
   assert.throws(() => plan(program), /boot\.yaml:9: d: .*cuont/);
@@ -150,7 +198,7 @@ test('the schema takes what the command takes, and finds what it can find', () =
     '{exits: any, count: {max: 20}, time: {max: 2ms}, between: [init, ready], name: few}',
     '{reached: ready, within: {instructions: 900M, time: 2s, exits: 5}}',
     '{serial: {contains: x}}',
-    '{kstat: "virtio_blk:0:*:reads", value: 3}',
+    '{kstat: "virtio_blk:0:*:reads", value: 3, between: [init, ready]}',
     `{${D}, aggregation: "@q", percentile: 99, max: 2ms}`,
     `{${D}, aggregation: "@n", value: {is: 3}}`,
     '{outcome: debug-exit 0}',
