@@ -6,7 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { MetricsService } from '../../vmm/cli/metrics-service.ts';
 import { parseMetrics } from '../../vmm/cli/metrics-option.ts';
+import { MEMORY_MAP } from '../../vmm/cpu/layout.ts';
+import { KstatRegistry } from '../../vmm/kstat.ts';
+import { clockWords, kvmKstats } from '../../vmm/kvm-kstats.ts';
 import { multiboot } from '../vmm/guests.ts';
 import { parse, whyNoParser } from '../vmm/metrics/parser.ts';
 import { type Finished, finished, runtimePlace, start, until } from './stat-commands.ts';
@@ -125,6 +129,23 @@ test('a VM that is paused says so; one that goes on from a snapshot goes on coun
   second.stop('SIGINT');
   assert.is((await second.ended).status, 130);
   assert.ok(exits(restored, 'second') >= exits(paused, 'first'));
+});
+
+test('after the end of the guest its last values stay, as those of a VM that has ended', async () => {
+  const buffer = new SharedArrayBuffer(MEMORY_MAP.VCPU_BASE + MEMORY_MAP.VCPU_STRIDE);
+  const registry = new KstatRegistry({ buffer, clock: clockWords() });
+  for (const kstat of kvmKstats({ vmid: 1, pid: 1, zonename: 'box', crtime: 0 }, 1)) registry.add(kstat);
+  const service = await MetricsService.open({ host: '127.0.0.1', port: 0 }, () => 'running');
+  let said = '';
+  service.started('box', { kind: 'started', memory: buffer, kstats: registry.publish(), vcpus: 1 }, (text) => {
+    said += text;
+  });
+  const url = /^lucid: metrics at (\S+)\n$/.exec(said)?.[1] ?? '';
+  const state = async (): Promise<number> => value(await (await fetch(url)).text(), 'lucid_vm_state{vm="box",state="ended"}');
+  assert.is(await state(), 0);
+  service.ended();
+  assert.is(await state(), 1);
+  service.close();
 });
 
 test('neither a connection that is kept open nor one in the middle of a request holds the process', async () => {

@@ -54,9 +54,9 @@ export class MetricsService {
   }
 
   /** The VM is about to run: says where its metrics are. */
-  started(name: string, { memory, kstats }: Started): void {
+  started(name: string, { memory, kstats }: Started, say = (text: string): unknown => process.stderr.write(text)): void {
     const { url, isLoopback } = this.#server;
-    process.stderr.write(`lucid: metrics at ${url}${isLoopback ? '' : ', for all who reach this host'}\n`);
+    say(`lucid: metrics at ${url}${isLoopback ? '' : ', for all who reach this host'}\n`);
     const registry = KstatRegistry.adopt(memory, kstats);
     this.#server.serve({ title: `lucid: ${name}`, render: (format) => this.#render(registry, { vm: name }, format) });
   }
