@@ -12,6 +12,7 @@ import * as assert from 'uvu/assert';
 import { MODULES, obtainLinux } from '../../images/linux/fetch.ts';
 import { driverInitramfs } from '../../images/linux/initramfs.ts';
 import { obtainPackages } from '../../images/pc/packages.ts';
+import { boot } from '../../vmm/cli/expect/boot.ts';
 import { openDisk } from '../../vmm/disks.ts';
 import { Machine, type MachineOptions } from '../../vmm/machine.ts';
 import { reportOf } from '../../vmm/report.ts';
@@ -200,6 +201,29 @@ if (!got.ok) {
     assert.match(g.hvc(), /reboot: Power down/);
     assert.match(g.hvc(), /43 132\r?\nhvc0\r?\nPROMPT\r?\nGOT typed by a person/);
     assert.is(g.text(), '');
+  });
+
+  test('a dialogue on a virtio console, from mark to mark, is the same each time', async () => {
+    const initrd = join(folder, 'hvc.cpio');
+    writeFileSync(initrd, initrdOf(reference(), [...MODULES, 'virtio_console'], HVC));
+    const dialogue = async (): Promise<unknown[]> => {
+      await using g = await boot({
+        kernel: reference().vmlinuz,
+        initrd,
+        append: 'console=hvc0 cryptomgr.notests quiet',
+        console: 'virtio',
+        limit: 'time=60',
+      });
+      const prompt = await g.until({ serial: 'PROMPT' });
+      g.type('typed by a test\n');
+      const answer = await g.until({ serial: 'GOT typed by a test' });
+      assert.ok(answer.instructions > prompt.instructions);
+      assert.equal(await g.run(), { kind: 'power-off' });
+      assert.equal(g.find({ serial: 'GOT typed by a test' }, prompt), answer);
+      assert.match(g.console, /PROMPT\r?\nGOT typed by a test\r?\n/);
+      return [prompt, answer, g.report?.exitHash];
+    };
+    assert.equal(await dialogue(), await dialogue());
   });
 
   test('an HPET is the clock, and PCI has its configuration space in memory; saved in the middle it goes on alike', () => {
