@@ -180,10 +180,12 @@ test('what cannot be is told in one line', async () => {
   const cases: [string[], RegExp][] = [
     [
       ['exits', at('log'), '--cost', 'pentium'],
-      /^lucid: --cost pentium: cannot read it \(ENOENT\); give emerald-rapids, .* or a JSON file\n$/,
+      /^lucid: --cost pentium: No such file or directory; give emerald-rapids, .* or a JSON file\n$/,
     ],
     [['exits', at('log'), '--cost', at('guest.elf')], /^lucid: --cost \S+: not JSON: /],
     [['exits', at('log'), '--cost', at('bad.json')], /^lucid: --cost \S+bad\.json: device must be cycles, an integer .*, not "x"\n$/],
+    [['exits', at('log'), '--cost', '/dev/zero'], /^lucid: --cost \/dev\/zero: is longer than 4 MB; give /],
+    [['exits', at('log'), '--cost', folder], /^lucid: --cost \S+: is a directory; give /],
     [['exits', at('log'), '--cost', 'zen5,zen5'], /^lucid: --cost zen5,zen5: zen5 is there twice\n$/],
     [['exits', '--cost', 'zen5'], /^lucid: give a log of lucid run --events, or -- /],
     [['exits', at('log'), '--cost', 'zen5,skylake-sp', '--by', 'rip'], /^lucid: --by rip: with one table only; --cost names 2\n$/],
@@ -196,7 +198,7 @@ test('what cannot be is told in one line', async () => {
     [['exits', at('nix'), '--cost', 'zen5'], /^lucid: \S+nix: No such file or directory\n$/],
     [
       ['run', '--kernel', at('guest.elf'), '--exit-cost', 'pentium'],
-      /^lucid: --exit-cost pentium: cannot read it \(ENOENT\); give none, default, emerald-rapids, /,
+      /^lucid: --exit-cost pentium: No such file or directory; give none, default, emerald-rapids, /,
     ],
   ];
   const ran = await Promise.all(cases.map(([args]) => lucid(...args)));

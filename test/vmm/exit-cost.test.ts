@@ -61,7 +61,7 @@ test('a file that is no table is refused in one line that names it', () => {
     );
     assert.match(
       reason(() => loadExitCosts(join(folder, 'missing'))),
-      /cannot read it \(ENOENT\)/,
+      /No such file or directory/,
     );
   } finally {
     rmSync(folder, { recursive: true });

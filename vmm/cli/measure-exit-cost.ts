@@ -10,6 +10,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { Argv, CommandModule } from 'yargs';
 import { type MeasuredWhere, MeasurementError, measuredTable, parseMeasurement } from '../exit-cost/measured.ts';
+import { ReadTextError, readText } from '../exit-cost/read-text.ts';
 import { systemErrorText } from '../system-error.ts';
 import { checkArguments, UsageError } from './options.ts';
 
@@ -109,9 +110,10 @@ async function measure({ qemu, accel, cpu, from, date }: MeasureArguments): Prom
   let where: MeasuredWhere = date === undefined ? {} : { date };
   if (from !== undefined) {
     try {
-      text = readFileSync(from, 'latin1');
+      text = readText(from);
     } catch (error) {
-      throw new UsageError(`--from ${from}: ${systemErrorText(error)}`);
+      if (!(error instanceof ReadTextError)) throw error;
+      throw new UsageError(`--from ${from}: ${error.message}`);
     }
   } else {
     if (accel === 'kvm') checkKvm();

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { ReadTextError, readText } from './read-text.ts';
 import { type CostTable, costTableFrom, ExitCostError } from './table.ts';
 
 const FOLDER = new URL('./tables/', import.meta.url);
@@ -23,9 +24,10 @@ export function loadCostTable(option: string, choice: string, others: readonly s
   const instead = `give ${[...others, ...names].join(', ')} or a JSON file`;
   let text: string;
   try {
-    text = readFileSync(names.includes(choice) ? new URL(`${choice}.json`, FOLDER) : choice, 'utf8');
+    text = readText(names.includes(choice) ? new URL(`${choice}.json`, FOLDER) : choice);
   } catch (error) {
-    throw new ExitCostError(`${source}: cannot read it (${(error as NodeJS.ErrnoException).code}); ${instead}`);
+    if (!(error instanceof ReadTextError)) throw error;
+    throw new ExitCostError(`${source}: ${error.message}; ${instead}`);
   }
   let json: unknown;
   try {
