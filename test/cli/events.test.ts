@@ -25,6 +25,9 @@ const at = (name: string): string => join(folder, name);
 
 // mov ecx,100; l: in al,71h; loop l; mov al,1; out f4h,al
 writeFileSync(at('guest.elf'), multiboot([0xb9, 100, 0, 0, 0, 0xe4, 0x71, 0xe2, 0xfc, 0xb0, 1, 0xe6, 0xf4]));
+// The same 20,000 times; and for ever.
+writeFileSync(at('long.elf'), multiboot([0xb9, 0x20, 0x4e, 0, 0, 0xe4, 0x71, 0xe2, 0xfc, 0xb0, 1, 0xe6, 0xf4]));
+writeFileSync(at('forever.elf'), multiboot([0xe4, 0x71, 0xeb, 0xfc]));
 const RUN = ['run', '--kernel', at('guest.elf'), '--debug-exit', '0xf4', '--serial', 'null', '--json', '--no-exits'];
 
 test('every exit of a run is in its log, in both formats', async () => {
@@ -75,13 +78,6 @@ test('a log comes from a pipe or a FIFO too, and whoever reads what is printed m
   await lucid(...RUN, '--events', at('log'));
   await lucid(...RUN, '--events', at('log.jsonl'));
   const { out: report } = await lucid('events', at('log'));
-  const shell = (line: string): Finished => {
-    const ran = spawnSync('bash', ['-o', 'pipefail', '-c', line], {
-      encoding: 'utf8',
-      env: { ...process.env, NODE: process.execPath, LUCID: fileURLToPath(new URL('../../vmm/cli/lucid.ts', import.meta.url)), D: folder },
-    });
-    return { out: ran.stdout, err: ran.stderr, status: ran.status, signal: ran.signal };
-  };
   for (const line of [
     'cat $D/log | $NODE $LUCID events -',
     'cat $D/log.jsonl | $NODE $LUCID events -',
@@ -129,6 +125,54 @@ test('what cannot be is told in one line', async () => {
     assert.is(out, '');
     assert.is(status, 2, args.join(' '));
   }
+});
+
+/** A line of bash, with $NODE $LUCID, and files in $D. */
+function shell(line: string): Finished {
+  const ran = spawnSync('bash', ['-o', 'pipefail', '-c', line], {
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      XDG_RUNTIME_DIR: place.xdg,
+      NODE: process.execPath,
+      LUCID: fileURLToPath(new URL('../../vmm/cli/lucid.ts', import.meta.url)),
+      D: folder,
+    },
+  });
+  return { out: ran.stdout, err: ran.stderr, status: ran.status, signal: ran.signal };
+}
+
+test('a log goes into a FIFO or a pipe as into a file; whoever reads it may go away', async () => {
+  await lucid(...RUN, '--events', at('log'));
+  const { out: report } = await lucid('events', at('log'));
+  const run = `$NODE $LUCID run --kernel $D/guest.elf --debug-exit 0xf4 --serial null --no-exits`;
+  assert.is(shell(`${run} --events /dev/stdout | $NODE $LUCID events -`).out, report);
+  const fifo = shell(`mkfifo $D/fifo; ${run} --events $D/fifo 2>/dev/null & $NODE $LUCID events $D/fifo; wait $!; echo ended $?`);
+  assert.is(fifo.out, `${report}ended 3\n`);
+  const gone = shell(`mkfifo $D/gone; head -c 10 $D/gone > /dev/null & ${run.replace('guest', 'long')} --events $D/gone`);
+  assert.match(gone.err, /lucid: --events \S*gone: Broken pipe; the log ends after \d+ exits, the guest goes on\n/);
+  assert.is(gone.status, 3);
+});
+
+test('of a log that grew too long for its file as much is told as can be read; one of a killed run is read', async () => {
+  const run = (log: string, kernel = 'long'): string =>
+    `$NODE $LUCID run --kernel $D/${kernel}.elf --debug-exit 0xf4 --serial null --no-exits --events $D/${log}`;
+  for (const log of ['cut', 'cut.json', 'cut.ev,stack']) {
+    // 1 MiB; what is compiled must be in its cache before, whose files may be longer.
+    const { err, status } = shell(`ulimit -f 1024; ${run(log)}`);
+    const told = /^lucid: --events \S+: File too large; the log ends after (\d+) exits, the guest goes on\n/.exec(err)?.[1];
+    assert.is(status, 3, err);
+    const read = await lucid('events', at(log.split(',')[0] as string), '--json');
+    assert.is(String((JSON.parse(read.out) as { records: number }).records), told);
+    assert.match(read.err, /has no end /);
+  }
+  const killed = shell(
+    `${run('killed', 'forever')} & until [ -s $D/killed ] && [ $(stat -c %s $D/killed) -gt 3000000 ]; do sleep 0.1; done; kill -9 $!`,
+  );
+  assert.is(killed.status, 0, killed.err);
+  const { out, err } = await lucid('events', at('killed'), '--json');
+  assert.ok((JSON.parse(out) as { records: number }).records >= 46_000);
+  assert.match(err, /has no end \(its run goes on, was killed, or the file was cut\): \d+ whole records/);
 });
 
 test('a disk that is full ends the log, not the guest', async () => {

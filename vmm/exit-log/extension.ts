@@ -15,7 +15,7 @@ import { asideAt, eventAt } from './describe.ts';
 import { ExitLogKeeper } from './keeper.ts';
 import type { ExitLogFailure, ExitLogRequest } from './messages.ts';
 import { jsonEnd, jsonHeader } from './json.ts';
-import { closingRecord, eachExit, headerOf } from './record.ts';
+import { closingRecord, eachExit, headerOf, RECORD_BYTES } from './record.ts';
 
 /** The file cannot be had: one line for the user, and nothing runs. */
 export class ExitLogOpenError extends Error {
@@ -35,31 +35,32 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
       const fd = open(path);
       let records = 0;
       let failed = false;
-      const write = (bytes: Uint8Array): void => {
+      const write: Write = (bytes, exits, partly) => {
+        let at = 0;
         try {
-          for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+          while (at < bytes.length) at += writeSome(fd, bytes, at);
+          records += exits;
         } catch (error) {
           failed = true;
           keeper.stop();
-          const failure: ExitLogFailure = { path, reason: systemErrorText(error), records };
+          const failure: ExitLogFailure = { path, reason: systemErrorText(error), records: records + partly(bytes.subarray(0, at)) };
           post(failure);
         }
       };
       const take = (bytes: Uint8Array): void => {
-        if (format === 'binary') write(bytes);
+        if (format === 'binary') write(bytes, exitsIn(bytes), exitsIn);
         else writeJson(bytes, write, () => failed);
-        if (!failed) records += exitsIn(bytes);
       };
       const keeper = new ExitLogKeeper(vm, take, { frames, watch });
       const about = { name: vm.name, vcpus: vm.vcpus.length };
-      write(format === 'binary' ? headerOf(about) : Buffer.from(jsonHeader(about)));
+      write(format === 'binary' ? headerOf(about) : Buffer.from(jsonHeader(about)), 0, none);
       end = () => {
         keeper.end();
         const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
         const time = vm.clock.now();
         const closing = (): Uint8Array =>
           format === 'binary' ? closingRecord(records, time, instructions) : Buffer.from(jsonEnd(records, time, instructions));
-        if (!failed) write(closing());
+        if (!failed) write(closing(), 0, none);
         closeSync(fd);
       };
     },
@@ -77,29 +78,62 @@ function open(path: string): number {
   }
 }
 
+/** Writes bytes that hold so many exits; `partly` counts those of a part, when not all of it can be written. */
+type Write = (bytes: Uint8Array, exits: number, partly: (part: Uint8Array) => number) => void;
+
+const none = (): number => 0;
+
+/** Between two tries to write to a pipe whose reader is slow, and that does not wait by itself. */
+const WAIT_MS = 5;
+
+function writeSome(fd: number, bytes: Uint8Array, at: number): number {
+  try {
+    return writeSync(fd, bytes, at, bytes.length - at);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
+    return 0;
+  }
+}
+
+/** Exits among records; what is no whole record at the end does not count. */
 function exitsIn(bytes: Uint8Array): number {
   let exits = 0;
-  eachExit(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), () => {
+  eachExit(new DataView(bytes.buffer, bytes.byteOffset, bytes.length - (bytes.length % RECORD_BYTES)), () => {
     exits++;
     return true;
   });
   return exits;
 }
 
-function writeJson(bytes: Uint8Array, write: (bytes: Uint8Array) => void, failed: () => boolean): void {
+/** Exits among lines; what is no whole line at the end does not count. */
+function exitLines(bytes: Uint8Array): number {
+  return Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1).filter(isExitLine).length;
+}
+
+const isExitLine = (line: string): boolean => line.includes('"reason":');
+
+function writeJson(bytes: Uint8Array, write: Write, failed: () => boolean): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let text = '';
+  let exits = 0;
+  const out = (): void => {
+    write(Buffer.from(text), exits, exitLines);
+    text = '';
+    exits = 0;
+  };
   const line = (event: object): boolean => {
     text += `${JSON.stringify(event)}\n`;
-    if (text.length < JSON_CHUNK) return !failed();
-    write(Buffer.from(text));
-    text = '';
+    if (text.length >= JSON_CHUNK) out();
     return !failed();
   };
   eachExit(
     view,
-    (at, chain) => line(eventAt(view, at, chain)),
+    (at, chain) => {
+      exits++;
+      return line(eventAt(view, at, chain));
+    },
     (at) => line(asideAt(view, at)),
   );
-  if (!failed()) write(Buffer.from(text));
+  if (!failed()) out();
 }
