@@ -34,7 +34,7 @@ test.before(async () => {
 
 test('two runs of one guest do not differ', async () => {
   const { out, status } = await lucid('diff', at('a'), at('again'));
-  assert.match(out, /^exits (\d+) before, \1 after \(\+0\)\n$/);
+  assert.match(out, /^exits (\d+) before, \1 after \(\+0\), in ([\d.]+us) and \2\n$/);
   assert.is(status, 0);
 });
 

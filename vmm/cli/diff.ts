@@ -6,11 +6,14 @@
 import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
 import { EXIT_RECORD } from '../cpu/layout.ts';
-import { codeShift, type Difference, differences } from '../exit-log/difference.ts';
-import type { ExitFilter } from '../exit-log/filter.ts';
-import { type Mark, markText, type MetMark, Phases } from '../exit-log/marks.ts';
-import type { ExitLogEnd } from '../exit-log/reader.ts';
+import { type Comparison, compared, MissedMark, type Survey, survey } from '../exit-log/comparison.ts';
+import { differences } from '../exit-log/difference.ts';
+import { type CodeMoves, codeMoves, namesOf, offsetFromSymbols, UNMOVED, unmoved } from '../exit-log/kernel-place.ts';
+import { type Mark, markText } from '../exit-log/marks.ts';
+import type { ExitLogAbout } from '../exit-log/record.ts';
+import { type RunLog, runLog } from '../exit-log/run-log.ts';
 import { TALLY_KEYS, Tally, type TallyKey } from '../exit-log/tally.ts';
+import { type Compared, diffJson, diffText } from './diff-text.ts';
 import { type ChoiceArguments, choiceOf, choiceOptions, lossText, openLog, parseSymbols, parseTop } from './exit-log-options.ts';
 import type { BaselinePhase } from './expect/baseline.ts';
 import { countedPhases, exitsOf, rowsOf } from './expect/counted-file.ts';
@@ -22,95 +25,9 @@ interface DiffArguments extends ChoiceArguments {
   after: string;
   by: TallyKey;
   mark?: string[];
-  top: string;
+  top?: string;
   symbols?: string;
   json: boolean;
-}
-
-/** One run, counted phase by phase. */
-interface Counted {
-  readonly tallies: readonly Tally[];
-  readonly met: readonly MetMark[];
-  readonly end: ExitLogEnd;
-}
-
-interface Counting {
-  readonly by: TallyKey;
-  readonly marks: readonly Mark[];
-  readonly filter: ExitFilter;
-  readonly name: (address: bigint) => string;
-}
-
-function count(path: string, { by, marks, filter, name }: Counting): Counted {
-  const log = openLog(path);
-  try {
-    const phases = new Phases(marks);
-    const tallies = [...marks, undefined].map(() => new Tally(by, name));
-    const end = log.read(
-      (view, at, chain) => {
-        const phase = phases.take(view, at);
-        if (filter(view, at)) tallies[phase]?.add(view, at, chain);
-        return true;
-      },
-      (view, at) => {
-        phases.takeAside(view, at);
-        return true;
-      },
-    );
-    if (!end.complete) process.stderr.write(lossText(path, end));
-    const missed = marks[phases.met.length];
-    if (missed !== undefined) {
-      const last = phases.console.lines(1)[0];
-      const hint = missed.kind === 'address' ? ` (was it watched? lucid run --events FILE,watch=0x${missed.address.toString(16)})` : '';
-      throw new UsageError(
-        `${path}: never comes to ${markText(missed)}${hint}${last === undefined ? '' : `; the console's last line is: ${last}`}`,
-      );
-    }
-    return { tallies, met: phases.met, end };
-  } finally {
-    log.close();
-  }
-}
-
-/** Addresses of instructions, those with the most exits first. */
-function addresses(path: string): bigint[] {
-  const log = openLog(path);
-  try {
-    const tally = new Tally('rip');
-    log.read((view, at, chain) => {
-      if (view.getUint8(at + EXIT_RECORD.RIP + 7) & 0x80) tally.add(view, at, chain);
-      return true;
-    });
-    return tally.rows().map(({ key }) => BigInt(key));
-  } finally {
-    log.close();
-  }
-}
-
-function micro(ns: number): string {
-  return `${(ns / 1000).toFixed(1)}us`;
-}
-
-const signed = (text: string, negative: boolean): string => (negative ? text : `+${text}`);
-
-/** The table of one phase. */
-export function differenceTable(rows: readonly Difference[], top: number): string {
-  const head = ['', 'before', 'after', 'exits', 'time'];
-  const cells = rows.slice(0, top).map((d) => {
-    const [exits, time] = [d.after - d.before, d.afterNs - d.beforeNs];
-    return [
-      `${d.what.padEnd(4)} ${d.key}`,
-      String(d.before),
-      String(d.after),
-      signed(String(exits), exits < 0),
-      signed(micro(time), time < 0),
-    ];
-  });
-  const width = Math.max(...[head, ...cells].map(([first]) => (first as string).length));
-  const line = ([first = '', ...rest]: readonly string[]): string =>
-    `${first.padEnd(width)} ${rest.map((cell) => cell.padStart(11)).join(' ')}\n`;
-  const more = rows.length > top ? `(${rows.length - top} more; --top ${rows.length} shows all)\n` : '';
-  return `${line(head)}${cells.map(line).join('')}${more}`;
 }
 
 export function diffCommand(done: (status: number) => void): CommandModule<object, DiffArguments> {
@@ -133,7 +50,11 @@ export function diffCommand(done: (status: number) => void): CommandModule<objec
             requiresArg: true,
             describe: 'compare phases: up to serial:TEXT, port:P=VALUE, address:A or symbol:NAME, from there to the next, and so on',
           })
-          .option('top', { type: 'string', default: '20', requiresArg: true, describe: 'lines to show of each phase' })
+          .option('top', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'lines to show of each phase, slight changes too [20, without those]',
+          })
           .option('symbols', {
             type: 'string',
             requiresArg: true,
@@ -147,18 +68,12 @@ export function diffCommand(done: (status: number) => void): CommandModule<objec
         .example('$0 diff before.ev after.ev --by rip --symbols vmlinux', 'by the instructions that exit')
         .check(({ before, after, ...parsed }) => checkArguments(parsed), true) as Argv<DiffArguments>,
     handler: (args) => {
-      const compared = comparedFiles(args) ?? comparedLogs(args);
-      done(show(compared, args));
+      const top = args.top === undefined ? undefined : parseTop(args.top);
+      const result = comparedFiles(args) ?? comparedLogs(args);
+      process.stdout.write(args.json ? diffJson(result, top) : diffText(result, top));
+      done(result.phases.some(({ rows }) => rows.length > 0) ? 1 : 0);
     },
   };
-}
-
-/** Two runs, held against each other. */
-interface Compared {
-  /** Of each phase. */
-  readonly phases: readonly { readonly from: string | null; readonly to: string | null; readonly rows: readonly Difference[] }[];
-  readonly exits: readonly [before: number, after: number];
-  readonly shift: bigint;
 }
 
 /** Two files of counts that were written down; undefined when they are logs. */
@@ -178,48 +93,76 @@ function comparedFiles(args: DiffArguments): Compared | undefined {
   const ends = (phases: readonly BaselinePhase[]): string => phases.map(({ from, to }) => `${from} to ${to}`).join(', ');
   if (ends(a) !== ends(b)) throw new UsageError(`${after}: has the phases ${ends(b)}; ${before} has ${ends(a)}`);
   const phases = a.map((phase, i) => ({ ...phase, rows: differences(rowsOf(phase), rowsOf(b[i] as BaselinePhase)) }));
-  return { phases, exits: [exitsOf(a), exitsOf(b)], shift: 0n };
+  return { by, phases, exits: [exitsOf(a), exitsOf(b)] };
+}
+
+/** Addresses of instructions in the kernel's half, those with the most exits first. */
+function addresses(log: RunLog): bigint[] {
+  const tally = new Tally('rip');
+  log.read((view, at, chain) => {
+    if (view.getUint8(at + EXIT_RECORD.RIP + 7) & 0x80) tally.add(view, at, chain);
+    return true;
+  });
+  return tally.rows().map(({ key }) => BigInt(key));
+}
+
+/** How the second run's code has moved; what is not counted by address needs only what the kernels themselves say. */
+function movesOf(a: Survey, b: Survey, by: TallyKey): CodeMoves {
+  const all = by === 'rip' || by === 'call-chain';
+  const seen = ({ log, entry }: Survey) => ({ entry, addresses: all ? addresses(log) : [] });
+  return all || (a.entry !== undefined && b.entry !== undefined) ? codeMoves(seen(a), seen(b)) : UNMOVED;
+}
+
+interface Run {
+  readonly about: ExitLogAbout;
+  readonly log: RunLog;
+}
+
+function aboutOf(path: string): ExitLogAbout {
+  const log = openLog(path);
+  log.close();
+  return log.about;
 }
 
 function comparedLogs(args: DiffArguments): Compared {
-  const { before, after, by } = args;
   const symbols = args.symbols === undefined ? undefined : parseSymbols(args.symbols);
   const marks = (args.mark ?? []).map((text) => parseMark(text, symbols));
   const filter = choiceOf(args);
-  const shift = by === 'rip' || by === 'call-chain' ? codeShift(addresses(before), addresses(after)) : 0n;
-  const hex = (address: bigint): string => symbols?.name(address) ?? `0x${address.toString(16)}`;
+  const [x, y] = [args.before, args.after].map((path) => ({ about: aboutOf(path), log: runLog(() => openLog(path)) })) as [Run, Run];
+  const [a, b] = [survey(x.log), survey(y.log)];
+  if (!a.end.complete) process.stderr.write(lossText(args.before, a.end));
+  if (!b.end.complete) process.stderr.write(lossText(args.after, b.end));
+  const moves = movesOf(a, b, args.by);
+  const offset = symbols === undefined || givesOffset(args.symbols) ? 0n : offsetFromSymbols(symbols, a.entry);
+  const name = namesOf(symbols, offset);
   // Addresses of the second run are shown where the first has them.
-  const moved = (address: bigint): string => hex(address >> 63n === 1n ? BigInt.asUintN(64, address - shift) : address);
-  const a = count(before, { by, marks, filter, name: hex });
-  const b = count(after, { by, marks, filter, name: moved });
-  const phases = a.tallies.map((tally, i) => ({
-    from: i === 0 ? null : markText(marks[i - 1] as Mark),
-    to: i === marks.length ? null : markText(marks[i] as Mark),
-    rows: differences(tally.rows(), (b.tallies[i] as Tally).rows()),
-  }));
-  return { phases, exits: [a.end.records, b.end.records], shift };
+  const names = [name, (address: bigint): string => name(unmoved(address, moves))] as const;
+  const comparison = held(args, a, b, { by: args.by, marks, filter, names });
+  return {
+    by: args.by,
+    phases: comparison.phases.map((rows, i) => ({
+      from: i === 0 ? null : markText(marks[i - 1] as Mark),
+      to: i === marks.length ? null : markText(marks[i] as Mark),
+      rows,
+    })),
+    exits: [a.end.records, b.end.records],
+    logs: { comparison, moves, names, vcpus: [x.about.vcpus, y.about.vcpus], ends: [a.end, b.end] },
+  };
 }
 
-/** Prints it; the exit status. */
-function show({ phases, exits: [before, after], shift }: Compared, args: DiffArguments): number {
-  const { by, json } = args;
-  const top = parseTop(args.top);
-  const differ = phases.some(({ rows }) => rows.length > 0);
-  if (json) {
-    const list = phases.map(({ from, to, rows }) => ({ from, to, differences: rows.slice(0, top), total: rows.length }));
-    process.stdout.write(`${JSON.stringify({ by, codeShift: `0x${BigInt.asUintN(64, shift).toString(16)}`, differ, phases: list })}\n`);
-    return differ ? 1 : 0;
+/** `FILE,+0x1000000`: the user knows better where the kernel is. */
+function givesOffset(symbols: string | undefined): boolean {
+  return /,[+-](0x[0-9a-f]+|\d+)$/i.test(symbols ?? '');
+}
+
+function held({ before, after }: DiffArguments, a: Survey, b: Survey, comparing: Parameters<typeof compared>[2]): Comparison {
+  try {
+    return compared(a, b, comparing);
+  } catch (error) {
+    if (!(error instanceof MissedMark)) throw error;
+    const last = error.lastLine === undefined ? '' : `; the console's last line is: ${error.lastLine}`;
+    const { side, mark } = error;
+    const hint = mark.kind === 'address' ? ` (was it watched? lucid run --events FILE,watch=0x${mark.address.toString(16)})` : '';
+    throw new UsageError(`${[before, after][side]}: never comes to ${markText(mark)}${hint}${last}`);
   }
-  if (shift !== 0n)
-    process.stdout.write(
-      `(the kernel's code of the second run is ${shift < 0n ? '-' : ''}0x${(shift < 0n ? -shift : shift).toString(16)} higher; that is taken off)\n`,
-    );
-  process.stdout.write(`exits ${before} before, ${after} after (${signed(String(after - before), after < before)})\n`);
-  for (const { from, to, rows } of phases) {
-    if (phases.length > 1)
-      process.stdout.write(`\nfrom ${from ?? 'the start'} to ${to ?? 'the end'}: ${rows.length === 0 ? 'no difference\n' : '\n'}`);
-    if (rows.length > 0) process.stdout.write(differenceTable(rows, top));
-  }
-  if (differ) process.stdout.write('(times are modelled: see lucid run --exit-cost)\n');
-  return differ ? 1 : 0;
 }

@@ -152,15 +152,17 @@ export class Tally {
     return this.#rest.count[0] as number;
   }
 
-  add(view: DataView, at: number, chain: number): void {
+  /** The number of its key, or -1: it has none, or there is no room for another. */
+  add(view: DataView, at: number, chain: number): number {
     const length = this.#keyOf(view, at, chain, this.#words);
-    if (length === 0) return;
+    if (length === 0) return -1;
     const cost = this.#cost(view, at);
     this.count++;
     this.timeNs += cost;
     const number = this.#table.find(this.#words, length);
     if (number < 0) this.#rest.add(0, cost);
     else this.#sums.add(number, cost);
+    return number;
   }
 
   /** The most frequent first, so many at most; equal ones by their key; then those that there was no room for, together. */
@@ -172,8 +174,18 @@ export class Tally {
     const numbers: number[] = [];
     for (let number = 0; number < size; number++) if ((count[number] as number) >= least) numbers.push(number);
     numbers.sort((a, b) => (count[b] as number) - (count[a] as number) || this.#table.compare(a, b));
-    const rows = numbers.slice(0, top).map((number) => this.#sums.row(number, this.#name(this.#table.key(number))));
-    return this.uncounted === 0 ? rows : [...rows, this.#rest.row(0, 'all others')];
+    const rows = numbers.slice(0, top).map((number) => this.row(number));
+    return [...rows, ...this.others()];
+  }
+
+  /** What was counted of the key with a number, from 0 to `keys`. */
+  row(number: number): TallyRow {
+    return this.#sums.row(number, this.#name(this.#table.key(number)));
+  }
+
+  /** Those that there was no room for, together, when there are some. */
+  others(): TallyRow[] {
+    return this.uncounted === 0 ? [] : [this.#rest.row(0, 'all others')];
   }
 
   #name(words: Uint32Array): string {
