@@ -6,7 +6,7 @@
 import type { Beginning, PlacedExit } from '../exit-log/beginning.ts';
 import type { Comparison } from '../exit-log/comparison.ts';
 import type { Difference } from '../exit-log/difference.ts';
-import type { CodeMoves } from '../exit-log/kernel-place.ts';
+import { type CodeMoves, UNMOVED } from '../exit-log/kernel-place.ts';
 import type { ExitLogEnd } from '../exit-log/reader.ts';
 import type { TallyKey } from '../exit-log/tally.ts';
 import { timeText } from './expect/quantities.ts';
@@ -134,7 +134,7 @@ export function diffJson({ by, phases, exits, logs }: Compared, top: number | un
   const differ = phases.some(({ rows }) => rows.length > 0);
   const list = phases.map(({ from, to, rows }) => ({ from, to, differences: rows.slice(0, top), total: rows.length }));
   const pair = <T>([before, after]: readonly [T, T]) => ({ before, after });
-  const moves = logs?.moves ?? { kernel: 0n, modules: 0n };
+  const moves = logs?.moves ?? UNMOVED;
   const common = { by, codeShift: `0x${BigInt.asUintN(64, moves.kernel).toString(16)}`, differ, exits: pair(exits) };
   if (logs === undefined) return `${JSON.stringify({ ...common, phases: list })}\n`;
   const { alike, begins, lines } = logs.comparison;

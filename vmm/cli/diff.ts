@@ -5,7 +5,6 @@
  */
 import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
-import { EXIT_RECORD } from '../cpu/layout.ts';
 import { type Comparison, compared, MissedMark, type Survey, survey } from '../exit-log/comparison.ts';
 import { differences } from '../exit-log/difference.ts';
 import { type CodeMoves, codeMoves, namesOf, offsetFromSymbols, UNMOVED, unmoved } from '../exit-log/kernel-place.ts';
@@ -96,14 +95,20 @@ function comparedFiles(args: DiffArguments): Compared | undefined {
   return { by, phases, exits: [exitsOf(a), exitsOf(b)] };
 }
 
-/** Addresses of instructions in the kernel's half, those with the most exits first. */
+/** Addresses that are looked at to see where code has moved. */
+const ADDRESSES_MAX = 1 << 16;
+
+/** Addresses of instructions, those with the most exits first. */
 function addresses(log: RunLog): bigint[] {
   const tally = new Tally('rip');
   log.read((view, at, chain) => {
-    if (view.getUint8(at + EXIT_RECORD.RIP + 7) & 0x80) tally.add(view, at, chain);
+    tally.add(view, at, chain);
     return true;
   });
-  return tally.rows().map(({ key }) => BigInt(key));
+  return tally
+    .rows(ADDRESSES_MAX)
+    .filter(({ key }) => key.startsWith('0x'))
+    .map(({ key }) => BigInt(key));
 }
 
 /** How the second run's code has moved; what is not counted by address needs only what the kernels themselves say. */

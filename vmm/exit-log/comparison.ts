@@ -11,7 +11,7 @@ import { alikeExits } from './alike.ts';
 import { type Beginning, beginning, type Walk } from './beginning.ts';
 import { causeName, causeOf, causeParts } from './cause.ts';
 import { commonLines, type CommonLines, ConsoleLines, ConsoleWalk } from './console-lines.ts';
-import { byImpact, type Difference, difference, differences } from './difference.ts';
+import { byImpact, type Difference, difference, differences, type Exits } from './difference.ts';
 import type { ExitFilter } from './filter.ts';
 import { syscallEntry } from './kernel-place.ts';
 import { type Mark, type MetMark, Phases } from './marks.ts';
@@ -80,6 +80,9 @@ export interface Comparison {
 /** The row of what the text costs that only one run's console has. */
 export const TEXT = "the console's text";
 
+/** The row of exits that came when an interrupt did, where counts are by address: the instruction has nothing to do with it. */
+export const INTERRUPTED = 'interrupts, at any address';
+
 interface Sum {
   count: number;
   timeNs: number;
@@ -88,6 +91,7 @@ interface Sum {
 interface Counted {
   readonly tallies: readonly PlacedTally[];
   readonly texts: readonly Sum[];
+  readonly interrupts: readonly Sum[];
   readonly causes: ReadonlyMap<number, Sum>;
   readonly met: readonly MetMark[];
 }
@@ -101,6 +105,8 @@ function count(run: Survey, along: Walk, side: 0 | 1, { by, marks, filter, names
   const phases = new Phases(marks);
   const tallies = [...marks, undefined].map(() => new PlacedTally(by, names[side]));
   const texts = tallies.map((): Sum => ({ count: 0, timeNs: 0 }));
+  const interrupts = tallies.map((): Sum => ({ count: 0, timeNs: 0 }));
+  const byAddress = by === 'rip' || by === 'call-chain';
   const causes = new Map<number, Sum>();
   const place = along.start();
   run.log.read(
@@ -112,7 +118,8 @@ function count(run: Survey, along: Walk, side: 0 | 1, { by, marks, filter, names
         add(texts[phase] as Sum, view, at);
         return true;
       }
-      (tallies[phase] as PlacedTally).add(view, at, chain, place.stretch);
+      if (byAddress && INTERRUPTS.includes(view.getUint8(at + EXIT_RECORD.REASON))) add(interrupts[phase] as Sum, view, at);
+      else (tallies[phase] as PlacedTally).add(view, at, chain, place.stretch);
       const cause = causeOf(view, at);
       let sum = causes.get(cause);
       if (sum === undefined) {
@@ -129,7 +136,7 @@ function count(run: Survey, along: Walk, side: 0 | 1, { by, marks, filter, names
   );
   const missed = marks[phases.met.length];
   if (missed !== undefined) throw new MissedMark(side, missed, phases.console.lines(1)[0]);
-  return { tallies, texts, causes, met: phases.met };
+  return { tallies, texts, interrupts, causes, met: phases.met };
 }
 
 /**
@@ -143,7 +150,8 @@ function withText(rows: readonly Difference[], a: Sum, b: Sum): Difference[] {
   return [...rows.filter((row) => !isBelow(row)), { ...text, slight: false }, ...rows.filter(isBelow)];
 }
 
-const OF_TEXT = /^(?:(?:IO_INSTRUCTION (?:in|out) )?0x3f[89a-f]|EXTERNAL_INTERRUPT|PENDING_INTERRUPT|NMI_WINDOW)$/;
+const OF_TEXT =
+  /^(?:interrupts, at any address|(?:IO_INSTRUCTION (?:in|out) )?0x3f[89a-f]|EXTERNAL_INTERRUPT|PENDING_INTERRUPT|NMI_WINDOW)$/;
 
 /** How long each phase of a run took. */
 function durations({ met }: Counted, end: number): number[] {
@@ -186,7 +194,12 @@ export function compared(before: Survey, after: Survey, comparing: Comparing): C
   const [a, b] = [count(before, x, 0, comparing), count(after, y, 1, comparing)];
   const [times, timesAfter] = [durations(a, before.end.timeNs), durations(b, after.end.timeNs)];
   const phases = a.tallies.map((tally, i) => {
-    const rows = differences(tally.rows(), (b.tallies[i] as PlacedTally).rows(), ratio(times[i] as number, timesAfter[i] as number));
+    const interrupts = [a, b].map((run) => ({ key: INTERRUPTED, ...(run.interrupts[i] as Sum) }));
+    const [x, y] = [
+      [...tally.rows(), interrupts[0] as Exits],
+      [...(b.tallies[i] as PlacedTally).rows(), interrupts[1] as Exits],
+    ];
+    const rows = differences(x, y, ratio(times[i] as number, timesAfter[i] as number));
     return withText(rows, a.texts[i] as Sum, b.texts[i] as Sum);
   });
   const sameText = lines.removed.length === 0 && lines.added.length === 0;

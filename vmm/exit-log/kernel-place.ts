@@ -16,7 +16,6 @@ import { FLAG_VALUE } from './record.ts';
 const LSTAR = 0xc000_0082;
 /** Linux's name for what it writes there. */
 const ENTRY = 'entry_SYSCALL_64';
-const KERNEL = 0xffff_ffff_8000_0000n;
 const MODULES = 0xffff_ffff_c000_0000n;
 const KERNEL_STEP = 0x20_0000n;
 const MODULE_STEP = 0x1000n;
@@ -41,9 +40,13 @@ export function offsetFromSymbols(symbols: SymbolTable, entry: bigint | undefine
 export interface CodeMoves {
   readonly kernel: bigint;
   readonly modules: bigint;
+  /** Of the lower half: where the kernel begins, before it has mapped itself. */
+  readonly low: bigint;
+  /** Addresses of the lower half that both runs have, such as those of programs. */
+  readonly stay: ReadonlySet<bigint>;
 }
 
-export const UNMOVED: CodeMoves = { kernel: 0n, modules: 0n };
+export const UNMOVED: CodeMoves = { kernel: 0n, modules: 0n, low: 0n, stay: new Set() };
 
 /** From SYSCALL's entries, and from addresses that exit, those with the most exits first. */
 export function codeMoves(
@@ -53,7 +56,13 @@ export function codeMoves(
   const told = before.entry !== undefined && after.entry !== undefined ? after.entry - before.entry : undefined;
   const isKernel = (address: bigint): boolean => address >> 63n === 1n && !isModule(address);
   const [a, b] = [before.addresses, after.addresses];
+  const isLow = (address: bigint): boolean => address >> 63n === 0n;
+  const there = new Set(b);
+  const stay = new Set(a.filter((address) => isLow(address) && there.has(address)));
+  const gone = (list: readonly bigint[]): bigint[] => list.filter((address) => isLow(address) && !stay.has(address));
   return {
+    stay,
+    low: move(gone(a), gone(b), KERNEL_STEP),
     kernel: told !== undefined && told % KERNEL_STEP === 0n ? told : move(a.filter(isKernel), b.filter(isKernel), KERNEL_STEP),
     modules: move(a.filter(isModule), b.filter(isModule), MODULE_STEP),
   };
@@ -64,8 +73,8 @@ function isModule(address: bigint): boolean {
 }
 
 /** Where an address of the second run is in the first. */
-export function unmoved(address: bigint, { kernel, modules }: CodeMoves): bigint {
-  if (address < KERNEL) return address >> 63n === 1n ? BigInt.asUintN(64, address - kernel) : address;
+export function unmoved(address: bigint, { kernel, modules, low, stay }: CodeMoves): bigint {
+  if (address >> 63n === 0n) return stay.has(address) ? address : BigInt.asUintN(64, address - low);
   return BigInt.asUintN(64, address - (isModule(address) ? modules : kernel));
 }
 
