@@ -150,7 +150,7 @@ test('a log goes into a FIFO or a pipe as into a file; whoever reads it may go a
   const fifo = shell(`mkfifo $D/fifo; ${run} --events $D/fifo 2>/dev/null & $NODE $LUCID events $D/fifo; wait $!; echo ended $?`);
   assert.is(fifo.out, `${report}ended 3\n`);
   const gone = shell(`mkfifo $D/gone; head -c 10 $D/gone > /dev/null & ${run.replace('guest', 'long')} --events $D/gone`);
-  assert.match(gone.err, /lucid: --events \S*gone: Broken pipe; the log ends after \d+ exits, the guest goes on\n/);
+  assert.match(gone.err, /lucid: --events \S*gone: broken pipe; the log ends after \d+ exits, the guest goes on\n/);
   assert.is(gone.status, 3);
 });
 
