@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { readFileSync } from 'node:fs';
+import { readWhole } from './read-whole.ts';
 
 /** A file without names for addresses; one line. */
 export class SymbolsError extends Error {
@@ -80,7 +80,7 @@ export class SymbolTable {
 
 /** Reads a file of either kind. Throws SymbolsError, the system's error. */
 export function loadSymbols(path: string, offset = 0n): SymbolTable {
-  const bytes = readFileSync(path);
+  const bytes = readWhole(path);
   const symbols = bytes.length >= 4 && bytes.readUInt32BE(0) === 0x7f454c46 ? elfSymbols(bytes) : listedSymbols(bytes);
   if (symbols.length === 0) throw new SymbolsError('has no symbols: give an ELF file that is not stripped, or what nm prints of it');
   return new SymbolTable(symbols, offset);

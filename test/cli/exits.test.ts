@@ -67,6 +67,10 @@ test('what cannot be is told in one line', async () => {
     [['exits', at('log'), '--symbols', at('none.map')], /^lucid: --symbols \S*none\.map: has no symbols: /],
     [['exits', at('log'), '--symbols', at('stripped.elf')], /^lucid: --symbols \S*stripped\.elf: has no symbols: /],
     [['exits', at('log'), '--symbols', at('nix')], /^lucid: --symbols \S*nix: No such file or directory\n$/],
+    [['exits', at('log'), '--symbols', '/dev/zero'], /^lucid: --symbols \/dev\/zero: File too large\n$/],
+    [['exits', at('log'), '--port', '0x10000'], /^lucid: --port 0x10000: there are none beyond 0xffff\n$/],
+    [['exits', at('log'), '--folded', '--json'], /^lucid: --folded: counts call chains, in a form of its own; leave --json away\n$/],
+    [['exits', at('log'), '--folded', '--by', 'rip'], /^lucid: --folded: .* leave --by rip away\n$/],
     [['exits', '--', '--kernel', at('nix')], /^lucid: --kernel \S*nix: there is no such file\n$/],
   ] as const) {
     const { status, out, err } = await lucid(...args);

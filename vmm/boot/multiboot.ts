@@ -44,9 +44,9 @@ interface Header {
   readonly addresses: readonly [number, number, number, number, number] | undefined;
 }
 
-/** The header, or undefined when the file has none (magic and checksum). */
-export function findHeader(file: Uint8Array): Header | undefined {
-  const end = Math.min(file.length, SEARCH);
+/** The header, or undefined when the file has none (magic and checksum) where it is looked for. */
+export function findHeader(file: Uint8Array, search = SEARCH): Header | undefined {
+  const end = Math.min(file.length, search);
   const view = new DataView(file.buffer, file.byteOffset, end);
   for (let at = 0; at + 12 <= end; at += 4) {
     if (view.getUint32(at, true) !== HEADER_MAGIC) continue;

@@ -43,6 +43,9 @@ function isText(file: Uint8Array): boolean {
   return file.subarray(0, 256).every((b) => b === 9 || b === 10 || b === 13 || (b >= 32 && b < 127));
 }
 
+/** As far as a multiboot header is looked for that is too late in the file, as linkers that align sections to pages put it. */
+const LATE = 1 << 20;
+
 const MULTIBOOT2_MAGIC = 0xe852_50d6;
 
 function hasMultiboot2(file: Uint8Array): boolean {
@@ -56,6 +59,9 @@ function hasMultiboot2(file: Uint8Array): boolean {
 export function describe(file: Uint8Array): string {
   if (file.length === 0) return 'empty';
   for (const [at, hex, what] of OTHERS) if (hasAt(file, at, hex)) return what;
+  const late = findHeader(file, LATE);
+  if (late !== undefined)
+    return `a multiboot header at ${late.at}, beyond the first 8192 bytes of the file; put its section first (ld -N or -z noseparate-code helps)`;
   if (isElf(file))
     return hasMultiboot2(file) ? 'an ELF file with a multiboot 2 header only' : 'an ELF file without a PVH note or multiboot header';
   if (hasMultiboot2(file)) return 'a file with a multiboot 2 header only';

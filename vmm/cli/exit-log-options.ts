@@ -42,12 +42,17 @@ export function choiceOptions<T>(yargs: Argv<T>): Argv<T & ChoiceArguments> {
 
 const MAX64 = 0xffff_ffff_ffff_ffffn;
 
+/** Numbers that have fewer than 64 bits. */
+const MOST: Readonly<Record<string, bigint>> = { '--port': 0xffffn, '--msr': 0xffff_ffffn };
+
 /** `0x3f8`, `0x3f8-0x3ff`, `0x1000-`: numbers from one to the other. */
 function parseRange(option: string, text: string): Range {
   const match = /^(0x[0-9a-f]+|\d+)(-(0x[0-9a-f]+|\d+)?)?$/i.exec(text);
   if (match === null) throw new UsageError(`${option} ${text}: not a number or range; write 0x3f8, 0x3f8-0x3ff or 0x1000-`);
   const from = BigInt(match[1] as string);
   const to = match[3] !== undefined ? BigInt(match[3]) : match[2] === undefined ? from : MAX64;
+  const most = MOST[option] ?? MAX64;
+  if (from > most) throw new UsageError(`${option} ${text}: there are none beyond 0x${most.toString(16)}`);
   if (to < from || to > MAX64) throw new UsageError(`${option} ${text}: the range is empty or goes beyond 64 bits`);
   return { from, to };
 }

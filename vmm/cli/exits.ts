@@ -77,6 +77,12 @@ function show(log: ExitLogReader, path: string, filter: ExitFilter, args: ExitsA
   if (!end.complete) process.stderr.write(lossText(path, end));
 }
 
+/** Folded stacks are a form of their own. */
+function checkFolded({ by, json }: ExitsArguments): void {
+  const other = json ? '--json' : by !== undefined && by !== 'call-chain' ? `--by ${by}` : undefined;
+  if (other !== undefined) throw new UsageError(`--folded: counts call chains, in a form of its own; leave ${other} away`);
+}
+
 /** Options that choose exits. */
 const CHOICES = ['reason', 'vcpu', 'time', 'rip', 'cr3', 'port', 'msr', 'gpa'] as const;
 
@@ -145,6 +151,7 @@ export function exitsCommand(done: (status: number) => void): CommandModule<obje
         .example('$0 exits boot.ev --folded --symbols vmlinux > boot.folded', 'for flamegraph.pl')
         .check(({ file, '--': _rest, ...parsed }) => checkArguments(parsed), true) as Argv<ExitsArguments>,
     handler: async (args) => {
+      if (args.folded) checkFolded(args);
       const filter = choiceOf(args);
       const run = args['--'] ?? [];
       if (args.cost === '' && args.file === undefined && run.length === 0) {

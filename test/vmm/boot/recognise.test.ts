@@ -18,6 +18,9 @@ test('each kind is recognised from the file; PVH goes before multiboot', () => {
 test('what is no boot image is said to look like what it is', () => {
   const bytes = (...values: number[]): Uint8Array => Uint8Array.from([...values, ...Array<number>(600).fill(0x80)]);
   const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+  const late = new Uint8Array(16_384);
+  late.set(elf({ pvhEntry: null }).subarray(0, 4096));
+  late.set(multibootHeader(0), 8192);
   const cases: [Uint8Array, RegExp][] = [
     [new Uint8Array(0), /kernel: empty; a bzImage, an ELF file with a PVH note or a multiboot 1 image is needed$/],
     [bytes(0x1f, 0x8b), /a gzip file; unpack it first/],
@@ -28,6 +31,7 @@ test('what is no boot image is said to look like what it is', () => {
     [bytes(0x4d, 0x5a), /a PE executable/],
     [new Uint8Array(10_000), /nothing but zero bytes/],
     [elf({ pvhEntry: null }), /an ELF file without a PVH note or multiboot header/],
+    [late, /a multiboot header at 8192, beyond the first 8192 bytes of the file; put its section first/],
     [bytes(0xde, 0xad, 0xbe, 0xef), /unknown data \(first bytes de ad be ef\)/],
     [bytes(0x7f, 0x45, 0x4c, 0x46, 2, 2), /big-endian/],
   ];

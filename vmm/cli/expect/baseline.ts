@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { existsSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
+import { readWhole } from '../../read-whole.ts';
 import { systemErrorText } from '../../system-error.ts';
 import { UsageError } from '../options.ts';
 
@@ -62,7 +63,7 @@ export function parseBaseline(path: string, text: string): Baseline | undefined 
 export function loadBaseline(path: string): Baseline {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readWhole(path).toString();
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new UsageError(`${path}: ${missing ? 'there is no baseline yet; write one with lucid expect --update' : systemErrorText(error)}`);

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { readFileSync } from 'node:fs';
 import { CONSUMERS } from '../../../probes/arena.ts';
 import { CauseError, causeNamed } from '../../exit-log/cause-named.ts';
 import { WATCH_MAX } from '../../cpu/layout.ts';
 import type { Mark } from '../../exit-log/marks.ts';
+import { readWhole } from '../../read-whole.ts';
 import type { SymbolTable } from '../../symbols.ts';
 import { systemErrorText } from '../../system-error.ts';
 import { parseSymbols } from '../exit-log-options.ts';
@@ -49,7 +49,7 @@ const END = 'end';
 export function readPlan(path: string, given: readonly string[] = [], symbols?: string): Plan {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readWhole(path).toString();
   } catch (error) {
     throw new UsageError(`${path}: ${systemErrorText(error)}`);
   }
