@@ -13,7 +13,6 @@
  */
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import process from 'node:process';
 import { isAlive, makeRuntimeDirectory, processStart, RuntimeDirectoryError, runtimeDirectoryPath } from './runtime-directory.ts';
 
 export type LockKind = 'read' | 'write';

@@ -8,14 +8,18 @@
  * @module
  */
 import { DEFAULT_EXIT_COSTS, type ExitCosts, NO_EXIT_COSTS } from './exit-cost/modelled.ts';
-import { loadCostTable } from './exit-cost/named.ts';
-import { costTableFrom, exitCostsOf } from './exit-cost/table.ts';
+import { late } from './late.ts';
 
 export { costsByReason, DEFAULT_EXIT_COSTS, deviceCost, type ExitCosts, NO_EXIT_COSTS } from './exit-cost/modelled.ts';
-export { ExitCostError } from './exit-cost/table.ts';
+export { ExitCostError } from './exit-cost/types.ts';
+
+// Most runs have the modelled table.
+const lateNamed = late<typeof import('./exit-cost/named.ts')>(new URL('./exit-cost/named.ts', import.meta.url));
+const lateTable = late<typeof import('./exit-cost/table.ts')>(new URL('./exit-cost/table.ts', import.meta.url));
 
 /** A table from parsed JSON; what it does not give stays as in the default, or is scaled when it is of a processor. Throws ExitCostError. */
 export function exitCostsFrom(source: string, json: unknown): ExitCosts {
+  const { costTableFrom, exitCostsOf } = lateTable();
   return exitCostsOf(costTableFrom(source, json));
 }
 
@@ -23,5 +27,5 @@ export function exitCostsFrom(source: string, json: unknown): ExitCosts {
 export function loadExitCosts(choice: string): ExitCosts {
   if (choice === 'none') return NO_EXIT_COSTS;
   if (choice === 'default') return DEFAULT_EXIT_COSTS;
-  return exitCostsOf(loadCostTable('--exit-cost', choice, ['none', 'default']));
+  return lateTable().exitCostsOf(lateNamed().loadCostTable('--exit-cost', choice, ['none', 'default']));
 }

@@ -17,7 +17,6 @@
 import { lstatSync, mkdirSync, chmodSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import process from 'node:process';
 
 /** The directory cannot be made, or must not be trusted; one line that names it. */
 export class RuntimeDirectoryError extends Error {

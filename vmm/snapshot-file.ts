@@ -11,7 +11,6 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import process from 'node:process';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { StateError } from './bus.ts';
 import { LAYOUT_HASH, LAYOUT_VERSION } from './cpu/layout.ts';

@@ -11,7 +11,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { type Kstat, type KstatPublication, KstatRegistry, type KstatSnapshot } from './kstat.ts';
 import { type Channel, type ChannelEvents, parseJson, ProtocolError } from './vm-socket.ts';
 import type { VmConnection } from './vm-socket-client.ts';

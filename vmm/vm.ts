@@ -10,7 +10,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { type DeviceState, type Saveable, StateError } from './bus.ts';
 import { VmClock } from './clock.ts';
 import { CALL, compileCore, compileCoreSync, type CoreExports, createMemory, instantiateCore } from './cpu/core.ts';

@@ -10,7 +10,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { RECORD, SPECIAL } from '../arena.ts';
 import { isSet } from '../options.ts';
 import type { AggregationDescriptor, DatumDescriptor, EpidDescriptor, ProgramDescriptor } from '../program.ts';

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { traceArea } from '../../vmm/cpu/core.ts';
 import { MEMORY_MAP, offsetOf } from '../../vmm/cpu/layout.ts';
 import type { CompiledProgram } from '../program.ts';

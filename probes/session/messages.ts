@@ -18,7 +18,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { deserialize, serialize } from 'node:v8';
 import type { ProgramDescriptor } from '../program.ts';
 import { ProtocolError } from '../../vmm/vm-socket.ts';

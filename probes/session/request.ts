@@ -8,7 +8,6 @@
  * @module
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import process from 'node:process';
 import type { Environment, Probes, Source } from '../d/environment.ts';
 
 /** Both sides must have the same. */

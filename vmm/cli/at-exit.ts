@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 
 const all = new Set<() => void>();
 

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { isOutside } from '../../devices/net/options.ts';
 import type { RunOptions } from '../worker-messages.ts';
 import { UsageError } from './options.ts';

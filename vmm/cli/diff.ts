@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
 import { type Comparison, compared, MissedMark, type Survey, survey } from '../exit-log/comparison.ts';
 import { differences } from '../exit-log/difference.ts';

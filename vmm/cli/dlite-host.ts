@@ -4,7 +4,6 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import process from 'node:process';
 import { HostEngine } from '../../probes/engine/host-engine.ts';
 import { ProbeRegistry } from '../../probes/providers/registry.ts';
 import { type ProgramEvents, type RunningProgram, runProgram } from '../../probes/session/program.ts';

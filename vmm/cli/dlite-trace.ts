@@ -7,7 +7,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { isSet } from '../../probes/options.ts';
 import type { ProgramDescriptor } from '../../probes/program.ts';
 import { Conductor } from '../../probes/session/conductor.ts';

@@ -6,7 +6,6 @@
  */
 import './node-version.ts';
 import './compile-cache.ts';
-import process from 'node:process';
 
 const [{ dlite }, { RuntimeDirectoryError, runtimeDirectoryPath }] = await Promise.all([
   import('./dlite-command.ts'),

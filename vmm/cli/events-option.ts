@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { EXIT_RECORD, WATCH_MAX } from '../cpu/layout.ts';
 import { EXIT_LOG_EXTENSION, type ExitLogFailure, type ExitLogRequest } from '../exit-log/messages.ts';
 import type { ExtensionMessage } from '../worker-messages.ts';

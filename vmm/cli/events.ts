@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
 import { eventAt } from '../exit-log/describe.ts';
 import type { ExitFilter } from '../exit-log/filter.ts';

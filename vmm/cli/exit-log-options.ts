@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { Argv } from 'yargs';
 import { type ExitConditions, type ExitFilter, exitFilter, type Range } from '../exit-log/filter.ts';
 import { type ExitLogEnd, ExitLogReader } from '../exit-log/reader.ts';

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { costTableNames, loadCostTable } from '../exit-cost/named.ts';
 import { predict, type Prediction, type PricedKind, priceOf } from '../exit-cost/price.ts';
 import { type CostTable, ExitCostError } from '../exit-cost/table.ts';

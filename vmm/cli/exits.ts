@@ -4,7 +4,6 @@
  * @module
  */
 import { join } from 'node:path';
-import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
 import type { ExitFilter } from '../exit-log/filter.ts';
 import type { ExitLogReader } from '../exit-log/reader.ts';

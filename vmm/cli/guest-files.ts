@@ -10,7 +10,6 @@ import { terminalOf } from './console-option.ts';
 import { defaultFirmware } from './firmware.ts';
 import type { GuestArguments } from './guest-options.ts';
 import { settingsOf } from './guest-settings.ts';
-import { parseNic, replaced } from './nic-options.ts';
 import { parseDisk, printable, UsageError } from './options.ts';
 
 export interface RunArguments extends GuestArguments {
@@ -79,7 +78,11 @@ function refuseWith(option: string, why: string, others: Readonly<Record<string,
 
 /** The machine that is in a snapshot. Its name may be another one. */
 async function savedBoard(path: string, args: RunArguments): Promise<BoardOptions> {
-  const [{ boardOf }, { StateError }] = await Promise.all([import('../saved-machine.ts'), import('../bus.ts')]);
+  const [{ boardOf }, { StateError }, { parseNic, replaced }] = await Promise.all([
+    import('../saved-machine.ts'),
+    import('../bus.ts'),
+    import('./nic-options.ts'),
+  ]);
   try {
     const board = boardOf(path);
     const { name = board.name, nic } = args;

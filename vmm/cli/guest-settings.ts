@@ -11,12 +11,15 @@ import { IDE_DRIVES_MAX } from '../drive-limits.ts';
 import type { RunOptions } from '../worker-messages.ts';
 import { consoleOf, terminalOf } from './console-option.ts';
 import { parseEvents } from './events-option.ts';
-import { parseMetrics } from './metrics-option.ts';
+import { late } from '../late.ts';
 import { BOARD_DEFAULTS, type GuestArguments } from './guest-options.ts';
-import { parseNic } from './nic-options.ts';
 import { parseCdrom, parseCpus, parseDisk, parseEpoch, parseLimits, parsePort, parseSeed, printable, UsageError } from './options.ts';
-import { parseShares } from './share-option.ts';
 import { parseVga } from './vga-option.ts';
+
+// What few guests have.
+const lateNic = late<typeof import('./nic-options.ts')>(new URL('./nic-options.ts', import.meta.url));
+const lateShare = late<typeof import('./share-option.ts')>(new URL('./share-option.ts', import.meta.url));
+const lateMetrics = late<typeof import('./metrics-option.ts')>(new URL('./metrics-option.ts', import.meta.url));
 
 /** Everything but the guest's files. */
 export type Settings = Omit<RunOptions, 'kernel' | 'bios' | 'restore' | 'initrd' | 'append' | 'kind'>;
@@ -45,7 +48,7 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     throw new UsageError(`--name '${printable(args.name)}': not a name; write letters`);
   if (args.intercept !== undefined && !/[^,\s]/.test(args.intercept))
     throw new UsageError('--intercept: empty; write names such as cr3,pf');
-  const nics = (args.nic ?? []).map(parseNic);
+  const nics = (args.nic ?? []).map((nic) => lateNic().parseNic(nic));
   const console = consoleOf(args);
   return {
     name: args.name ?? defaultName,
@@ -55,7 +58,7 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     virtio: args.virtio,
     ecam: args.ecam,
     hpet: args.hpet,
-    shares: parseShares(args.share ?? []),
+    shares: args.share === undefined ? [] : lateShare().parseShares(args.share),
     ...video,
     exitCosts: asUsage(() => loadExitCosts(args['exit-cost'] ?? BOARD_DEFAULTS['exit-cost'])),
     intercepts: asUsage(() => parseIntercepts(args.intercept ?? '')),
@@ -67,7 +70,7 @@ export function settingsOf(args: GuestArguments, defaultName: string, bios?: str
     nics,
     debugExit: args['debug-exit'] === undefined ? undefined : parsePort('--debug-exit', args['debug-exit']),
     events: args.events === undefined ? undefined : parseEvents(args.events),
-    metrics: args.metrics === undefined ? undefined : parseMetrics(args.metrics),
+    metrics: args.metrics === undefined ? undefined : lateMetrics().parseMetrics(args.metrics),
     rtcEpoch: args.rtc === undefined ? undefined : parseEpoch('--rtc', args.rtc),
     seed,
     limits: args.limit === undefined ? {} : parseLimits(args.limit),

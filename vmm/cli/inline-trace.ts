@@ -5,7 +5,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { compile } from '../../probes/d/compile.ts';
 import { isSet } from '../../probes/options.ts';
 import type { CompiledProgram } from '../../probes/program.ts';

@@ -9,8 +9,6 @@
  */
 import './node-version.ts';
 import './compile-cache.ts';
-import process from 'node:process';
-import v8 from 'node:v8';
 
 // From the first moment on; a session puts its own in their place while a guest runs.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => process.exit(130));
@@ -21,7 +19,6 @@ process.stdout.on('error', (error) => {
 });
 process.stderr.on('error', () => {});
 
-v8.setFlagsFromString('--max-semi-space-size=1');
 const args = process.argv.slice(2);
 const { prepareThread, startsGuest } = await import('./vm-thread.ts');
 if (startsGuest(args)) prepareThread();

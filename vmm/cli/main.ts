@@ -7,7 +7,6 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
-import process from 'node:process';
 import { loadCommands } from './commands.ts';
 import { CommandLineError, takeTraceArguments } from './dlite-options.ts';
 import { checkSwitches, explainArguments, standardInputNamed, SWITCHES, UsageError } from './options.ts';

@@ -6,7 +6,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { Argv, CommandModule } from 'yargs';
 import { type MeasuredWhere, MeasurementError, measuredTable, parseMeasurement } from '../exit-cost/measured.ts';

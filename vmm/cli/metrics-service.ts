@@ -6,7 +6,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { KstatRegistry } from '../kstat.ts';
 import { Exposition, type Family, labelText, type Labels, type MetricsFormat } from '../metrics/exposition.ts';
 import { FAMILIES } from '../metrics/families.ts';

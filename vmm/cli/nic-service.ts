@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { NetBackend } from '../../devices/net/backend.ts';
 import { createFrameRing, FrameReader, FrameWriter } from '../../devices/net/frame-ring.ts';
 import { macOf, type NicOptions, type UserNetOptions } from '../../devices/net/options.ts';

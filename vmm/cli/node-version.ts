@@ -4,7 +4,6 @@
  * @module
  */
 import { basename } from 'node:path';
-import process from 'node:process';
 
 /** As `engines` of package.json has it. */
 const MINIMUM = 24;

@@ -1,12 +1,11 @@
 /**
  * What makes the VM of `lucid run` visible to `kstat`, `kvmstat`, `lucid ps` and the tracer: its number and its socket.
  *
- * The number is taken before the VM's thread makes its kstats, which carry it. The socket opens when the VM is about to run, while it already runs:
- * the guest waits for neither. A VM that cannot be made visible runs all the same; one line on standard error says why.
+ * The number is taken before the VM's thread makes its kstats, which carry it. The socket opens soon after, while the VM already
+ * runs: the guest waits for neither. A VM that cannot be made visible runs all the same; one line on standard error says why.
  *
  * @module
  */
-import process from 'node:process';
 import { claimVm, RuntimeDirectoryError, runtimeDirectoryPath, type VmClaim } from '../runtime-directory.ts';
 import type { VmServer, VmService } from '../vm-socket-server.ts';
 import type { Started } from '../worker-messages.ts';
@@ -15,6 +14,8 @@ import { POWER_SERVICE, type PowerService } from './power-service.ts';
 import { SAVE_SERVICE, type SaveService } from './save-service.ts';
 import type { VmTracing } from './vm-tracing.ts';
 
+/** When the socket opens, ms after the start: nobody finds a VM that lives shorter, and many guests of tests do. */
+const OPEN_MS = 50;
 /** When the tracer's compiler is loaded if nobody has asked for it before: ms after the start. */
 const PRELOAD_MS = 1000;
 
@@ -28,6 +29,7 @@ export class PublishedVm {
   readonly #claim: VmClaim | undefined;
   #server: VmServer | undefined;
   #trace: { finished(): Promise<void> } | undefined;
+  #opening: NodeJS.Timeout | undefined;
   #closed = false;
   /** Takes `close` back from the end of the process. */
   readonly #stay: () => void;
@@ -61,10 +63,15 @@ export class PublishedVm {
     power: PowerService,
     more: Readonly<Record<string, VmService>> = {},
   ): void {
-    if (this.#claim === undefined || this.#closed) return;
-    this.#open(this.#claim, started, tracing, saving, power, more).catch((error: NodeJS.ErrnoException) =>
-      warn(`${this.#claim?.socket.path}: ${error.code ?? error.stack}`),
-    );
+    const claim = this.#claim;
+    if (claim === undefined || this.#closed) return;
+    const open = (): void => {
+      this.#open(claim, started, tracing, saving, power, more).catch((error: NodeJS.ErrnoException) =>
+        warn(`${claim.socket.path}: ${error.code ?? error.stack}`),
+      );
+    };
+    if (tracing.isHeld) open();
+    else this.#opening = setTimeout(open, OPEN_MS);
   }
 
   async #open(
@@ -109,6 +116,7 @@ export class PublishedVm {
     if (this.#closed) return;
     this.#closed = true;
     this.#stay();
+    clearTimeout(this.#opening);
     this.#server?.close();
     this.#claim?.release();
   };

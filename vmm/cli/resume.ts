@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { CommandModule } from 'yargs';
 import type { ControlAnswer } from '../../probes/session/control.ts';
 import type { VmConnection } from '../vm-socket-client.ts';

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
 import type { BootKind } from '../boot/index.ts';
 import type { RunOptions } from '../worker-messages.ts';

@@ -4,7 +4,6 @@
  * @module
  */
 import { resolve } from 'node:path';
-import process from 'node:process';
 import type { CommandModule } from 'yargs';
 import type { SaveAnswer } from '../save-messages.ts';
 import type { VmConnection } from '../vm-socket-client.ts';

@@ -1,19 +1,16 @@
 /**
- * A run's screen and keyboard, in the main thread: shows the one on the person's terminal, and serves both to other commands.
+ * A run's screen, in the main thread: shows it on the person's terminal, and serves it to other commands.
  *
- * The services of the VM's socket: `screen` answers each message with what is on the screen (ScreenAnswer), `keyboard` takes `{ "keys": [[...], ...] }`,
- * scan codes of set 2.
+ * The service `screen` of the VM's socket answers each message with what is on the screen (ScreenAnswer).
  *
  * @module
  */
 import { VGA_BYTES } from '../../devices/vga-state.ts';
-import type { KeyCodes } from '../keyboard-input.ts';
 import { readScreen, screenLines, type TextScreen } from '../text-screen.ts';
 import type { VmService } from '../vm-socket-server.ts';
 import { ScreenView } from './screen-view.ts';
 
 export const SCREEN_SERVICE = 'screen';
-export const KEYBOARD_SERVICE = 'keyboard';
 
 /** What `lucid screen` hears. */
 export interface ScreenAnswer {
@@ -34,9 +31,6 @@ const LOOK_MS = 30;
 /** Of a terminal that does not tell its size. */
 const COLUMNS = 80;
 const ROWS = 25;
-/** Codes of one key that a keyboard sends together, and keys of one message. */
-const CODES_MAX = 8;
-const KEYS_MAX = 100_000;
 
 export class ScreenSession {
   /** The VGA's block, for the VM's thread. */
@@ -97,20 +91,4 @@ export class ScreenSession {
       if (screen !== undefined) channel.send(JSON.stringify(answerOf(screen)));
     },
   });
-}
-
-/** The service `keyboard`. */
-export function keyboardService(send: (keys: readonly KeyCodes[]) => void): VmService {
-  return (channel, request) => {
-    const { keys } = (request ?? {}) as { keys?: unknown };
-    if (!Array.isArray(keys) || keys.length > KEYS_MAX || !keys.every(isCodes)) throw new Error('keys: lists of scan codes are needed');
-    send(keys);
-    channel.send(JSON.stringify({ keys: keys.length }));
-    return {};
-  };
-}
-
-function isCodes(value: unknown): value is KeyCodes {
-  const isByte = (code: unknown): boolean => Number.isInteger(code) && (code as number) >= 0 && (code as number) <= 0xff;
-  return Array.isArray(value) && value.length > 0 && value.length <= CODES_MAX && value.every(isByte);
 }

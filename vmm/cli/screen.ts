@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import type { CommandModule } from 'yargs';
 import { findVm } from './find-vm.ts';

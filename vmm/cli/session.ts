@@ -3,26 +3,33 @@
  *
  * @module
  */
-import process from 'node:process';
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { createRing, RingReader } from '../console-ring.ts';
 import { compileCore } from '../cpu/core.ts';
 import type { VmTraceHost } from '../../probes/session/vm-host.ts';
+import { late } from '../late.ts';
 import type { KeyCodes } from '../keyboard-input.ts';
 import type { HostReport, Outcome, VmReport } from '../report.ts';
 import { type ExtensionMessage, type RunOptions, SIGNAL, type Started, type WorkerData, type WorkerMessage } from '../worker-messages.ts';
-import { codesOf } from './key-codes.ts';
-import { NicService } from './nic-service.ts';
+import { KEYBOARD_SERVICE, keyboardService } from './keyboard-service.ts';
 import { eventsMessages, eventsReceived } from './events-option.ts';
 import { UsageError } from './options.ts';
+import type { NicService } from './nic-service.ts';
 import { PowerService, type VmState } from './power-service.ts';
 import { PublishedVm } from './published-vm.ts';
 import { SaveService } from './save-service.ts';
-import { answerOf, KEYBOARD_SERVICE, keyboardService, SCREEN_SERVICE, type ScreenAnswer, ScreenSession } from './screen-session.ts';
-import { Terminal } from './terminal.ts';
-import { strokesOf } from './terminal-keys.ts';
+import type { ScreenAnswer } from './screen-session.ts';
+import type { Terminal } from './terminal.ts';
 import { takeThread } from './vm-thread.ts';
 import { VmTracing } from './vm-tracing.ts';
+
+// What few runs have.
+const lateScreen = late<typeof import('./screen-session.ts')>(new URL('./screen-session.ts', import.meta.url));
+const lateKeyCodes = late<typeof import('./key-codes.ts')>(new URL('./key-codes.ts', import.meta.url));
+const lateTerminalKeys = late<typeof import('./terminal-keys.ts')>(new URL('./terminal-keys.ts', import.meta.url));
+const lateTerminal = late<typeof import('./terminal.ts')>(new URL('./terminal.ts', import.meta.url));
+const lateNics = late<typeof import('./nic-service.ts')>(new URL('./nic-service.ts', import.meta.url));
+const lateMetrics = late<typeof import('./metrics-service.ts')>(new URL('./metrics-service.ts', import.meta.url));
 
 /** What a run came to. */
 export interface SessionResult {
@@ -120,7 +127,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
   const ring = createRing();
   const signal = new Int32Array(new SharedArrayBuffer(8));
   const { port1, port2 } = new MessageChannel();
-  const screen = run.vga === undefined ? undefined : new ScreenSession();
+  const screen = run.vga === undefined ? undefined : new (lateScreen().ScreenSession)();
   const published = PublishedVm.claim(run.name);
   const tracing = new VmTracing(run, published.vmid);
   const pump = new ConsolePump(new RingReader(ring), output);
@@ -133,10 +140,8 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
   let stopped = false;
   const saving = new SaveService();
   const state = (): VmState => (saving.busy ? 'saving' : tracing.host.pause === undefined ? 'running' : 'paused');
-  // Only here: no other run is to wait for HTTP to be loaded.
-  const metrics =
-    run.metrics === undefined ? undefined : await (await import('./metrics-service.ts')).MetricsService.open(run.metrics, state);
-  const nics = await NicService.open(run.nics ?? [], run.seed ?? 0, () => wake(SIGNAL.INPUT));
+  const metrics = run.metrics === undefined ? undefined : await lateMetrics().MetricsService.open(run.metrics, state);
+  const nics = await openNics(run, () => wake(SIGNAL.INPUT));
   const data: WorkerData = {
     options: run,
     vmid: published.vmid,
@@ -146,7 +151,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
     input: port2,
     screen: screen?.state,
     extensions: [...eventsMessages(run.events), ...tracing.early(), ...extensions],
-    nicRings: nics.rings,
+    nicRings: nics?.rings,
     startedAt: performance.timeOrigin,
   };
   const worker = takeThread();
@@ -185,7 +190,7 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
   };
   const input = (bytes: Uint8Array): void => {
     if (run.vga === undefined) port1.postMessage(Uint8Array.from(bytes));
-    else type(strokesOf(Buffer.from(bytes).toString('latin1')).flatMap(codesOf));
+    else type(keysOf(bytes));
   };
   control?.({
     tracing: tracing.host,
@@ -217,10 +222,10 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
       metrics?.started(run.name, message);
       published.open(message, tracing, saving, power, {
         [KEYBOARD_SERVICE]: keyboardService(type),
-        ...(screen === undefined ? undefined : { [SCREEN_SERVICE]: screen.serve }),
+        ...(screen === undefined ? undefined : { [lateScreen().SCREEN_SERVICE]: screen.serve }),
       });
       screen?.started(message.memory, output);
-    } else if (message.kind === 'frames') nics.move();
+    } else if (message.kind === 'frames') nics?.move();
     else if (message.kind === 'warning') process.stderr.write(`lucid: ${message.text}\n`);
     else if (message.kind === 'extension') {
       tracing.received(message);
@@ -248,12 +253,18 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
     };
     const outcome: Outcome = stopped && ended.outcome.kind === 'interrupted' ? { kind: 'stopped' } : ended.outcome;
     const shown = screen?.read();
-    return { outcome, report: ended.report, host, death: ended.death, screen: shown === undefined ? undefined : answerOf(shown) };
+    return {
+      outcome,
+      report: ended.report,
+      host,
+      death: ended.death,
+      screen: shown === undefined ? undefined : lateScreen().answerOf(shown),
+    };
   } finally {
     release();
     tracing.ended();
     metrics?.close();
-    nics.close();
+    nics?.close();
     published.close();
     output.off('error', quit);
     screen?.close();
@@ -263,6 +274,15 @@ export async function runSession(options: SessionOptions): Promise<SessionResult
   }
 }
 
+async function openNics({ nics = [], seed = 0 }: RunOptions, wake: () => void): Promise<NicService | undefined> {
+  return nics.length === 0 ? undefined : lateNics().NicService.open(nics, seed, wake);
+}
+
+/** What the keyboard sends for what a person types on the terminal. */
+function keysOf(bytes: Uint8Array): KeyCodes[] {
+  return lateTerminalKeys().strokesOf(Buffer.from(bytes).toString('latin1')).flatMap(lateKeyCodes().codesOf);
+}
+
 function openTerminal(
   input: (bytes: Uint8Array) => void,
   end: () => void,
@@ -270,7 +290,7 @@ function openTerminal(
   quit: () => void,
   wrote: () => void,
 ): Terminal {
-  const terminal = new Terminal({
+  const terminal = new (lateTerminal().Terminal)({
     input(bytes) {
       input(bytes);
       wake(SIGNAL.INPUT);

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { RuntimeDirectoryError, runtimeDirectoryPath } from '../runtime-directory.ts';
 import type { CommandWorld } from './kstat-command.ts';
 

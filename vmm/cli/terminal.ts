@@ -6,7 +6,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { ESCAPE_HELP, EscapeFilter } from './escape.ts';
 
 export interface TerminalHandlers {

@@ -56,7 +56,7 @@ export function typeCommand(): CommandModule<object, TypeArguments> {
       const typed = text === undefined ? [] : strokesOfText(String(text));
       const strokes = [...typed, ...(key === undefined ? [] : strokesOfNames(key))];
       if (strokes.length === 0) throw new UsageError('nothing to type: give a text or --key NAME');
-      const { KEYBOARD_SERVICE } = await import('./screen-session.ts');
+      const { KEYBOARD_SERVICE } = await import('./keyboard-service.ts');
       const vm = await findVm(String(given));
       await new Promise<void>((taken, failed) => {
         vm.open(

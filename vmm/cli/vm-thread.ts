@@ -42,7 +42,8 @@ export async function abandonThread(): Promise<void> {
 }
 
 function startThread(): Worker {
-  const worker = new Worker(new URL('../worker.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 2 } });
+  // Small, for a VM makes no garbage worth mentioning, but large enough for what loading modules makes.
+  const worker = new Worker(new URL('../worker.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 6 } });
   // Until it is taken, it must not keep the process alive.
   worker.unref();
   return worker;

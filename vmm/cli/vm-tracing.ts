@@ -7,7 +7,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import { DEFAULT_EPOCH_SECONDS } from '../../devices/rtc.ts';
 import { type FromThread, type ToThread, TRACER_EXTENSION } from '../../probes/engine/thread-messages.ts';
 import { pauseText } from '../../probes/session/pause-text.ts';
@@ -51,6 +50,11 @@ export class VmTracing {
     const wrapped = { extension: TRACER_EXTENSION, message };
     if (this.#early === undefined) this.#send(wrapped);
     else this.#early.push(wrapped);
+  }
+
+  /** It waits for its tracer. */
+  get isHeld(): boolean {
+    return this.#held;
   }
 
   /** What the VM's thread is to do before the first instruction; later messages go where `connect` says. */

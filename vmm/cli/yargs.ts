@@ -1,14 +1,17 @@
 /**
  * yargs without what makes it slow to start: the packages that lay out its help know the width of every script's characters, and their tables cost as much
- * as all the rest of a short command. Our help is ASCII; two small files of ours stand in for them.
+ * as all the rest of a short command. Our help is ASCII; small files of ours stand in for them, and for modules of Node of which it uses little.
  *
  * @module
  */
 import { registerHooks } from 'node:module';
 
+const NODE = new URL('./yargs-node.ts', import.meta.url).href;
 const OURS: Readonly<Record<string, string>> = {
   cliui: new URL('./help-layout.ts', import.meta.url).href,
   'string-width': new URL('./text-width.ts', import.meta.url).href,
+  util: NODE,
+  assert: NODE,
 };
 
 /** What is internal to yargs, of which its types know nothing. */

@@ -4,7 +4,6 @@
  * @module
  */
 import { existsSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import process from 'node:process';
 import { readWhole } from '../../read-whole.ts';
 import { systemErrorText } from '../../system-error.ts';
 import { UsageError } from '../options.ts';

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { Argv, CommandModule } from 'yargs';
 import { checkArguments, UsageError } from '../options.ts';
 import type { Checked, CheckOptions } from './check-files.ts';

@@ -9,7 +9,6 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
 import { Writable } from 'node:stream';
 import type { VmTraceHost } from '../../../probes/session/vm-host.ts';
 import { EXIT_RECORD } from '../../cpu/layout.ts';

@@ -4,7 +4,6 @@
  * @module
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import process from 'node:process';
 import { DiskError, ImageError } from '../../../devices/disk/image.ts';
 import { FORMATS, type DiskFormat, whyNot } from '../../disks.ts';
 import { ImageLockedError } from '../../disk-locks.ts';

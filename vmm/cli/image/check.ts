@@ -3,7 +3,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { CommandModule } from 'yargs';
 import { HostFile } from '../../../devices/disk/file.ts';
 import { ImageError } from '../../../devices/disk/image.ts';

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import process from 'node:process';
 import type { CommandModule } from 'yargs';
 import { openImage } from '../../../devices/disk/open.ts';
 import { makeOverlay } from '../../disks.ts';

@@ -4,7 +4,6 @@
  * @module
  */
 import { statSync } from 'node:fs';
-import process from 'node:process';
 import type { CommandModule } from 'yargs';
 import { copyDisk } from '../../../devices/disk/copy.ts';
 import { HostFile } from '../../../devices/disk/file.ts';

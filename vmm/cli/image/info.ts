@@ -4,7 +4,6 @@
  * @module
  */
 import { statSync } from 'node:fs';
-import process from 'node:process';
 import type { CommandModule } from 'yargs';
 import { HostFile } from '../../../devices/disk/file.ts';
 import { ImageError } from '../../../devices/disk/image.ts';

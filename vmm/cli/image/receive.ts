@@ -8,7 +8,6 @@
  */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import process from 'node:process';
 import type { CommandModule } from 'yargs';
 import { HostFile } from '../../../devices/disk/file.ts';
 import { ImageError } from '../../../devices/disk/image.ts';

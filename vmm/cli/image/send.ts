@@ -4,7 +4,6 @@
  * @module
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import process from 'node:process';
 import type { CommandModule } from 'yargs';
 import { eachData } from '../../../devices/disk/copy.ts';
 import { HostFile } from '../../../devices/disk/file.ts';
