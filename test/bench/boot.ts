@@ -1,5 +1,5 @@
 /**
- * Figures of the reference guest: CPU seconds of its boot beside QEMU's, time to the first guest instruction, resident memory.
+ * Figures of the reference guest: CPU seconds of its boot beside QEMU's, resident memory.
  *
  * @module
  */
@@ -40,13 +40,6 @@ export async function benchBoot(runs: number): Promise<Row[]> {
 
 export async function benchBootFull(runs: number): Promise<Row[]> {
   return [await boot('boot-full', 'console=ttyS0', runs)];
-}
-
-/** From the start of the process to the first guest instruction; everything is in the host's caches after the first round. */
-export async function benchStart(runs: number): Promise<Row[]> {
-  const image = await linux('console=ttyS0 cryptomgr.notests');
-  const [lucid] = alternate(runs, [() => runLucid({ ...image, says: undefined, limit: 1 }).report.host.startupMs]);
-  return [{ name: 'start', unit: 'ms', lucid: lucid as Row['lucid'], atMost: { value: 250, of: 'lucid' } }];
 }
 
 /** Peak resident memory of the process less the pages that the guest touched. */

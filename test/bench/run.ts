@@ -8,11 +8,12 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { benchBoot, benchBootFull, benchMemory, benchStart } from './boot.ts';
+import { benchBoot, benchBootFull, benchMemory } from './boot.ts';
 import { benchDecode } from './decode.ts';
 import { benchEvents, benchEventsRead } from './events.ts';
 import { benchFiring } from './firing.ts';
 import { benchCpuid, benchLoops, benchOut } from './loops.ts';
+import { benchShort, benchStart } from './start.ts';
 import { benchSystemd, benchSystemd2, benchTcp } from './systemd.ts';
 import { benchNetwork } from './network.ts';
 import { benchAttach, benchCompile } from './trace.ts';
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   cpuid: benchCpuid,
   out: benchOut,
   start: benchStart,
+  short: benchShort,
   memory: benchMemory,
   loops: benchLoops,
   decode: benchDecode,
