@@ -33,7 +33,8 @@ export class Reader {
   }
 
   wrong(key: string, what: string): ExitCostError {
-    return new ExitCostError(`${this.source}: ${key}${what}`);
+    // A key may hold anything.
+    return new ExitCostError(`${this.source}: ${`${key}${what}`.replaceAll(/\p{Cc}/gu, '.')}`);
   }
 
   object(key: string, value: unknown, of: string): Json {
