@@ -12,7 +12,16 @@ import type { ExitLogAbout } from '../exit-log/record.ts';
 import { type RunLog, runLog } from '../exit-log/run-log.ts';
 import { TALLY_KEYS, Tally, type TallyKey } from '../exit-log/tally.ts';
 import { type Compared, diffJson, diffText } from './diff-text.ts';
-import { type ChoiceArguments, choiceOf, choiceOptions, lossText, openLog, parseSymbols, parseTop } from './exit-log-options.ts';
+import {
+  type ChoiceArguments,
+  choiceOf,
+  choiceOptions,
+  endBySignals,
+  lossText,
+  openLog,
+  parseSymbols,
+  parseTop,
+} from './exit-log-options.ts';
 import type { BaselinePhase } from './expect/baseline.ts';
 import { countedPhases, exitsOf, rowsOf } from './expect/counted-file.ts';
 import { parseMark } from './mark-option.ts';
@@ -66,6 +75,7 @@ export function diffCommand(done: (status: number) => void): CommandModule<objec
         .example('$0 diff before.ev after.ev --by rip --symbols vmlinux', 'by the instructions that exit')
         .check(({ before, after, ...parsed }) => checkArguments(parsed), true) as Argv<DiffArguments>,
     handler: (args) => {
+      endBySignals();
       const top = args.top === undefined ? undefined : parseTop(args.top);
       const result = comparedFiles(args) ?? comparedLogs(args);
       process.stdout.write(args.json ? diffJson(result, top) : diffText(result, top));

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Argv, CommandModule } from 'yargs';
+import { endBySignals } from '../exit-log-options.ts';
 import { checkArguments, UsageError } from '../options.ts';
 import type { Checked, CheckOptions } from './check-files.ts';
 import type { Plan } from './plan.ts';
@@ -62,6 +63,8 @@ export function expectCommand(done: (status: number) => void): CommandModule<obj
       if (update && only.length > 0) throw new UsageError('--update: not with --only; a baseline is of the whole run');
       if (list && (update || junit !== undefined)) throw new UsageError('--list: runs nothing; leave --update and --junit away');
       const options: CheckOptions = { update, only, symbols, given: (args['--'] ?? []).map(String) };
+      // Files are read in one go; a guest that runs has its own way to end.
+      endBySignals();
       const { checkFiles, readPlans, statusOfAll } = await import('./check-files.ts');
       if (list) {
         done(listed(readPlans(files, options), args.json));
