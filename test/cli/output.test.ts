@@ -176,7 +176,9 @@ test('megabytes of output through a reader that stalls: nothing lost, nothing pi
 test('a stalled reader does not keep an interrupted run from ending', async () => {
   const child = spawn(process.execPath, [LUCID, 'run', '--kernel', printer(200_000), '--no-exits'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = new Promise((resolve) => child.on('exit', resolve));
-  await setTimeout(1200);
+  // It speaks; what it says more is not read.
+  await new Promise((resolve) => child.stdout.once('readable', resolve));
+  await setTimeout(500);
   child.kill('SIGINT');
   const end = await Promise.race([exited, setTimeout(15_000, 'still there', { ref: false })]);
   child.kill('SIGKILL');
