@@ -54,7 +54,7 @@ export async function benchEvents(runs: number): Promise<Row[]> {
 }
 
 const EXITS = 10_000_000;
-const PRINTED = 300_000;
+const PRINTED = 100_000;
 const START_RUNS = 3;
 
 const READINGS: readonly { readonly name: string; readonly args: readonly string[]; readonly exits: number; readonly atMost?: number }[] = [
