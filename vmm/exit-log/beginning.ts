@@ -4,13 +4,14 @@
  * Two runs whose timing differs are never alike exit by exit, so their logs are walked along what the console says in both: between two common lines
  * the exits of each cause that differs are counted. A cause that only ever gets more ahead begins to differ where its counts first do. One that also
  * falls back (a timer's ticks, which fall on either side of a line) begins where it gets ahead for good by more than chance. Of the stretch in which
- * the earliest begins, the exits of all these causes are then held against each other in their order.
+ * the earliest begins, the exits of all these causes are then held against each other in their order. Runs that are alike exit by exit up to one of such
+ * a cause begin to differ there.
  *
  * @module
  */
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { causeName, causeOf } from './cause.ts';
-import { callChain } from './describe.ts';
+import { callChain, timeAt } from './describe.ts';
 import type { ExitFilter } from './filter.ts';
 import type { RunLog } from './run-log.ts';
 
@@ -111,6 +112,34 @@ function sequence({ log, start }: Walk, filter: ExitFilter, causes: ReadonlySet<
   return count === SEQUENCE_MAX ? undefined : found.subarray(0, count);
 }
 
+function placedExit(view: DataView, at: number, chain: number, number: number): PlacedExit {
+  return {
+    number,
+    timeNs: timeAt(view, at),
+    vcpu: view.getUint8(at + EXIT_RECORD.VCPU),
+    cause: causeName(causeOf(view, at)),
+    rip: view.getBigUint64(at + EXIT_RECORD.RIP, true),
+    stack: callChain(view, at, chain),
+  };
+}
+
+/** The first exit after those that are alike in both runs, and whether it is one of the chosen. */
+function afterAlike({ log, start }: Walk, filter: ExitFilter, causes: ReadonlySet<number>, alike: number) {
+  let [exit, chosen, number] = [undefined as PlacedExit | undefined, false, 0];
+  const place = start();
+  log.read(
+    (view, at, chain) => {
+      place.take(view, at);
+      if (number++ < alike) return true;
+      exit = placedExit(view, at, chain, number);
+      chosen = !place.isText && filter(view, at) && causes.has(causeOf(view, at));
+      return false;
+    },
+    (view, at) => place.takeAside(view, at),
+  );
+  return { exit, chosen, stretch: place.stretch };
+}
+
 /** The chosen exit number `index` of a stretch. */
 function exitAt(
   { log, start }: Walk,
@@ -127,14 +156,7 @@ function exitAt(
       place.take(view, at);
       if (place.stretch !== stretch || place.isText || !filter(view, at)) return place.stretch <= stretch;
       if (!causes.has(causeOf(view, at)) || left-- > 0) return true;
-      found = {
-        number,
-        timeNs: Number(view.getBigUint64(at + EXIT_RECORD.TIME, true)),
-        vcpu: view.getUint8(at + EXIT_RECORD.VCPU),
-        cause: causeName(causeOf(view, at)),
-        rip: view.getBigUint64(at + EXIT_RECORD.RIP, true),
-        stack: callChain(view, at, chain),
-      };
+      found = placedExit(view, at, chain, number);
       return false;
     },
     (view, at) => place.takeAside(view, at),
@@ -142,12 +164,18 @@ function exitAt(
   return found;
 }
 
-/** Where exits of some causes, whose counts differ, begin to differ. */
-export function beginning(a: Walk, b: Walk, filter: ExitFilter, causes: readonly number[], stretches: number): Beginning | undefined {
+/** Where exits of some causes, whose counts differ, begin to differ, in runs of which so many exits are alike at the beginning. */
+export function beginning(
+  a: Walk,
+  b: Walk,
+  { filter, causes, stretches, alike }: { filter: ExitFilter; causes: readonly number[]; stretches: number; alike: number },
+): Beginning | undefined {
   if (causes.length === 0) return undefined;
+  const wanted = new Set(causes);
+  const [m, n] = [afterAlike(a, filter, wanted, alike), afterAlike(b, filter, wanted, alike)];
+  if (m.chosen || n.chosen) return { stretch: Math.min(m.stretch, n.stretch), before: m.exit, after: n.exit };
   const [x, y] = [countsByStretch(a, filter, causes, stretches), countsByStretch(b, filter, causes, stretches)];
   const stretch = Math.min(...causes.map((_, i) => firstStretch(x[i] as Int32Array, y[i] as Int32Array)).filter((found) => found >= 0));
-  const wanted = new Set(causes);
   const [p, q] = [sequence(a, filter, wanted, stretch), sequence(b, filter, wanted, stretch)];
   if (p === undefined || q === undefined) return undefined;
   let index = 0;

@@ -203,12 +203,8 @@ export function compared(before: Survey, after: Survey, comparing: Comparing): C
     return withText(rows, a.texts[i] as Sum, b.texts[i] as Sum);
   });
   const sameText = lines.removed.length === 0 && lines.added.length === 0;
-  const begins = beginning(
-    x,
-    y,
-    comparing.filter,
-    followed(a, b, ratio(before.end.timeNs, after.end.timeNs), sameText),
-    lines.begins.length,
-  );
-  return { phases, met: [a.met, b.met], alike: alikeExits(before.log, after.log), lines, begins };
+  const causes = followed(a, b, ratio(before.end.timeNs, after.end.timeNs), sameText);
+  const alike = alikeExits(before.log, after.log);
+  const begins = beginning(x, y, { filter: comparing.filter, causes, stretches: lines.begins.length, alike });
+  return { phases, met: [a.met, b.met], alike, lines, begins };
 }

@@ -78,7 +78,7 @@ function unexplained(before: number, after: number, longer: number): number {
 export function difference(key: string, a: Omit<Exits, 'key'>, b: Omit<Exits, 'key'>, longer = 1): Difference | undefined {
   if (a.count === b.count && a.timeNs === b.timeNs) return undefined;
   const placed = placedSurprise(a.places ?? [], b.places ?? [], b.count - a.count);
-  const isPlaced = placed >= PLACE_ROOTS ** 2;
+  const isPlaced = placed >= PLACE_ROOTS ** 2 && placed > surprise(a.count, b.count);
   // Where exits take no time (`--exit-cost none`) each counts as one.
   const each = (a.timeNs + b.timeNs) / (a.count + b.count) || 1;
   return {
