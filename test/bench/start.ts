@@ -56,7 +56,7 @@ export function benchShort(runs: number): Row[] {
   const lucid = fileOf('vmm/cli/lucid.ts');
   const commands: readonly (readonly [name: string, args: readonly string[], status?: number])[] = [
     ['short-run', [lucid, 'run', '--kernel', fileOf('images/examples/poll.elf'), '--limit', 'insns=1'], 4],
-    ['short-expect', [lucid, 'expect', fileOf('images/examples/polling.yaml')]],
+    ['short-expect', [lucid, 'expect', fileOf('images/examples/timer.yaml'), '--', '--kernel', fileOf('images/examples/wait.elf')]],
     ['short-help', [lucid, '--help']],
     ['short-kstat', [fileOf('vmm/cli/kstat.ts')], 1],
   ];
