@@ -140,7 +140,7 @@ test('a baseline is exact: what is new, gone, more and less in which phase', asy
   const more = await lucid('expect', yaml, '--', '--kernel', at('more.elf'));
   assert.match(
     more.out,
-    /\n +1 difference, the weightiest first\n +more IO_INSTRUCTION in 0x71 between ready and done: 10 before, 30 now\n +exits that broke it:\n/,
+    /\n +1 difference, the weightiest first\n +more IO_INSTRUCTION in 0x71 between ready and done: 10 before, 30 now\n +to compare: lucid expect .*; lucid diff .*\n +exits that broke it:\n/,
   );
   assert.is(more.status, 1);
   writeFileSync(yaml, readFileSync(yaml, 'utf8').replace('exact', '200%'));

@@ -69,7 +69,12 @@ test('the example for a test runner passes', () => {
 test('a regression is caught by the baseline, and by lucid diff', async () => {
   assert.ok((await expectFile(at('regression.yaml'))).ok);
   const report = await expectFile(at('regression.yaml'), ['--kernel', at('often.elf')]);
-  assert.equal(report.expectations[0]?.details, [
+  const details = report.expectations[0]?.details ?? [];
+  assert.match(
+    details.at(-1) ?? '',
+    /^to compare: lucid expect .*regression\.yaml --json > now\.json; lucid diff .*\.baseline\.json now\.json$/,
+  );
+  assert.equal(details.slice(0, -1), [
     'more HLT between init and ready: 10 before, 100 now',
     'more IO_INSTRUCTION out 0x20 between init and ready: 11 before, 101 now',
   ]);

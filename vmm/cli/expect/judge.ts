@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { byImpact, type Difference, difference, type Exits } from '../../exit-log/difference.ts';
 import { markText } from '../../exit-log/marks.ts';
 import type { KstatSnapshot } from '../../kstat.ts';
 import type { Outcome } from '../../report.ts';
 import type { SymbolTable } from '../../symbols.ts';
 import { Selector } from '../kstat-select.ts';
 import { outcomeText } from '../summary.ts';
-import type { Baseline } from './baseline.ts';
+import { type Baseline, baselinePath } from './baseline.ts';
 import type {
   BaselineExpectation,
   DExpectation,
@@ -199,29 +200,33 @@ function isOutcome(expected: string, outcome: Outcome): boolean {
   return outcome.kind === 'limit' && expected === `limit ${outcome.which}`;
 }
 
-function baseline(expectation: BaselineExpectation, { run: { watch }, baseline: before }: Evidence): Finding {
+function baseline(expectation: BaselineExpectation, { plan, run: { watch }, baseline: before }: Evidence): Finding {
   if (before === undefined) return { met: true, found: 'written' };
   const now = watch.baselinePhases();
   const over = watch.overBaseline.get(expectation) ?? new Map<string, KeptExit[]>();
-  const lines: { readonly text: string; readonly weight: number; readonly exits: readonly KeptExit[] }[] = [];
+  const lines: { readonly row: Difference; readonly text: string; readonly exits: readonly KeptExit[] }[] = [];
   now.forEach(({ causes, from, to }, phase) => {
     const old = before.phases[phase]?.causes ?? {};
     for (const cause of new Set([...Object.keys(old), ...Object.keys(causes)])) {
       const [was, is] = [old[cause]?.exits, causes[cause]?.exits ?? 0];
       const allowed = allowance(expectation, was);
       if (is >= allowed.least && is <= allowed.most) continue;
-      const weight = Math.abs((causes[cause]?.timeNs ?? 0) - (old[cause]?.timeNs ?? 0));
-      const what = was === undefined ? 'new' : is === 0 ? 'gone' : is > was ? 'more' : 'less';
+      const counted = [old, causes].map((rows) => ({ count: rows[cause]?.exits ?? 0, timeNs: rows[cause]?.timeNs ?? 0 }));
+      const row = difference(cause, counted[0] as Exits, counted[1] as Exits);
+      if (row === undefined) continue;
       const where = now.length === 1 ? '' : ` between ${from} and ${to}`;
-      lines.push({ text: `${what} ${cause}${where}: ${was ?? 0} before, ${is} now`, weight, exits: over.get(`${phase} ${cause}`) ?? [] });
+      lines.push({ row, text: `${row.what} ${cause}${where}: ${was ?? 0} before, ${is} now`, exits: over.get(`${phase} ${cause}`) ?? [] });
     }
   });
   if (lines.length === 0) return { met: true, found: 'as in the baseline' };
-  lines.sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : 1));
+  lines.sort((a, b) => byImpact(a.row, b.row) || (a.text < b.text ? -1 : 1));
   return {
     met: false,
     found: `${lines.length} difference${lines.length === 1 ? '' : 's'}, the weightiest first`,
-    details: lines.map(({ text }) => text),
+    details: [
+      ...lines.map(({ text }) => text),
+      `to compare: lucid expect ${plan.path} --json > now.json; lucid diff ${baselinePath(plan.path)} now.json`,
+    ],
     exits: lines.flatMap(({ exits: kept }) => kept).slice(0, SHOWN_MAX),
   };
 }
