@@ -94,12 +94,16 @@ function linesText(removed: readonly string[], added: readonly string[]): string
   return `the console says, apart from times and numbers:\n${some('-', removed)}${some('+', added)}`;
 }
 
+function movedText(by: bigint): string {
+  return by < 0n ? `${hex(-by)} lower` : `${hex(by)} higher`;
+}
+
 export function diffText(result: Compared, top: number | undefined): string {
   const { phases, exits, logs } = result;
   const [before, after] = exits;
   const parts: string[] = [];
   const moved = logs?.moves.kernel ?? 0n;
-  if (moved !== 0n) parts.push(`(the kernel's code of the second run is ${hex(moved)} higher; that is taken off)\n`);
+  if (moved !== 0n) parts.push(`(the kernel's code of the second run is ${movedText(moved)}; that is taken off)\n`);
   if (logs !== undefined && logs.vcpus[0] !== logs.vcpus[1]) parts.push(`vcpus ${logs.vcpus[0]} before, ${logs.vcpus[1]} after\n`);
   const time = logs === undefined ? '' : `, in ${timeText(logs.ends[0].timeNs)} and ${timeText(logs.ends[1].timeNs)}`;
   parts.push(`exits ${before} before, ${after} after (${signed(String(after - before), after < before)})${time}\n`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { readWhole } from '../read-whole.ts';
 import { systemErrorText } from '../system-error.ts';
 
 /** More than any such file holds. */
@@ -16,23 +16,11 @@ export class ReadTextError extends Error {
 
 /** Throws ReadTextError. */
 export function readText(path: string | URL): string {
-  let fd: number;
   try {
-    fd = openSync(path, 'r');
+    return readWhole(path, BYTES_MAX).toString('utf8');
   } catch (error) {
-    throw new ReadTextError(systemErrorText(error));
-  }
-  try {
-    if (fstatSync(fd).isDirectory()) throw new ReadTextError('is a directory');
-    const bytes = Buffer.alloc(BYTES_MAX + 1);
-    let got = 0;
-    for (let more = -1; more !== 0 && got < bytes.length; got += more) more = readSync(fd, bytes, got, bytes.length - got, null);
-    if (got > BYTES_MAX) throw new ReadTextError(`is longer than ${BYTES_MAX >> 20} MB`);
-    return bytes.toString('utf8', 0, got);
-  } catch (error) {
-    if (error instanceof ReadTextError) throw error;
-    throw new ReadTextError(systemErrorText(error));
-  } finally {
-    closeSync(fd);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EISDIR') throw new ReadTextError('is a directory');
+    throw new ReadTextError(code === 'EFBIG' ? `is longer than ${BYTES_MAX >> 20} MB` : systemErrorText(error));
   }
 }
