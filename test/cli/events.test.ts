@@ -50,6 +50,18 @@ test('every exit of a run is in its log, in both formats', async () => {
   assert.is((JSON.parse(lines.at(-1) as string) as { end: { records: number } }).end.records, exitsTotal);
 });
 
+test('watched addresses are in the log, in both formats, and stay in what is printed of it unless exits are chosen', async () => {
+  // The LOOP, which does not exit.
+  await lucid(...RUN, '--events', `${at('log')},watch=0x100013`);
+  await lucid(...RUN, '--events', `${at('log2')},watch=0x100013,format=json`);
+  const printed = await lucid('events', at('log'), '--print', 'json');
+  assert.equal(printed.out.trimEnd().split('\n'), readFileSync(at('log2'), 'utf8').trimEnd().split('\n').slice(1, -1));
+  assert.is(printed.out.split('"mark":"0x100013"').length, 101);
+  const chosen = await lucid('events', at('log'), '--port', '0x71', '--print', 'json');
+  assert.is(chosen.out.trimEnd().split('\n').length, 100);
+  assert.not.match(chosen.out, /mark/);
+});
+
 test('exits are chosen by what they are about', async () => {
   await lucid(...RUN, '--events', at('log'));
   const chosen = await lucid('events', at('log'), '--port', '0xf0-0xff', '--print', 'json');

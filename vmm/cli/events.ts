@@ -4,12 +4,21 @@
  * @module
  */
 import type { Argv, CommandModule } from 'yargs';
-import { eventAt } from '../exit-log/describe.ts';
+import { asideAt, eventAt } from '../exit-log/describe.ts';
 import type { ExitFilter } from '../exit-log/filter.ts';
 import type { ExitLogEnd, ExitLogReader } from '../exit-log/reader.ts';
 import { Tally } from '../exit-log/tally.ts';
 import { perfText, traceHeader, traceText } from '../exit-log/text.ts';
-import { type ChoiceArguments, choiceOf, choiceOptions, endBySignals, lossText, openLog, parseSymbols } from './exit-log-options.ts';
+import {
+  type ChoiceArguments,
+  choiceOf,
+  choiceOptions,
+  choosesExits,
+  endBySignals,
+  lossText,
+  openLog,
+  parseSymbols,
+} from './exit-log-options.ts';
 import { exitTable } from './kvmstat-exits.ts';
 import { checkArguments, UsageError } from './options.ts';
 import { written } from './standard-output.ts';
@@ -28,15 +37,22 @@ const PRINT_CHUNK = 1 << 16;
 interface Form {
   readonly head?: string;
   readonly line: (view: DataView, at: number, chain: number) => string;
+  /** Marks and text of a console; without it they are left out. */
+  readonly aside?: (view: DataView, at: number) => string;
 }
 
 /** Undefined: they are counted. Throws UsageError. */
-function formOf({ about }: ExitLogReader, { print, symbols: path }: EventsArguments): Form | undefined {
+function formOf({ about }: ExitLogReader, args: EventsArguments): Form | undefined {
+  const { print, symbols: path } = args;
   if (path !== undefined && print !== 'perf') throw new UsageError('--symbols: names call chains of --print perf');
   const symbols = path === undefined ? undefined : parseSymbols(path);
   switch (print) {
     case 'json':
-      return { line: (view, at, chain) => `${JSON.stringify(eventAt(view, at, chain))}\n` };
+      return {
+        line: (view, at, chain) => `${JSON.stringify(eventAt(view, at, chain))}\n`,
+        // They are no exits: who chooses exits has not asked for them.
+        ...(choosesExits(args) ? undefined : { aside: (view, at) => `${JSON.stringify(asideAt(view, at))}\n` }),
+      };
     case 'perf':
       return { line: perfText(about.name, (address) => symbols?.name(address)) };
     case 'trace-cmd':
@@ -47,17 +63,23 @@ function formOf({ about }: ExitLogReader, { print, symbols: path }: EventsArgume
 }
 
 /** Prints each chosen exit; a reader that went away (a closed pipe) ends it. */
-function printAll(log: ExitLogReader, filter: ExitFilter, { head = '', line }: Form): ExitLogEnd {
+function printAll(log: ExitLogReader, filter: ExitFilter, { head = '', line, aside }: Form): ExitLogEnd {
   let text = head;
   const out = (): boolean => {
     const bytes = Buffer.from(text);
     text = '';
     return written(bytes);
   };
-  const end = log.read((view, at, chain) => {
-    if (filter(view, at)) text += line(view, at, chain);
-    return text.length < PRINT_CHUNK || out();
-  });
+  const end = log.read(
+    (view, at, chain) => {
+      if (filter(view, at)) text += line(view, at, chain);
+      return text.length < PRINT_CHUNK || out();
+    },
+    (view, at) => {
+      if (aside !== undefined) text += aside(view, at);
+      return text.length < PRINT_CHUNK || out();
+    },
+  );
   out();
   return end;
 }

@@ -95,6 +95,11 @@ function conditionsOf(args: ChoiceArguments): ExitConditions {
   };
 }
 
+/** Whether any of the options is given. */
+export function choosesExits(args: ChoiceArguments): boolean {
+  return [args.reason, args.vcpu, args.time, args.rip, args.cr3, args.port, args.msr, args.gpa].some((option) => option !== undefined);
+}
+
 /** The filter that the options describe. Throws UsageError. */
 export function choiceOf(args: ChoiceArguments): ExitFilter {
   return exitFilter(conditionsOf(args));

@@ -11,7 +11,7 @@
  */
 import { EXIT_RECORD } from '../cpu/layout.ts';
 import { ADDRESS_REASONS, decodeCr, decodeIo, EXIT_REASON, exitReasonName } from '../exit-reason.ts';
-import { callChain } from './describe.ts';
+import { callChain, timeAt } from './describe.ts';
 import { FLAG_VALUE } from './record.ts';
 
 const TWO32 = 0x1_0000_0000;
@@ -31,11 +31,6 @@ function hex(view: DataView, at: number, width = 1): string {
 }
 
 const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
-
-/** ns of the VM's clock at an exit, exact up to 104 days. */
-function clockAt(view: DataView, at: number): number {
-  return view.getUint32(at + EXIT_RECORD.TIME + 4, true) * TWO32 + view.getUint32(at + EXIT_RECORD.TIME, true);
-}
 
 function stamp(ns: number, width = 0): string {
   const seconds = Math.floor(ns / SECOND);
@@ -77,7 +72,7 @@ export function perfText(vm: string, name: Namer = () => undefined): (view: Data
   return (view, at, chain) => {
     const vcpu = view.getUint8(at + EXIT_RECORD.VCPU);
     const number = who(vcpu);
-    const time = clockAt(view, at);
+    const time = timeAt(view, at);
     // With a call chain perf does not align the task's name, so that a line that begins with a space is one of the chain.
     const begin = `${chain > 0 ? task : padded} ${number} `;
     return (
@@ -111,7 +106,7 @@ export function traceText(vm: string): (view: DataView, at: number) => string {
   const [exit, inject, entry] = ['kvm_exit', 'kvm_inj_virq', 'kvm_entry'].map(event);
   return (view, at) => {
     const vcpu = view.getUint8(at + EXIT_RECORD.VCPU);
-    const time = clockAt(view, at);
+    const time = timeAt(view, at);
     const begin = `${task}-${String(vcpu + 1).padEnd(5)} [${String(vcpu).padStart(3, '0')}] `;
     const first = begin + stamp(time, 5);
     const after = begin + stamp(time + view.getUint32(at + EXIT_RECORD.COST, true), 5);
