@@ -117,6 +117,7 @@ const instance = new WebAssembly.Instance(build(), {
     tprWritten: (_cpu: number, tpr: number) => priorities.push(tpr),
     ferr: () => undefined,
     exitLog: () => undefined,
+    watch: () => undefined,
     probe: () => undefined,
     abort: () => assert.unreachable('the core aborted'),
   },
