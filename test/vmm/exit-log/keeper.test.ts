@@ -4,22 +4,9 @@ import * as assert from 'uvu/assert';
 import { eventAt, type ExitEvent } from '../../../vmm/exit-log/describe.ts';
 import { ExitLogKeeper } from '../../../vmm/exit-log/keeper.ts';
 import { eachExit } from '../../../vmm/exit-log/record.ts';
-import { Machine } from '../../../vmm/machine.ts';
+import type { Machine } from '../../../vmm/machine.ts';
 import { reportOf } from '../../../vmm/report.ts';
-import { multiboot } from '../guests.ts';
-
-const EXIT = 0xf4;
-
-function machine(code: readonly number[]): Machine {
-  const m = Machine.createSync({
-    memory: '4M',
-    debugExit: EXIT,
-    load: () => ({ kernel: multiboot(code), kernelName: 'kernel' }),
-    output() {},
-  });
-  assert.ok(m.boot().ok);
-  return m;
-}
+import { EXIT, smallMachine } from './small-machine.ts';
 
 /** Runs it to its end with a log. */
 function logged(m: Machine, between = (_keeper: ExitLogKeeper): void => {}, frames = 0): ExitEvent[] {
@@ -72,7 +59,7 @@ const EACH = [
 const MANY = [0xb9, 0x40, 0x9c, 0, 0, 0xe4, 0x80, 0xe2, 0xfc, 0xe6, EXIT];
 
 test('a record says what an exit was about, what moved, and what it cost', () => {
-  const m = machine(EACH);
+  const m = smallMachine(EACH);
   const events = logged(m).filter(({ reason }) => reason !== 'EPT_VIOLATION');
   const told = events.map(({ reason, port, size, direction, msr, leaf, value, length }) => ({
     reason,
@@ -103,19 +90,19 @@ test('a record says what an exit was about, what moved, and what it cost', () =>
   assert.equal(told[3], { ...other, reason: 'CPUID', msr: undefined, leaf: '0x1', value: undefined });
   const { exitTimeNs } = reportOf(m.vm);
   assert.is(
-    logged(machine(EACH)).reduce((sum, { costNs }) => sum + costNs, 0),
+    logged(smallMachine(EACH)).reduce((sum, { costNs }) => sum + costNs, 0),
     exitTimeNs,
   );
 });
 
 test('however often it is emptied, and though it fills up, the log has each exit once and in order', () => {
-  const m = machine(MANY);
+  const m = smallMachine(MANY);
   const whole = logged(m);
   assert.is(whole.length, reportOf(m.vm).exitsTotal);
   assert.ok(whole.length > 40_000);
   assert.ok(whole.every((event, i) => i === 0 || event.time >= (whole[i - 1] as ExitEvent).time));
   assert.equal(
-    logged(machine(MANY), (keeper) => keeper.drain()),
+    logged(smallMachine(MANY), (keeper) => keeper.drain()),
     whole,
   );
 });
@@ -160,19 +147,19 @@ const NESTED = [
 
 test('a record has the return addresses above the exit, when asked for, also where the room ends', () => {
   const outs = (events: readonly ExitEvent[]): ExitEvent[] => events.filter(({ port }) => port === 0x80);
-  const events = outs(logged(machine(NESTED), (keeper) => keeper.drain(), 13));
+  const events = outs(logged(smallMachine(NESTED), (keeper) => keeper.drain(), 13));
   const base = BigInt(events[0]?.rip ?? 0) - 28n;
   const chain = [base + 20n, base + 12n].map((address) => `0x${address.toString(16)}`);
   assert.is(events.length, 3000);
   for (const event of events) assert.equal(event.stack, chain);
-  assert.equal(outs(logged(machine(NESTED), undefined, 2))[0]?.stack, chain.slice(0, 1));
-  assert.equal(outs(logged(machine(NESTED), undefined, 1))[0]?.stack, []);
+  assert.equal(outs(logged(smallMachine(NESTED), undefined, 2))[0]?.stack, chain.slice(0, 1));
+  assert.equal(outs(logged(smallMachine(NESTED), undefined, 1))[0]?.stack, []);
   for (const event of events) assert.match(event.code ?? '', /^e680e2fce6f4/);
-  assert.is(outs(logged(machine(NESTED)))[0]?.stack, undefined);
+  assert.is(outs(logged(smallMachine(NESTED)))[0]?.stack, undefined);
 });
 
 test('a log changes nothing that the guest sees', () => {
-  const [with_, without] = [machine(MANY), machine(MANY)];
+  const [with_, without] = [smallMachine(MANY), smallMachine(MANY)];
   logged(with_);
   without.run();
   const [a, b] = [reportOf(with_.vm), reportOf(without.vm)];

@@ -8,10 +8,7 @@ import { codeMoves } from '../../../vmm/exit-log/kernel-place.ts';
 import { type Mark, Phases } from '../../../vmm/exit-log/marks.ts';
 import { eachExit } from '../../../vmm/exit-log/record.ts';
 import type { TallyRow } from '../../../vmm/exit-log/tally.ts';
-import { Machine } from '../../../vmm/machine.ts';
-import { multiboot } from '../guests.ts';
-
-const EXIT = 0xf4;
+import { EXIT, smallMachine } from './small-machine.ts';
 
 /** mov al, value; out dx, al with DX = port */
 const out = (port: number, value: number): number[] => [0x66, 0xba, port & 255, port >> 8, 0xb0, value, 0xee];
@@ -19,13 +16,7 @@ const says = (text: string): number[] => [...text].flatMap((c) => out(0x3f8, c.c
 
 /** Runs the code with a log; calls for each exit. */
 function run(code: readonly number[], each: (view: DataView, at: number) => void): void {
-  const m = Machine.createSync({
-    memory: '4M',
-    debugExit: EXIT,
-    load: () => ({ kernel: multiboot([...code, ...out(EXIT, 1)]), kernelName: 'kernel' }),
-    output() {},
-  });
-  assert.ok(m.boot().ok);
+  const m = smallMachine([...code, ...out(EXIT, 1)]);
   const keeper = new ExitLogKeeper(m.vm, (bytes) => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     eachExit(view, (at) => {

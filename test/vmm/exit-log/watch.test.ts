@@ -6,21 +6,9 @@ import { asideAt, eventAt, type MarkEvent, type TextEvent } from '../../../vmm/e
 import { ExitLogKeeper } from '../../../vmm/exit-log/keeper.ts';
 import { type Mark, Phases } from '../../../vmm/exit-log/marks.ts';
 import { eachExit } from '../../../vmm/exit-log/record.ts';
-import { Machine } from '../../../vmm/machine.ts';
-import { CODE, multiboot } from '../guests.ts';
-
-const EXIT = 0xf4;
-
-function machine(code: readonly number[]): Machine {
-  const m = Machine.createSync({
-    memory: '4M',
-    debugExit: EXIT,
-    load: () => ({ kernel: multiboot(code), kernelName: 'kernel' }),
-    output() {},
-  });
-  assert.ok(m.boot().ok);
-  return m;
-}
+import type { Machine } from '../../../vmm/machine.ts';
+import { CODE } from '../guests.ts';
+import { EXIT, smallMachine } from './small-machine.ts';
 
 interface Log {
   readonly marks: MarkEvent[];
@@ -65,8 +53,8 @@ const LOOP = [0xb9, 100, 0, 0, 0, 0x49, 0x90, 0x75, 0xfc, ...out(0x80, 1), 0x90,
 const at = (offset: number): bigint => BigInt(CODE + offset);
 
 test('an address that is reached without an exit is a mark, each time, before its instruction, and the guest does not notice', () => {
-  const plain = run(machine(LOOP), []);
-  const watched = run(machine(LOOP), [at(6), at(13)]);
+  const plain = run(smallMachine(LOOP), []);
+  const watched = run(smallMachine(LOOP), [at(6), at(13)]);
   assert.is(watched.marks.length, 101);
   assert.is(watched.marks[0]?.mark, `0x${at(6).toString(16)}`);
   assert.is(watched.marks[0]?.instructions, 2);
@@ -84,7 +72,7 @@ test('marks of addresses divide a run: what the instruction does belongs to the 
     { kind: 'address', address: at(11) },
     { kind: 'address', address: at(13) },
   ];
-  const { phases } = run(machine(LOOP), [at(6), at(11), at(13)], marks);
+  const { phases } = run(smallMachine(LOOP), [at(6), at(11), at(13)], marks);
   const base = phases.met[0]?.exits as number;
   assert.equal(
     phases.met.map(({ instructions, exits }) => [instructions, exits - base]),
@@ -102,7 +90,7 @@ test('without watching, an address is a mark when its instruction exits', () => 
     { kind: 'address', address: at(11) },
     { kind: 'port', port: EXIT },
   ];
-  const { phases } = run(machine(LOOP), [], marks);
+  const { phases } = run(smallMachine(LOOP), [], marks);
   assert.equal(
     phases.met.map(({ instructions }) => instructions),
     [302, 305],
@@ -110,13 +98,13 @@ test('without watching, an address is a mark when its instruction exits', () => 
 });
 
 test('code that was decoded before, that crosses a page and that the guest writes itself is watched alike', () => {
-  const m = machine(LOOP);
+  const m = smallMachine(LOOP);
   m.run({ insns: 50 });
   assert.is(run(m, [at(5)]).marks.length, 100 - 17);
   // jmp to 8 bytes before the page's end: nop x6; mov eax,imm32 across it; out f4h
   const jump = 0x1000 - 8 - 12 - 5;
   const crossing = [0xe9, jump & 255, jump >> 8, 0, 0, ...Array<number>(jump).fill(0xcc), ...Array<number>(6).fill(0x90), 0xb8, 1, 2, 3, 4];
-  const inside = run(machine([...crossing, ...out(EXIT, 3)]), [at(crossing.length - 5), at(crossing.length), at(2)]);
+  const inside = run(smallMachine([...crossing, ...out(EXIT, 3)]), [at(crossing.length - 5), at(crossing.length), at(2)]);
   assert.equal(
     inside.marks.map(({ mark }) => BigInt(mark)),
     [at(crossing.length - 5), at(crossing.length)],
@@ -124,7 +112,7 @@ test('code that was decoded before, that crosses a page and that the guest write
   // mov byte [18],90h over an int3; jmp there; then out
   const own = [0xc6, 0x05, ...word(CODE + 14), 0x90, 0xeb, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0x90, ...out(EXIT, 3)];
   assert.equal(
-    run(machine(own), [at(14)]).marks.map(({ instructions }) => instructions),
+    run(smallMachine(own), [at(14)]).marks.map(({ instructions }) => instructions),
     [2],
   );
 });
@@ -135,7 +123,7 @@ function word(value: number): number[] {
 
 test('every instruction of a run can be watched, and each is met as often as it runs, however the run is cut', () => {
   const offsets = [0, 5, 6, 7, 9, 11, 13, 14, 16];
-  const watched = run(machine(LOOP), offsets.map(at));
+  const watched = run(smallMachine(LOOP), offsets.map(at));
   assert.is(watched.marks.length, 1 + 300 + 5);
   assert.equal(
     watched.marks.map(({ instructions }) => instructions),
@@ -144,7 +132,7 @@ test('every instruction of a run can be watched, and each is met as often as it 
 });
 
 test('a stop that is asked for at a mark comes before its instruction, and the mark is not met again', () => {
-  const m = machine(LOOP);
+  const m = smallMachine(LOOP);
   const stops: number[] = [];
   m.vm.watch([at(9)]);
   m.vm.onWatch = () => stops.push(m.vcpu.instructions);
@@ -153,12 +141,12 @@ test('a stop that is asked for at a mark comes before its instruction, and the m
 });
 
 test('more addresses than can be watched are refused', () => {
-  const m = machine(LOOP);
+  const m = smallMachine(LOOP);
   assert.throws(() => m.vm.watch(Array.from({ length: 17 }, (_, i) => BigInt(i))), /at most 16/);
 });
 
 test('text of a console stands behind the exit during which it came, whole, however much it is', () => {
-  const m = machine(LOOP);
+  const m = smallMachine(LOOP);
   let text = '';
   let exits = 0;
   const order: string[] = [];
@@ -192,7 +180,7 @@ test('text of a console stands behind the exit during which it came, whole, howe
 });
 
 test('a mark of text on a virtio console is met', () => {
-  const m = machine(LOOP);
+  const m = smallMachine(LOOP);
   const phases = new Phases([
     { kind: 'serial', text: 'ready' },
     { kind: 'port', port: EXIT },
