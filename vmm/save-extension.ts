@@ -21,7 +21,7 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
       }
       try {
         const bytes = saveMachine(path, vm, options);
-        const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
+        const { instructions } = vm;
         answer({ number, ok: true, bytes, instructions });
       } catch (error) {
         answer({

@@ -197,6 +197,13 @@ export class Vm implements VcpuHost {
     return vcpu;
   }
 
+  /** Retired by all vCPUs. */
+  get instructions(): number {
+    let sum = 0;
+    for (const vcpu of this.vcpus) sum += vcpu.instructions;
+    return sum;
+  }
+
   /**
    * Watches these linear addresses and no others: before an instruction at one of them runs, the exit log gets a record and `onWatch` is called. The guest
    * does not notice. Between two instructions only. Throws RangeError for more than WATCH_MAX.

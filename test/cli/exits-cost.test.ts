@@ -26,6 +26,7 @@ const CODE = [
   ...[0xb9, 0xe8, 3, 0, 0, 0x49, 0x75, 0xfd, 0xb0, 1, 0xe6, 0xf4],
 ];
 writeFileSync(at('guest.elf'), multiboot(CODE));
+const RUN = ['run', '--kernel', at('guest.elf'), '--debug-exit', '0xf4', '--serial', 'null'];
 
 const TABLE = {
   processor: 'Test processor',
@@ -59,18 +60,7 @@ interface Told {
 const told = async (...args: string[]): Promise<Told> => JSON.parse((await lucid('exits', at('log'), ...args, '--json')).out) as Told;
 
 test('a log is priced by kind, with its bounds', async () => {
-  const run = await lucid(
-    'run',
-    '--kernel',
-    at('guest.elf'),
-    '--debug-exit',
-    '0xf4',
-    '--serial',
-    'null',
-    '--no-exits',
-    '--events',
-    at('log'),
-  );
+  const run = await lucid(...RUN, '--no-exits', '--events', at('log'));
   assert.is(run.status, 3, run.err);
   const { status, out, err } = await lucid('exits', at('log'), '--cost', at('t.json'));
   assert.is(status, 0, err);
@@ -156,18 +146,7 @@ test('a log that was cut off is priced as far as it goes, by the instructions of
 });
 
 test('a named table moves the clock of a run', async () => {
-  const run = await lucid(
-    'run',
-    '--kernel',
-    at('guest.elf'),
-    '--debug-exit',
-    '0xf4',
-    '--serial',
-    'null',
-    '--json',
-    '--exit-cost',
-    at('t.json'),
-  );
+  const run = await lucid(...RUN, '--json', '--exit-cost', at('t.json'));
   assert.is(run.status, 3, run.err);
   const { exits } = JSON.parse(run.out) as { exits: { name: string; maxNs: number }[] };
   assert.is(exits.find(({ name }) => name === 'CPUID')?.maxNs, 600);

@@ -14,9 +14,8 @@ import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_REASON } from '../exit-reason.ts';
 import { aligned } from './aligned.ts';
 import { textAt } from './describe.ts';
-import { ConsoleText } from './marks.ts';
+import { COM1, ConsoleText } from './marks.ts';
 
-const COM1 = 0x3f8;
 const PORTS = 8;
 /** Interrupt enable register, interrupt identification register (when read), line status register. */
 const IER = 1;
@@ -41,13 +40,6 @@ function register(view: DataView, at: number): number {
   const port = view.getUint16(at + EXIT_RECORD.QUALIFICATION + 2, true);
   if (port < COM1 || port >= COM1 + PORTS) return -1;
   return port - COM1 + (view.getUint32(at + EXIT_RECORD.QUALIFICATION, true) & IN);
-}
-
-const NOTHING = new Uint8Array(0);
-
-/** What a record that is no exit says on a virtio console. */
-function virtioText(view: DataView, at: number): Uint8Array {
-  return view.getUint8(at + EXIT_RECORD.REASON) === EXIT_RECORD.TEXT_REASON ? textAt(view, at) : NOTHING;
 }
 
 /** A bit for each access to COM1: it is part of writing text. */
@@ -102,7 +94,7 @@ export class ConsoleLines {
 
   /** Text of a virtio console, which costs no exit for each byte. */
   takeAside(view: DataView, at: number): void {
-    for (const byte of virtioText(view, at)) this.#say(byte);
+    for (const byte of textAt(view, at)) this.#say(byte);
   }
 
   /** What a writer does before and after bytes: it asks whether there is room, and switches the interrupt off and on again. */
@@ -233,7 +225,7 @@ export class ConsoleWalk {
   }
 
   takeAside(view: DataView, at: number): void {
-    for (const byte of virtioText(view, at)) if (byte === NEWLINE) this.#next();
+    for (const byte of textAt(view, at)) if (byte === NEWLINE) this.#next();
   }
 
   #next(): void {

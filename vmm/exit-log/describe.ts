@@ -109,8 +109,11 @@ export function asideAt(view: DataView, at: number): MarkEvent | TextEvent {
   };
 }
 
-/** Bytes of a record of text. */
+const NOTHING = new Uint8Array(0);
+
+/** What a record says on a virtio console: the bytes of one of text, none of any other. */
 export function textAt(view: DataView, at: number): Uint8Array {
+  if (view.getUint8(at + EXIT_RECORD.REASON) !== EXIT_RECORD.TEXT_REASON) return NOTHING;
   const count = Math.min(view.getUint8(at + EXIT_RECORD.TEXT_COUNT), EXIT_RECORD.TEXT_EACH);
   return new Uint8Array(view.buffer, view.byteOffset + at, count);
 }

@@ -6,11 +6,12 @@
  *
  * @module
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { Buffer } from 'node:buffer';
 import type { Extension, ExtensionHost } from '../extension.ts';
 import { filesOf, sameFile } from '../run-files.ts';
 import { systemErrorText } from '../system-error.ts';
+import { writeSome } from '../write-some.ts';
 import { asideAt, eventAt } from './describe.ts';
 import { ExitLogKeeper } from './keeper.ts';
 import type { ExitLogFailure, ExitLogRequest } from './messages.ts';
@@ -56,7 +57,7 @@ export function extend({ vm, options, post }: ExtensionHost): Extension {
       write(format === 'binary' ? headerOf(about) : Buffer.from(jsonHeader(about)), 0, none);
       end = () => {
         keeper.end();
-        const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
+        const { instructions } = vm;
         const time = vm.clock.now();
         const closing = (): Uint8Array =>
           format === 'binary' ? closingRecord(records, time, instructions) : Buffer.from(jsonEnd(records, time, instructions));
@@ -82,19 +83,6 @@ function open(path: string): number {
 type Write = (bytes: Uint8Array, exits: number, partly: (part: Uint8Array) => number) => void;
 
 const none = (): number => 0;
-
-/** Between two tries to write to a pipe whose reader is slow, and that does not wait by itself. */
-const WAIT_MS = 5;
-
-function writeSome(fd: number, bytes: Uint8Array, at: number): number {
-  try {
-    return writeSync(fd, bytes, at, bytes.length - at);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
-    return 0;
-  }
-}
 
 /** Exits among records; what is no whole record at the end does not count. */
 function exitsIn(bytes: Uint8Array): number {

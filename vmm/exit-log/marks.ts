@@ -41,12 +41,12 @@ export function markText(mark: Mark): string {
   }
 }
 
-const COM1 = 0x3f8;
-const LCR = COM1 + 3;
+export const COM1 = 0x3f8;
+/** Its line control register. */
+export const LCR = COM1 + 3;
 const DLAB = 0x80;
 /** Of what the console said last, to show when a mark is missed. */
 const RECENT = 2000;
-const NOTHING = new Uint8Array(0);
 
 /** What the consoles say: bytes to COM1, where the divisor latch is not in the way (16550, LCR bit 7), from the exits of the run, and text of a virtio console. */
 export class ConsoleText {
@@ -72,9 +72,8 @@ export class ConsoleText {
   /** The bytes of a record of text; none of any other. */
   takeAside(view: DataView, at: number): Uint8Array {
     this.said = '';
-    if (view.getUint8(at + EXIT_RECORD.REASON) !== EXIT_RECORD.TEXT_REASON) return NOTHING;
     const bytes = textAt(view, at);
-    this.#keep(String.fromCharCode(...bytes));
+    if (bytes.length > 0) this.#keep(String.fromCharCode(...bytes));
     return bytes;
   }
 
@@ -86,12 +85,17 @@ export class ConsoleText {
 
   /** The last lines. */
   lines(count: number): string[] {
-    return this.recent
-      .replaceAll('\r', '')
-      .split('\n')
-      .filter((line) => line !== '')
-      .slice(-count);
+    return lastLines(this.recent, count);
   }
+}
+
+/** The last lines of a text that are not empty. */
+export function lastLines(text: string, count: number): string[] {
+  return text
+    .replaceAll('\r', '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .slice(-count);
 }
 
 /** Finds a text in what one console says (Knuth, Morris, Pratt). */
@@ -105,7 +109,6 @@ class Said {
 
   /** The text is complete with this byte. */
   says(text: string, byte: number): boolean {
-    if (this.#matched === text.length) this.#matched = border(text, this.#matched);
     while (this.#matched > 0 && text.charCodeAt(this.#matched) !== byte) this.#matched = border(text, this.#matched);
     if (text.charCodeAt(this.#matched) === byte) this.#matched++;
     return this.#matched === text.length;
@@ -129,7 +132,7 @@ export class Phases {
   /** Of the last exit. */
   #timeNs = 0;
   #instructions = 0;
-
+  /** Bytes of a virtio console that are no part of any mark. */
   readonly #from: number;
 
   /** `after`: the mark after which these are looked for. What a virtio console had said by then is no part of them, and its address was reached. */

@@ -15,15 +15,13 @@ import { EXIT_RECORD } from '../cpu/layout.ts';
 import { EXIT_REASON } from '../exit-reason.ts';
 import type { Extension, ExtensionHost } from '../extension.ts';
 import { textAt } from '../exit-log/describe.ts';
-import { type Mark, type MetMark, Phases } from '../exit-log/marks.ts';
+import { COM1, LCR, type Mark, type MetMark, Phases } from '../exit-log/marks.ts';
 import type { Vcpu } from '../cpu/vcpu.ts';
 import { systemErrorText } from '../system-error.ts';
 import { answerTo } from './answers.ts';
 import { LiveLog, type RecordTaker } from './log.ts';
 import type { FromLive, Standing, StepLimits, ToLive } from './messages.ts';
 
-const COM1 = 0x3f8;
-const LCR = COM1 + 3;
 const NEVER = Number.POSITIVE_INFINITY;
 
 class Stepper implements Extension, RecordTaker {
@@ -98,12 +96,8 @@ class Stepper implements Extension, RecordTaker {
     }
   }
 
-  get #instructions(): number {
-    return this.#host.vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
-  }
-
   #go(mark: Mark | undefined, { insns = NEVER, timeNs = NEVER }: StepLimits): void {
-    this.#limits = { insns: this.#instructions + insns, timeNs: this.#host.vm.clock.now() + timeNs };
+    this.#limits = { insns: this.#host.vm.instructions + insns, timeNs: this.#host.vm.clock.now() + timeNs };
     this.#watchAlso(mark);
     const { mark: last, instructions } = this.#met ?? {};
     this.#phases = mark === undefined ? undefined : new Phases([mark], { mark: last, instructions });
@@ -129,7 +123,7 @@ class Stepper implements Extension, RecordTaker {
   }
 
   aside(view: DataView, at: number): void {
-    this.#said += saidBy(view, at);
+    this.#said += textAt(view, at).length;
     this.#phase(view, at, true);
   }
 
@@ -149,7 +143,7 @@ class Stepper implements Extension, RecordTaker {
 
   /** Bytes that a virtio console had said where the guest stands: less than all, when a mark was met in the midst of them. */
   get #saidHere(): number {
-    return this.#said - this.#later.reduce((sum, { view, aside }) => sum + (aside ? saidBy(view, 0) : 0), 0);
+    return this.#said - this.#later.reduce((sum, { view, aside }) => sum + (aside ? textAt(view, 0).length : 0), 0);
   }
 
   get #met(): MetMark | undefined {
@@ -165,7 +159,7 @@ class Stepper implements Extension, RecordTaker {
         this.#endSlice();
         return NEVER;
       }
-      const left = this.#limits.insns - this.#instructions;
+      const left = this.#limits.insns - this.#host.vm.instructions;
       if (this.#met !== undefined) this.#stand('mark');
       else if (this.#held) this.#stand('held');
       else if (left <= 0) this.#stand('insns');
@@ -197,7 +191,7 @@ class Stepper implements Extension, RecordTaker {
     const met = this.#met;
     this.#try(() => (why === 'end' ? this.#log?.end() : this.#log?.flush()));
     vm.kstats.refresh();
-    const where = { timeNs: vm.clock.now(), instructions: this.#instructions, exits: this.#log?.exits ?? 0, said: this.#saidHere };
+    const where = { timeNs: vm.clock.now(), instructions: vm.instructions, exits: this.#log?.exits ?? 0, said: this.#saidHere };
     this.#post({ kind: 'stands', why, ...(met && { met }), ...where });
   }
 
@@ -211,11 +205,6 @@ function recordAt(view: DataView, at: number): DataView {
   const bytes = new Uint8Array(EXIT_RECORD.BYTES);
   bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, EXIT_RECORD.BYTES));
   return new DataView(bytes.buffer);
-}
-
-/** How many bytes of text a record has. */
-function saidBy(view: DataView, at: number): number {
-  return view.getUint8(at + EXIT_RECORD.REASON) === EXIT_RECORD.TEXT_REASON ? textAt(view, at).length : 0;
 }
 
 /** The end of a record of text. */

@@ -97,7 +97,7 @@ export class LiveLog {
   end(): void {
     this.look();
     this.#keeper.end();
-    const instructions = this.#vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
+    const { instructions } = this.#vm;
     this.#append(closingRecord(this.exits, this.#vm.clock.now(), instructions));
   }
 }

@@ -5,7 +5,7 @@
  */
 import { resolve } from 'node:path';
 import type { Mark } from '../../exit-log/marks.ts';
-import { markText } from '../../exit-log/marks.ts';
+import { lastLines, markText } from '../../exit-log/marks.ts';
 import type { VcpuRegisters } from '../../live/messages.ts';
 import type { Button } from '../../power-messages.ts';
 import type { Outcome, VmReport } from '../../report.ts';
@@ -159,11 +159,7 @@ export class Guest {
   /** The last lines of the console that are not empty. */
   lastLines(count: number): string[] {
     const said = this.console === '' ? this.#session.otherConsole : this.console;
-    return said
-      .replaceAll('\r', '')
-      .split('\n')
-      .filter((line) => line !== '')
-      .slice(-count);
+    return lastLines(said, count);
   }
 
   /** Looks back: where the guest came to a mark first, or first after a moment; undefined when it has not yet. */
